@@ -1,4 +1,4 @@
-"""Which plugins make pytest behave as a runbook, and which modules hold its steps."""
+"""The plugins that make pytest behave as a runbook, and the modules with its steps."""
 
 pytest_plugins = [
     "harness.options",

@@ -1,4 +1,4 @@
-"""The suite beside other ways back, on one practice production: `script/bench`."""
+"""Compare the runbook with other ways back, on one practice production: `script/bench`."""
 
 import argparse
 import json
@@ -16,7 +16,7 @@ from bench.table import markdown
 
 
 def main() -> int:
-    """Measure, and write the table and the JSON; 1 where a contender did not end well."""
+    """Measure, and write the tables and the JSON. Return 1 if a contender failed."""
     parser = argparse.ArgumentParser(prog="script/bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="how often each contender is measured (default: 5)")
     parser.add_argument("--incident", action="append", choices=list(CONTENDERS), help="only this one; may be repeated")
@@ -62,7 +62,7 @@ def _keep(found: dict[str, Any], path: Path | None) -> None:
 
 
 def _rounds(incident: str, chosen: argparse.Namespace, ground: Ground) -> list[dict[str, Round]]:
-    """The contenders in turn, another one first in each round, so that none has the warm machine for itself."""
+    """Measure the contenders in turn. Each round starts with another one, so that none always gets a warm machine."""
     names = [name for name in CONTENDERS[incident] if not chosen.contender or name in chosen.contender]
     rounds = []
     for number in range(chosen.rounds):

@@ -1,10 +1,10 @@
-"""What the evidence for the verdict costs a plan: the seconds of its steps, and the memory of the copy of the schema.
+"""Measure what the verdict's evidence costs a plan: the seconds of its steps, and the memory of the schema copy.
 
     .venv/bin/python -m bench.evidence .rehearsals/shop-3f2a/reports/*/journal.jsonl
     .venv/bin/python -m bench.evidence --watch 120
 
-The first reads records. The second looks for containers of trials on this engine, for so many seconds, while a plan
-runs elsewhere.
+The first command reads records. The second watches this engine for containers of trials, for that many seconds,
+while a plan runs in another terminal.
 """
 
 import argparse
@@ -20,7 +20,7 @@ _SCENARIO = "The verdict on the migrations decides the strategy"
 
 
 def steps(journal: Path) -> dict[str, float]:
-    """The seconds of each step in which the verdict was found."""
+    """Return the seconds of each step that led to the verdict."""
     found, name = {}, ""
     for line in journal.read_text(encoding="utf-8").splitlines():
         entry = json.loads(line)
@@ -32,7 +32,7 @@ def steps(journal: Path) -> dict[str, float]:
 
 
 def memory() -> float:
-    """The bytes that the containers of trials use now."""
+    """Return the bytes that the containers of trials use now."""
     listed = ("docker", "ps", "-q", "--filter", f"label={LABEL}")
     names = subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split()
     if not names:

@@ -1,4 +1,4 @@
-"""The practice production on which the contenders are measured in turn: brought back to the same day before each."""
+"""The practice production for all contenders, reset to the same state before each of them."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ _KEPT = "kept_for_bench"
 
 
 class Ground:
-    """One production; `folder` is where records and its first day are kept."""
+    """One production. `folder` holds the records and the saved first state."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="runbook-bench-"))
@@ -26,12 +26,12 @@ class Ground:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment of contenders: where docker finds the registry's login, and the public address."""
+        """The environment of contenders, with docker's registry login and the public address."""
         own = {"DOCKER_CONFIG": str(self.practice.folder / "docker-config"), "GATEWAY": self.practice.gateway_url}
         return {**os.environ, **own}
 
     def raise_up(self) -> None:
-        """Raise it, validate its release as CI does, and keep what it is then."""
+        """Start the production, validate its release as CI does, and save its state."""
         self.practice.raise_up(LIVE)
         self.suite("-m", "post_deploy")
         shutil.copytree(self.practice.server, self.folder / "server")
@@ -39,7 +39,7 @@ class Ground:
         sql(self.practice, f'CREATE DATABASE "{_KEPT}" TEMPLATE shop', database="postgres")
 
     def plant(self, incident: str) -> None:
-        """Bring it back to the first day, and plant an incident; `post_deploy` is none."""
+        """Reset the production to the saved state, and plant an incident, except for `post_deploy`."""
         self._stop()
         sql(self.practice, "DROP DATABASE shop WITH (FORCE)", database="postgres")
         sql(self.practice, f'CREATE DATABASE shop TEMPLATE "{_KEPT}" OWNER shop', database="postgres")
@@ -54,13 +54,13 @@ class Ground:
             find_incident(incident).go_wrong(self.practice)
 
     def suite(self, *arguments: str) -> None:
-        """Run the runbook, which must end well."""
+        """Run the runbook. Raises CalledProcessError if it fails."""
         command = [*self.runbook, *arguments]
         subprocess.run(command, cwd=ROOT, env=self.environment, check=True, stdout=subprocess.DEVNULL)
 
     @property
     def runbook(self) -> list[str]:
-        """The beginning of each command of the suite."""
+        """The beginning of every command that runs the runbook."""
         reports = str(self.folder / "reports")
         features, settings = str(ROOT / "features"), str(self.practice.settings)
         return [sys.executable, "-m", "pytest", features, "--settings", settings, "--reports", reports]

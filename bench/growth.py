@@ -1,7 +1,7 @@
-"""How the suite's own work grows with what it looks at: processor time and memory at a size, and at ten times of it.
+"""How the runbook's own work grows with its input: processor time and memory at one size and at ten times that size.
 
-No engine is needed: the engine's answers, the journals and the logs are made here. Each is measured in a process of its
-own.
+Needs no engine: the engine's answers, the journals and the logs are generated. Each size is measured in a separate
+process.
 """
 
 import json
@@ -42,7 +42,7 @@ def _containers(count: int) -> Callable[[], object]:
     def look() -> None:
         for _ in range(5):
             production.containers()
-        assert not engine.is_closed  # noqa: S101 - it is closed when nobody holds it
+        assert not engine.is_closed  # noqa: S101 - it closes once nothing references it
 
     return look
 
@@ -108,7 +108,7 @@ _GROWS: Mapping[str, tuple[Callable[[int], Callable[[], object]], int]] = {
 
 
 def measured() -> list[dict[str, Any]]:
-    """What each takes at its size and at ten times of it: seconds of the processor, and MiB that it needs besides."""
+    """Return the cost of each kind of work at its size and at ten times that: CPU seconds, and additional MiB."""
     found = []
     for name, (_, size) in _GROWS.items():
         small, large = (_alone(name, each) for each in (size, size * _TIMES))
@@ -117,7 +117,7 @@ def measured() -> list[dict[str, Any]]:
 
 
 def markdown(found: list[dict[str, Any]]) -> str:
-    """The table."""
+    """Return the table."""
     lines = ["| what | from | to | CPU, s | times | more memory, MiB |", "| --- | --- | --- | --- | --- | --- |"]
     for each in found:
         small, large = each["small"], each["large"]
@@ -142,15 +142,15 @@ def _alone(name: str, size: int) -> dict[str, float]:
 
 def _measure(name: str, size: int, there: Any) -> None:
     prepare, small = _GROWS[name]
-    prepare(max(small // 10, 2))()  # what is loaded once is no growth
+    prepare(max(small // 10, 2))()  # modules loaded once are no growth
     work = prepare(size)
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak begins anew, see proc(5)
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # resets the peak, see proc(5)
     memory, began = _peak(), time.process_time()
     work()
     there.send(json.dumps({"cpu": time.process_time() - began, "memory": (_peak() - memory) / 1024}))
 
 
 def _peak() -> int:
-    """Peak of this process's memory in KiB. Not `ru_maxrss`, which a started process takes over from its parent."""
+    """Return the peak memory of this process in KiB. Not `ru_maxrss`, which a child inherits from its parent."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(status.partition("VmHWM:")[2].split()[0])

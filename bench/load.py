@@ -1,10 +1,10 @@
-"""Requests at a steady rate, whatever is answered: each is sent when its turn has come, and none waits for another.
+"""Requests at a steady rate, whatever the answers: each is sent on schedule, and none waits for another.
 
     python -m bench.load 50 URL [URL …]
 
-asks the addresses in turn, so many times a second in all, until its standard input ends, and then writes a JSON list:
-for each request when it was sent and answered, in seconds of the machine's monotonic clock, the status (0 without an
-answer), the address's number, and whether the gateway itself refused it.
+requests the addresses in turn, that many times a second in total, until its standard input ends. Then it writes a JSON
+list with one entry per request: when it was sent and answered, in seconds of the machine's monotonic clock, the status
+(0 without an answer), the index of the address, and whether the gateway itself refused it.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 _PATIENCE = 15.0  # seconds for one answer
-_AHEAD = 4096  # bytes of an answer that are looked at
+_AHEAD = 4096  # bytes of an answer that are searched
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ async def _ask(url: SplitResult, number: int) -> Asked:
 
 
 async def ask_until_told(rate: float, addresses: list[str]) -> list[Asked]:
-    """Ask until standard input ends."""
+    """Send requests until standard input ends."""
     urls = [urlsplit(each) for each in addresses]
     over = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -70,7 +70,7 @@ async def ask_until_told(rate: float, addresses: list[str]) -> list[Asked]:
 
 
 def main() -> None:
-    """Ask, and write what came of it."""
+    """Send the requests and write the answers."""
     asked = asyncio.run(ask_until_told(float(sys.argv[1]), sys.argv[2:]))
     json.dump([[each.sent, each.answered, each.status, each.address, each.refused] for each in asked], sys.stdout)
 

@@ -1,4 +1,4 @@
-"""How fast errors are found in logs, and in how much memory: 200 MB in which three new signatures are hidden.
+"""How fast errors are found in logs, and in how much memory: 200 MB that contain three new signatures.
 
 .venv/bin/python -m bench.logs
 """
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from runbook.production.logs.counter import ErrorCounter
 
-#: The signatures that were there before, and the three that are new.
+#: The signatures that are known, and the three new ones.
 KNOWN = (
     "jobs: <time> ERROR worker order <n> could not be totalled: KeyError sku",
     "api: <time> ERROR app.payments gateway answered <n>, attempt <n>",
@@ -25,7 +25,7 @@ _PIECE = 1 << 20
 
 
 def pieces(size: int) -> Iterator[bytes]:
-    """Logs of so many bytes: access logs, JSON, every thirtieth line a known error, and each new one once."""
+    """Yield logs of about that many bytes: access logs, JSON, known errors in every 30th line, each new one once."""
     made = random.Random(4711)  # noqa: S311 - no secret
     blocks = [_block(made) for _ in range(4)]
     hidden = [
@@ -72,7 +72,7 @@ def _line(made: random.Random, number: int) -> str:
 
 
 def main() -> int:
-    """Measure, and say whether the three were named."""
+    """Measure, print the result, and return 0 if exactly the three new signatures were found, otherwise 1."""
     size = 200_000_000
     made = list(pieces(size))
     total = sum(map(len, made))

@@ -1,4 +1,4 @@
-"""One contender measured once: what users met meanwhile, and what it cost."""
+"""One measurement of one contender: what users experienced, and what it cost."""
 
 import json
 import os
@@ -19,7 +19,7 @@ _BEFORE, _AFTER = 2.0, 3.0  # seconds of load before the command and after its e
 _LONGEST = 300.0  # seconds for one contender
 _FAILS = 500
 
-#: Who is measured in which incident; the floor and rollout do nothing but bring up a release.
+#: The contenders of each incident. `floor` and `rollout` only bring up a release.
 CONTENDERS: dict[str, tuple[str, ...]] = {
     "regression": ("floor", "hand", "ansible", "rollout", "suite"),
     "breaking-migration": ("hand", "ansible", "suite"),
@@ -30,7 +30,7 @@ CONTENDERS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Round:
-    """What one contender did in one round; times are in seconds from its command."""
+    """The result of one contender in one round. Times are in seconds since its command started."""
 
     contender: str
     ended: float
@@ -39,22 +39,22 @@ class Round:
     recovered: float
     failed: int
     refused: int
-    #: The longest that a request waited which was answered well.
+    #: The longest time until a good answer.
     slowest: float
     cpu: float
-    #: The largest process, in MiB.
+    #: The peak memory of the largest process, in MiB.
     memory: float
-    #: Processes that this machine started meanwhile, health checks of the containers among them.
+    #: Processes that this machine started meanwhile, including the containers' health checks.
     processes: int
 
     @property
     def members(self) -> dict[str, Any]:
-        """The same for JSON."""
+        """The fields as a dict, for JSON."""
         return asdict(self)
 
 
 def command_of(contender: str, incident: str, ground: Ground, ansible: Path) -> list[str]:
-    """The command that a person would type."""
+    """Return the command that a person would type."""
     here = ROOT / "bench/contenders"
     if contender in ("floor", "hand", "rollout"):
         return [str(here / f"{contender}.sh"), incident, LIVE]
@@ -71,7 +71,7 @@ def command_of(contender: str, incident: str, ground: Ground, ansible: Path) -> 
 
 
 def measured(contender: str, incident: str, ground: Ground, ansible: Path) -> Round:
-    """Plant the incident, let users come, and let one contender deal with it."""
+    """Plant the incident, start the user load, and let one contender recover."""
     ground.plant(incident)
     paths = ["/orders"]
     if incident == "export-leak":
@@ -106,7 +106,7 @@ def measured(contender: str, incident: str, ground: Ground, ansible: Path) -> Ro
 
 
 def _carried_out(command: Sequence[str], ground: Ground) -> tuple[int, float, float]:
-    """Exit code, seconds of CPU of all its processes, and MiB of the largest one."""
+    """Return the exit code, the CPU seconds of all its processes, and the MiB of the largest one."""
     result = ground.folder / "contender.json"
     result.unlink(missing_ok=True)
     starting = [sys.executable, "-IS", str(ROOT / "bench/started.py"), str(result), *command]
@@ -125,6 +125,6 @@ def _carried_out(command: Sequence[str], ground: Ground) -> tuple[int, float, fl
 
 
 def _forks() -> int:
-    """How many processes this machine has started since its boot."""
+    """Return how many processes this machine has started since boot."""
     lines = Path("/proc/stat").read_text(encoding="ascii").splitlines()
     return int(next(line.split()[1] for line in lines if line.startswith("processes ")))

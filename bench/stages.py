@@ -1,4 +1,4 @@
-"""How long the suite takes to its first line, its first change, and its end; beside another checkout, if asked."""
+"""How long the runbook takes to its first line, its first change and its end, optionally next to another checkout."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from rehearsal.incidents.catalogue import LIVE
 from runbook.journal.journal import Entry
 
 HERE = "here"
-#: What is measured of which run: by the name of the figure, the run, the figure's own name, and how it is shown.
+#: The rows of the table: label, run, figure and format.
 _SHOWN = (
     ("plan: the whole, s", "plan", "ended", ".2f"),
     ("plan: CPU, s", "plan", "cpu", ".2f"),
@@ -31,12 +31,12 @@ _SHOWN = (
     ("post_deploy: CPU, s", "post_deploy", "cpu", ".2f"),
 )
 
-#: The figures of one round: of each run, by their names.
+#: The figures of one round, by run and name.
 Figures = Mapping[str, Mapping[str, float]]
 
 
 def measured(rounds: int, beside: Path | None) -> dict[str, list[Figures]]:
-    """Plan a `regression`, roll it back and validate what runs then, in each checkout in turn; raises for a bad end."""
+    """Plan, roll back and validate a `regression` in each checkout in turn. Raises RuntimeError if a run fails."""
     checkouts = {HERE: ROOT, **({str(beside): beside} if beside else {})}
     found: dict[str, list[Figures]] = {name: [] for name in checkouts}
     ground = Ground()
@@ -53,7 +53,7 @@ def measured(rounds: int, beside: Path | None) -> dict[str, list[Figures]]:
 
 
 def markdown(found: Mapping[str, Sequence[Figures]]) -> str:
-    """The table: medians, and ranges."""
+    """Return the table of medians and ranges."""
     lines = [["what", *found], ["---"] * (len(found) + 1)]
     for words, run, figure, form in _SHOWN:
         values = {name: sorted(one[run][figure] for one in rounds) for name, rounds in found.items()}

@@ -1,9 +1,9 @@
-"""How long a plan takes to its first line, and to its first step.
+"""Measure how long a plan takes to its first line, and to its first step.
 
     .venv/bin/python bench/start_up.py --settings .rehearsals/shop-3f2a/runbook.toml
 
-Runs `pytest features -v` five times on the production of these settings: without `-v` a plan shows nothing before its
-end. Each run is stopped at its first step; its record goes to a folder that is thrown away.
+Runs `pytest features -v` five times on the production of these settings; without `-v` a plan prints nothing before its
+end. Each run is stopped at its first step, and its record is deleted.
 """
 
 import argparse
@@ -20,7 +20,7 @@ RUNS = 5
 
 
 def started(settings: Path) -> tuple[float, float]:
-    """Seconds until the first line, and until the first step."""
+    """Return the seconds until the first line and until the first step."""
     with tempfile.TemporaryDirectory() as reports:
         command = [sys.executable, "-m", "pytest", "features", "-v", "--settings", settings, "--reports", reports]
         began = time.monotonic()

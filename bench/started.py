@@ -1,9 +1,9 @@
-"""Start one command, and write its exit status, seconds of CPU and peak of memory (KiB) to a file, as JSON.
+"""Start one command, and write its exit status, CPU seconds and peak memory (KiB) to a file as JSON.
 
     python -IS bench/started.py FILE COMMAND…
 
-A process of its own, as small as Python gets: the kernel counts a process's peak from its parent's on, so that whatever
-the benchmark started by itself would seem to be as large as the benchmark.
+This is a separate, minimal Python process, because the kernel counts a process's peak from its parent's on: a command
+that the benchmark started directly would seem as large as the benchmark.
 """
 
 import json

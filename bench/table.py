@@ -1,4 +1,4 @@
-"""The table of a comparison: medians, ranges, and each contender's ratio to the hand in the same round."""
+"""The table of a comparison: medians, ranges, and each contender's ratio to `hand` in the same round."""
 
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ _AGAINST = "hand"
 
 
 def rows(rounds: Sequence[Mapping[str, Round]]) -> Iterator[list[str]]:
-    """One row for each contender: each measure as its median and range; the ratio is of `recovered` and of `ended`."""
+    """Yield one row per contender: the median and range of each measure, and the ratios of `recovered` and `ended`."""
     for contender in rounds[0]:
         ran = [each[contender] for each in rounds]
         cells = [contender]
@@ -30,7 +30,7 @@ def rows(rounds: Sequence[Mapping[str, Round]]) -> Iterator[list[str]]:
 
 
 def markdown(incident: str, rounds: Sequence[Mapping[str, Round]]) -> str:
-    """The table of one incident."""
+    """Return the table of one incident."""
     heads = [f"`{incident}`", *_MEASURES.values(), "recovered ÷ hand", "run ÷ hand", "exit codes"]
     lines = [heads, ["---"] * len(heads), *rows(rounds)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
@@ -43,7 +43,7 @@ def _told(values: Iterable[float]) -> str:
 
 
 def _ratio(rounds: Sequence[Mapping[str, Round]], contender: str, measure: str) -> str:
-    """The median of the ratios within each round, so that what a round was like counts for both."""
+    """Return the median of the ratios within each round, so that the conditions of a round affect both."""
     if _AGAINST not in rounds[0]:
         return "-"
     pairs = [(getattr(each[contender], measure), getattr(each[_AGAINST], measure)) for each in rounds]

@@ -1,1 +1,1 @@
-"""What makes pytest behave as a runbook."""
+"""The harness that makes pytest behave as a runbook."""

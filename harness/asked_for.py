@@ -1,4 +1,4 @@
-"""What the command line asks for beyond the settings, and what of it does not go together."""
+"""The options of the command line, and the combinations that are refused."""
 
 import pytest
 
@@ -11,14 +11,14 @@ from runbook.incident.options import Options
 from runbook.release import checked_tag
 from runbook.text import one_line
 
-#: The marks of what only validates.
+#: The marks of runs that only validate.
 VALIDATIONS = ("post_deploy", "pre_deploy")
-#: The marks of what changes production and is no rollback.
+#: The marks of runs that change production and are no rollback.
 WHOLE_BY_MARK = ("emergency", "restore")
 
 
 def asked_for(config: pytest.Config) -> Options:
-    """What was typed. Raises SettingsError or TargetError, with a whole command, for what does not go together."""
+    """Return the options as typed. Raises SettingsError or TargetError, each with a full command to type instead."""
     option, typed = config.option, Typed.by(config)
     _refuse_empty(config, typed)
     if option.enable and option.disable:
@@ -79,7 +79,7 @@ def asked_for(config: pytest.Config) -> Options:
 
 
 def _refuse_empty(config: pytest.Config, typed: Typed) -> None:
-    """A variable of a CI job that is not set gives an option nothing, and must not count as if it was left out."""
+    """Refuse an empty option: an unset variable of a CI job must not count as if the option was left out."""
     for name in (
         "to",
         "forward_fix",
@@ -102,7 +102,7 @@ def _refuse_empty(config: pytest.Config, typed: Typed) -> None:
 
 
 def _detected(given: str | None, typed: Typed) -> str | None:
-    """The time at which it was detected, in UTC. Raises SettingsError where it is none, or to come."""
+    """Return the time of detection in UTC. Raises SettingsError if it is not a time, or is in the future."""
     if given is None:
         return None
     again = f"with the time for TIME, type {typed.without('--detected-at').plus('--detected-at', 'TIME')}"
@@ -116,7 +116,7 @@ def _detected(given: str | None, typed: Typed) -> str | None:
 
 
 def _refuse_release_elsewhere(config: pytest.Config, typed: Typed) -> None:
-    """`--release` and `-m pre_deploy` go together, and `--expect` goes with `-m post_deploy`."""
+    """Refuse `--release` or `--expect` without its mark, and `-m pre_deploy` without `--release`."""
     option, mark = config.option, config.option.markexpr.strip()
     if mark == "pre_deploy" and not option.release:
         again = typed.without("--execute", "--expect", "--release").plus("--release", "TAG")

@@ -1,4 +1,4 @@
-"""The private touches of pytest and pytest-bdd; tests/harness/test_compat.py has a test for each."""
+"""The private parts of pytest and pytest-bdd that the harness uses; each has a test in tests/harness/test_compat.py."""
 
 import atexit
 import contextlib
@@ -22,11 +22,11 @@ from pytest_bdd.parser import Feature
 
 from runbook.text import visible
 
-__all__ = ["CaptureManager", "TerminalReporter"]  # for those who only name the types
+__all__ = ["CaptureManager", "TerminalReporter"]  # for modules that only name the types
 
 
 class FeatureFile(pytest.Module):
-    """A feature file, collected as if it were a Python module with one test function a scenario."""
+    """A feature file, collected like a Python module with one test function per scenario."""
 
     @property
     def feature(self) -> Feature:
@@ -34,19 +34,19 @@ class FeatureFile(pytest.Module):
         return get_feature(str(self.path.parent), self.path.name)
 
     def steps_of(self, item: pytest.Item) -> int:
-        """How many steps a scenario of this file has."""
+        """Return the number of steps of a scenario in this file."""
         return len(self.feature.scenarios[getattr(item, "originalname", item.name)].steps)
 
     def position_of(self, item: pytest.Item) -> int:
-        """Which scenario of this file it is, the first being 1."""
+        """Return the position of a scenario in this file, starting at 1."""
         return list(self.feature.scenarios).index(getattr(item, "originalname", item.name)) + 1
 
     def line_of(self, item: pytest.Item) -> int:
-        """The line on which a scenario of this file begins, the first being 1."""
+        """Return the line on which a scenario begins, starting at 1."""
         return int(self.feature.scenarios[getattr(item, "originalname", item.name)].line_number)
 
     def row_of(self, item: pytest.Item) -> int:
-        """Which row of its outline a scenario is made from, the first being 0."""
+        """Return the row of the outline that a scenario is made from, starting at 0."""
         call = getattr(item, "callspec", None)
         return int(call.indices.get("_pytest_bdd_example", 0)) if call else 0
 
@@ -57,7 +57,7 @@ class FeatureFile(pytest.Module):
         return module
 
     def collect(self) -> Iterator[pytest.Item | pytest.Collector]:
-        """Yield the scenarios in the order of the file, under their own names."""
+        """Yield the scenarios in the order of the file, under their names."""
         for name in self.feature.scenarios:
             bind = scenario(self.path.name, name, features_base_dir=str(self.path.parent))
             function = bind(_nothing_more)
@@ -66,106 +66,106 @@ class FeatureFile(pytest.Module):
 
 
 def _nothing_more() -> None:
-    """Do nothing after the last step: a scenario is its steps."""
+    """Do nothing after the last step: a scenario consists of its steps."""
 
 
 def collect_feature(parent: pytest.Collector, path: Path) -> FeatureFile:
-    """Make the collector of a feature file."""
+    """Return the collector of a feature file."""
     collector: FeatureFile = FeatureFile.from_parent(parent, path=path)
     return collector
 
 
 @dataclass(frozen=True)
 class OptionKind:
-    """An option of pytest or of a plugin: the name under which its value is kept, and whether it has one."""
+    """An option of pytest or a plugin: its attribute name, and whether it takes a value."""
 
     name: str
     takes_value: bool
 
 
 def known_options(config: pytest.Config) -> Mapping[str, OptionKind]:
-    """The options that can be typed, by each of their names."""
+    """Return all options of the command line, by each of their names."""
     actions = config._parser.optparser._option_string_actions  # noqa: SLF001 - pytest offers no list of them
     return {word: OptionKind(action.dest, action.nargs != 0) for word, action in actions.items()}
 
 
-#: The attribute of a report whose problem the runbook has told by itself.
+#: The attribute of a report whose problem the runbook has already shown.
 TOLD = "_told_by_runbook"
 
 
 def put_first(parser: pytest.Parser, group: str) -> None:
-    """Let `--help` show the group of options with that description before pytest's own."""
-    groups = parser.optparser._action_groups  # noqa: SLF001 - pytest puts a new group behind its own
+    """Show the option group with that description first in `--help`."""
+    groups = parser.optparser._action_groups  # noqa: SLF001 - pytest appends new groups after its own
     groups.sort(key=lambda each: each.title != group)
 
 
 class QuietReporter(TerminalReporter):  # type: ignore[misc]  # final by annotation, and the only way in
     """pytest's terminal reporter without its dots: the steps are the progress, the summary stays."""
 
-    #: What strikes secrets out of everything that is shown.
+    #: Removes secrets from everything that is shown.
     redact: Callable[[str], str]
-    #: Whether what pytest counts at the end is left out: a plan, and the live view, tell it better.
+    #: Whether to leave out pytest's counts at the end: a plan and the live view show them better.
     says_little = False
-    #: Why the run was ended, in the words in which the runbook has told it.
+    #: The reasons for the end of the run that the runbook has already shown.
     told: frozenset[str] = frozenset()
 
     @property
     def showheader(self) -> bool:
-        """Never: the runbook tells what it runs."""
+        """Always False: the runbook prints its own header."""
         return False
 
     def getreports(self, name: str) -> list[Any]:
-        """Those that nobody has told yet, for pytest's blocks of failures and errors."""
+        """Return the reports that the runbook has not shown, for pytest's blocks of failures and errors."""
         return [report for report in super().getreports(name) if not getattr(report, TOLD, False)]
 
     def summary_stats(self) -> None:
-        """Leave pytest's counts out where little is said."""
+        """Print pytest's counts unless `says_little` is set."""
         if not self.says_little:
             super().summary_stats()
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        """Render where a signal came only if it is shown: between two lines that cannot be done (pytest 9.2)."""
+        """Render a signal's traceback only with `--full-trace`: between two lines, pytest 9.2 cannot render it."""
         if self.config.option.fulltrace:
             super().pytest_keyboard_interrupt(excinfo)
 
     def _report_keyboardinterrupt(self) -> None:
-        """Say nothing of where in the code a signal came, unless that is asked for: the last lines name the step."""
+        """Show where in the code a signal arrived only with `--full-trace`. The last lines name the step."""
         if self.config.option.fulltrace:
             super()._report_keyboardinterrupt()
 
     def pytest_runtest_logstart(self, nodeid: str, location: tuple[str, int | None, str]) -> None:
-        """Print nothing: the scenario's own line follows."""
+        """Print nothing: the scenario's line follows."""
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Count the report for the summary, print nothing."""
+        """Count the report for the summary, and print nothing."""
         self._tests_ran = True
         status = self.config.hook.pytest_report_teststatus(report=report, config=self.config)
         self._add_stats(status[0], [report])
 
     def write_sep(self, sep: str, title: str | None = None, *arguments: Any, **markup: Any) -> None:
-        """Leave out pytest-html's line with the path of its page (the record's is the last one), and what was told."""
+        """Leave out what was already shown, and pytest-html's line with its page: our last line names the record."""
         if title is None or not (title.startswith("Generated html report:") or title in self.told):
             super().write_sep(sep, title, *arguments, **markup)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_internalerror(self, excrepr: ExceptionRepr) -> bool:
-        """Strike secrets out of an internal error for JUnit's XML too, which asks the same object."""
+        """Redact an internal error. JUnit's XML renders the same object, so it is redacted there too."""
         shown = visible(self.redact(str(excrepr)))
         excrepr.toterminal = lambda tw: tw.line(shown)  # type: ignore[method-assign]  # pytest offers no other way
         return bool(super().pytest_internalerror(excrepr))
 
     def pytest_collection(self) -> None:
-        """Print nothing: `collecting ...` would stand before our first line."""
+        """Print nothing: `collecting ...` would come before our first line."""
 
     def report_collect(self, final: bool = False) -> None:  # noqa: FBT001, FBT002 - as pytest has it
-        """Print nothing: the runbook tells what it runs."""
+        """Print nothing: the runbook says what it runs."""
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Print nothing: the runbook tells what it runs."""
+        """Print nothing: the runbook says what it runs."""
 
 
 class ContentsReporter(TerminalReporter):  # type: ignore[misc]  # the same
-    """pytest's terminal reporter, whose `--collect-only -q` has the chapters' names as headings."""
+    """pytest's terminal reporter whose `--collect-only -q` shows the chapters' names as headings."""
 
     def _printcollecteditems(self, items: Sequence[pytest.Item]) -> None:
         if self.config.get_verbosity(pytest.Config.VERBOSITY_TEST_CASES) != -1:
@@ -177,7 +177,7 @@ class ContentsReporter(TerminalReporter):  # type: ignore[misc]  # the same
 
 
 def install_contents_reporter(config: pytest.Config) -> None:
-    """Put the reporter of the table of contents in the place of pytest's own."""
+    """Replace pytest's reporter with the reporter of the table of contents."""
     config.pluginmanager.register(ContentsReporter(_without_reporter(config)), "terminalreporter")
 
 
@@ -191,9 +191,9 @@ def _without_reporter(config: pytest.Config) -> pytest.Config:
 def install_quiet_reporter(
     config: pytest.Config, redact: Callable[[str], str], *, on_stderr: bool = False
 ) -> QuietReporter:
-    """Put the quiet reporter in the place of pytest's own, and everything that it writes through `redact`.
+    """Replace pytest's reporter with the quiet one, and pass everything it writes through `redact`.
 
-    With `on_stderr` it writes there, since the standard output is for something else.
+    With `on_stderr` it writes to stderr, and stdout stays free for other output.
     """
     reporter = QuietReporter(_without_reporter(config))
     reporter.redact = redact
@@ -204,12 +204,12 @@ def install_quiet_reporter(
 
 
 def flush_terminal(config: pytest.Config) -> None:
-    """Show at once what pytest has written so far."""
+    """Flush what pytest has written so far to the terminal."""
     config.get_terminal_writer().flush()
 
 
 def through_terminal(config: pytest.Config, texts: Iterable[str]) -> str:
-    """What the terminal would show of `texts`, written in pieces by the very writer that writes to it."""
+    """Return what the terminal would show of `texts`, written in pieces through the terminal's own writer."""
     writer = config.get_terminal_writer()
     shown = io.StringIO()
     stream: Any = writer._file  # noqa: SLF001 - the same
@@ -223,9 +223,9 @@ def through_terminal(config: pytest.Config, texts: Iterable[str]) -> str:
 
 
 def live_terminal(config: pytest.Config) -> TextIO:
-    """Open the real terminal for writing, also while pytest captures descriptor 1, behind the same redaction.
+    """Open the real terminal for writing, even while pytest captures descriptor 1, with the same redaction.
 
-    Called while nothing is captured; the file is the caller's to close.
+    Call it while nothing is captured. The caller closes the file.
     """
     reporter = config.pluginmanager.getplugin("terminalreporter")
     with config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
@@ -236,16 +236,16 @@ def live_terminal(config: pytest.Config) -> TextIO:
 
 
 class Redacting:
-    """A text stream that strikes secrets out of what is written to it, at each flush as one text.
+    """A text stream that removes secrets from the text between two flushes.
 
-    pytest and rich write in pieces, and a piece of a secret is not recognised; what was flushed is gone.
+    pytest and rich write in pieces, and a piece of a secret is not recognized. Flushed text cannot be taken back.
 
-    A terminal that went away (its window was closed, the other end of the pipe has ended) takes nothing more, and stops
-    nothing: a run that has begun must close its record all the same.
+    Once the terminal is gone (closed window, broken pipe), writes are dropped without an error: a run that has begun
+    must still close its record.
     """
 
     def __init__(self, stream: TextIO, redact: Callable[[str], str], *, by_line: bool = False) -> None:
-        """With `by_line`, what ends a line is flushed as well: for streams that programs print to."""
+        """With `by_line`, a write that ends a line is flushed too: for streams that programs print to."""
         self._stream = stream
         self._redact = redact
         self._by_line = by_line
@@ -262,7 +262,7 @@ class Redacting:
         pending, self._pending = self._pending, []
         try:
             text = self._redact("".join(pending))
-        except Exception as error:  # noqa: BLE001 - what cannot be redacted is not shown, and stops nothing
+        except Exception as error:  # noqa: BLE001 - text that cannot be redacted is not shown, and the run continues
             text = f"(not shown: {type(error).__name__} in redaction)\n"
         with contextlib.suppress(OSError, ValueError):
             try:
@@ -274,7 +274,7 @@ class Redacting:
 
     @contextlib.contextmanager
     def writing_to(self, other: TextIO) -> Iterator[None]:
-        """Meanwhile, write to another stream."""
+        """Write to another stream inside the block."""
         stream, self._stream = self._stream, other
         try:
             yield

@@ -1,4 +1,4 @@
-"""What a run of the runbook is asked to do: its command-line options, and what follows from them."""
+"""The runbook's command-line options, and the run that they and the settings describe."""
 
 import re
 import shlex
@@ -105,7 +105,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @dataclass(frozen=True)
 class Run:
-    """What this run of pytest does to which production, and where its record lands."""
+    """The run of this pytest process: its mode, its production, and the place of its record."""
 
     settings: Settings
     mode: Mode
@@ -116,24 +116,24 @@ class Run:
     settings_given: str | None
     reports_given: str | None
     started_in: Path
-    #: The paths that were typed, and the mark that was chosen by -m; empty for a rollback.
+    #: The paths as typed.
     features: tuple[str, ...]
     mark: str
     earlier: PreviousRuns | None
-    #: The plan that is carried out or nothing, where one was named.
+    #: The plan named by `--plan`, or None. It is executed as it is, or not at all.
     plan: Plan | None = None
     settings_file: Path | None = None
 
     @cached_property
     def on_each(self) -> dict[str, Settings]:
-        """The settings as they are on each host of this run, by its name, the canary first; see `Settings.on_each`."""
+        """The settings of each host of this run, by name, the canary first; see `Settings.on_each`."""
         return {n: each for n, each in self.settings.on_each().items() if n in (self.options.hosts or (n,))}
 
     @property
     def typed(self) -> list[str]:
-        """How this run was begun, in words that can be typed again where it was: program, folders, settings, reports.
+        """The words that start this run again in the same folder: program, folders, settings, reports.
 
-        A run is of whole folders: a file, or one scenario of it, is no runbook.
+        A run covers whole folders: a file, or one scenario of it, is not a runbook.
         """
         paths = [path.partition("::")[0] for path in self.features]
         folders = dict.fromkeys(str(Path(path).parent) if path.endswith(".feature") else path for path in paths)
@@ -151,7 +151,7 @@ class Run:
         return [*settings, *reports]
 
     def command(self, *options: str) -> str:
-        """What to type for a run like this one with these options."""
+        """Return the command for a run like this one with these options."""
         return shown([*self.typed, *options])
 
     @property
@@ -160,19 +160,19 @@ class Run:
 
     @property
     def abandons(self) -> bool:
-        """Whether it takes the target's containers away again."""
+        """Whether it removes the target's containers again."""
         return self.mark == ABANDON
 
     @property
     def again(self) -> str:
-        """What to type for all of what was asked for."""
+        """The command that starts everything this run was asked for again."""
         marks = self._marks
         resume = ["--resume", self.incident] if self.earlier else []
         execute = ["--execute", self.settings.project.name] if self.mode is Mode.EXECUTE else []
         return self.command(*marks, *resume, *self.options.typed, *execute)
 
     def overriding(self, step_id: str) -> str:
-        """What to type to go on over the step of that id, which stopped this run."""
+        """Return the command that continues past the step with that id, which stopped this run."""
         if self.mode is Mode.EXECUTE:
             marks = self._marks
             resume, execute = ["--resume", self.incident], ["--execute", self.settings.project.name]
@@ -182,7 +182,7 @@ class Run:
         return replace(self, options=replace(options, override=override, because=because)).again
 
     def resume_command(self, incident: str) -> str:
-        """What to do about another incident that broke off, with what to type for it."""
+        """Return what to do about another incident that was interrupted, with the command to type."""
         name = self.settings.project.name
         if (self.folder.parent / incident / "journal.jsonl").is_file():
             return f"go on with that incident: type {resume_command(incident, name, self.typed)}"
@@ -200,45 +200,45 @@ class Run:
 
     @property
     def page(self) -> Path:
-        """The page that is made from it."""
+        """The page made from the journal."""
         return self.folder / "record.html"
 
 
-#: The mark of the scenarios that `--abandon` chooses.
+#: The mark of the scenarios that `--abandon` selects.
 ABANDON = "abandon"
-#: The run, when this pytest runs the runbook; missing when it runs the project's own tests.
+#: The run, if this pytest runs the runbook. Missing if it runs the project's tests.
 RUN = pytest.StashKey[Run]()
-#: The rehearsal that this run is of; set before the run is read.
+#: The rehearsal of this run, set before the run is read.
 REHEARSED = pytest.StashKey["Rehearsed"]()
 
 
 @dataclass(frozen=True)
 class Rehearsed:
-    """A rehearsal: the settings file of its practice production, and whether this run is the plan that comes first."""
+    """A rehearsal: the settings file of its practice production, and whether this run is its plan."""
 
     settings: Path
     plan: bool = False
 
 
 def runs_features(config: pytest.Config) -> bool:
-    """Tell whether this pytest was started on feature files."""
+    """Return whether this pytest was started on feature files."""
     paths = [config.invocation_params.dir / re.split(r"::", argument)[0] for argument in config.args]
     return any(path.suffix == ".feature" or (path.is_dir() and any(path.glob("*.feature"))) for path in paths)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Read the settings and the options, before any other plugin opens a file. Refuses with exit code 4."""
+    """Read the settings and the options before any other plugin opens a file. Refusals exit with code 4."""
     only_asks = config.option.collectonly or config.option.help or config.option.markers
     if only_asks or not runs_features(config):
         _refuse_execute_elsewhere(config)
         return
-    # In our own tests a warning is an error. At 3 a.m. a library's deprecation must not stop a rollback half way.
+    # The project's tests turn warnings into errors. A library's deprecation must not stop a rollback half way.
     config.addinivalue_line("filterwarnings", "ignore")
-    # pytest has put the configured filters in force for the whole session by now, and takes them back at its end.
+    # By now pytest has applied the configured filters for the whole session; it restores them at the end.
     warnings.simplefilter("ignore")
     config.option.disable_warnings = True
-    # pytest's own looks into the file of every module that is loaded: half a second in which users may be waiting.
+    # pytest's own style reads the source of every loaded module: half a second in which users may be waiting.
     if config.option.tbstyle == "auto":
         config.option.tbstyle = "native"
     try:
@@ -255,15 +255,15 @@ def _refuse_execute_elsewhere(config: pytest.Config) -> None:
 
 
 def _home(config: pytest.Config) -> Path:
-    """The folder of settings and records: the checkout; of an installed runbook, the folder in which it is started."""
+    """Return the folder of settings and records: the checkout, or, if the runbook is installed, the current folder."""
     return config.invocation_params.dir if config.rootpath == PACKAGED else config.rootpath
 
 
 def read_run(config: pytest.Config) -> Run:
-    """Make out what the command line and the settings ask for.
+    """Read from the command line and the settings what this run does.
 
-    Raises SettingsError for settings that cannot be read or a project name that is not theirs, and TargetError
-    for a tag that cannot be one.
+    Raises SettingsError if the settings cannot be read, the project name does not match or options conflict;
+    TargetError for an invalid tag; PlanVoid or JournalError for a plan or an incident that cannot be used.
     """
     rehearsed = config.stash.get(REHEARSED, None)
     given = config.option.settings
@@ -333,7 +333,7 @@ def read_run(config: pytest.Config) -> Run:
 
 
 def _mark(config: pytest.Config, typed: Typed, project: str) -> str:
-    """The mark that is chosen, by `--abandon` as well. Raises SettingsError where that does not go together."""
+    """Return the selected mark, also for `--abandon`. Raises SettingsError if the two conflict."""
     option, mark = config.option, config.option.markexpr.strip()
     if not option.abandon and mark != ABANDON:
         return str(mark)
@@ -374,7 +374,7 @@ def _folder_of(reports: Path, incident: str, project: str, execute: str | None, 
 def _mode(kind: str, execute: str | None, options: Options) -> Mode:
     if execute is not None:
         return Mode.EXECUTE
-    # Before a deploy nothing is written on the host: what runs is not judged.
+    # A pre-deploy validation writes nothing on the host and does not judge what runs.
     return Mode.VALIDATE if kind == "validation" and not options.release else Mode.PLAN
 
 

@@ -1,4 +1,4 @@
-"""Chapters of the team's own, which the settings name: their folders are collected too, and their steps are known."""
+"""The team's own chapters, named in the settings: their folders and their step modules."""
 
 import sys
 from pathlib import Path
@@ -10,7 +10,7 @@ from runbook.settings.schema import Settings
 
 
 def take_own_chapters(config: pytest.Config, settings: Settings, beside: Path) -> None:
-    """Let pytest collect the folders of `own.features_dirs`, and load `own.steps_modules` from the folder `beside`.
+    """Collect the folders of `own.features_dirs`, and load `own.steps_modules` from the folder `beside`.
 
     Raises SettingsError, naming the key, for a folder without features and a module that cannot be loaded.
     """

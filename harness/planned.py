@@ -1,4 +1,4 @@
-"""`--plan FILE`: the plan that is carried out, or nothing; and `--json`, which prints one."""
+"""`--plan FILE`, which executes a saved plan or nothing; and `--json`, which prints a plan."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields
@@ -21,15 +21,15 @@ from runbook.report.plan.moved import moved, other_runbook, unplanned
 from runbook.report.plan.plan_file import read_plan
 from runbook.settings.schema import Project
 
-#: Each of these is one thing: a plan and who carries it out must mean the same.
+#: Options that a plan and its execution must agree on.
 _ONE_WAY = ("target", "forward_fix", "verdict", "enable", "disable")
 
 
 def plan_named(config: pytest.Config, project: Project, reports: Path) -> Plan | None:
-    """Read the plan that `--plan` names; None without it.
+    """Read the plan that `--plan` names, or return None without it.
 
-    Raises SettingsError where nothing would be carried out, PlanVoid where it is no plan of this production, and
-    JournalError where its record was changed.
+    Raises SettingsError without `--execute` or with `--resume`, PlanVoid if the plan is invalid or for another
+    production, and JournalError if its record was changed.
     """
     given, typed = config.option.plan, Typed.by(config)
     if given is None:
@@ -51,9 +51,9 @@ def plan_named(config: pytest.Config, project: Project, reports: Path) -> Plan |
 
 
 def as_planned(plan: Plan, given: Options, typed: Typed) -> Options:
-    """What the plan was asked for, its target named, and what was `given` besides, decisions say.
+    """Return the plan's options with its target, completed by the `given` ones, such as decisions.
 
-    Raises PlanVoid where the two go different ways, and TargetError for a tag or a verdict that cannot be one.
+    Raises PlanVoid if the two conflict, and TargetError for an invalid tag or verdict.
     """
     asked: dict[str, Any] = {name: value for name, value in plan.asked_for.items() if value}
     if plan.target and not plan.switch and not asked.get("forward_fix"):
@@ -79,12 +79,12 @@ def as_planned(plan: Plan, given: Options, typed: Typed) -> Options:
 
 
 def planning(typed: Typed) -> Typed:
-    """The command that makes another plan of the same."""
+    """Return the command that makes a new plan with the same options."""
     return typed.without("--plan", "--execute", "--json")
 
 
 def refuse_json_elsewhere(config: pytest.Config, typed: Typed, *, plans: bool) -> None:
-    """Raise SettingsError for `--json` where no plan would be printed, or something else besides."""
+    """Raise SettingsError for `--json` if this run makes no plan, or if other output would mix with it."""
     if not config.option.json:
         return
     if not plans:
@@ -96,7 +96,7 @@ def refuse_json_elsewhere(config: pytest.Config, typed: Typed, *, plans: bool) -
 
 
 def refuse_other_runbook(plan: Plan, items: Sequence[pytest.Item], settings: Path | None, typed: Typed) -> None:
-    """Raise PlanVoid where the plan to carry out was made by another runbook, or with other settings."""
+    """Raise PlanVoid if the plan was made with another runbook or other settings."""
     text = text_of({item.path for item in items}, settings)
     now = Basis(text=text, scenarios=tuple(item.nodeid for item in items))
     if found := list(other_runbook(plan, now)):
@@ -106,22 +106,22 @@ def refuse_other_runbook(plan: Plan, items: Sequence[pytest.Item], settings: Pat
 
 
 class PlannedOnly:
-    """Holds an execution to its plan: what the plan has not, or not so, is not begun."""
+    """The guard that holds an execution to its plan: a change that the plan lacks, or has differently, is not begun."""
 
     def __init__(self, plan: Plan, incident: Callable[[], Executor], journal: Journal, again: str) -> None:
-        """`incident` gives that of the host that is worked on, `journal` is the whole; `again` plans anew."""
+        """`incident` returns the executor of the current host, `journal` covers all hosts, `again` plans anew."""
         self._plan = plan
         self._incident = incident
         self._journal = journal
         self._again = again
         self._looked = False
-        #: Why it is void, with what to type; None as long as it holds.
+        #: Why the plan is void, with what to type. None while it holds.
         self.void: PlanVoid | None = None
 
     def permit(self, change: Action) -> None:
-        """Raise PlanVoid where reality has moved, at the first change, and where this change is not the planned one."""
+        """Raise PlanVoid if reality has moved before the first change, or if `change` is not the planned one."""
         if change.scope is Scope.IMAGES:
-            return  # nothing that runs changes by it, and what is to be known is not yet known
+            return  # changes nothing that runs, and the facts to compare are not known yet
         if not self._looked:
             self._refuse(list(moved(self._plan, self._journal.entries)))
             self._looked = True

@@ -1,4 +1,4 @@
-"""What `--resume INCIDENT` goes on from: the journal of an earlier run, and what it still allows."""
+"""The earlier runs of the incident that `--resume` continues."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -22,41 +22,41 @@ _RESUMABLE_NAME = re.compile(rf"-({'|'.join(_RESUMABLE)})(-[0-9]+)?$")
 
 @dataclass(frozen=True)
 class PreviousRuns:
-    """The runs of an incident so far: their entries, the kind of incident, and what was wished for."""
+    """The runs of an incident so far: their entries, the kind of incident, and the options asked for."""
 
     entries: tuple[Entry, ...]
     kind: str
     options: Options
-    #: Whether another target is asked for than it had; nothing was changed by then, so all is looked at anew.
+    #: Whether this run asks for another target than before. Nothing was changed yet, so everything is checked again.
     elsewhere: bool = False
 
     @property
     def begun(self) -> list[Entry]:
-        """How each of its runs was begun."""
+        """The first entry of each of its runs."""
         return [entry for entry in self.entries if entry["kind"] in ("opened", "resumed")]
 
     @property
     def passed(self) -> frozenset[str]:
-        """The names that scenarios provide which passed, when they ran last."""
+        """The names provided by the scenarios whose last run passed."""
         return frozenset(name for provided in self._passed().values() for name in provided)
 
     @property
     def passed_scenarios(self) -> frozenset[str]:
-        """The scenarios that passed, when they ran last, by name."""
+        """The names of the scenarios whose last run passed."""
         return frozenset(self._passed())
 
     def _passed(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
         for entry in self.entries:
             if entry["kind"] == "scenario began":
-                # One that began again and came to no end has not passed any more.
+                # A scenario that began again and never ended counts as not passed.
                 found.pop(entry["scenario"], None)
             elif entry["kind"] == "scenario ended" and entry["outcome"] == "passed":
                 found[entry["scenario"]] = entry.get("provides", [])
         return found
 
     def may_be_overridden(self, step: str) -> bool:
-        """Tell whether the step of that id failed, or was inconclusive, when it ran last."""
+        """Return whether the step with that id failed or was inconclusive in its last run."""
         outcomes, open_id = {}, ""
         for entry in self.entries:
             if entry["kind"] == "step began":
@@ -67,11 +67,11 @@ class PreviousRuns:
 
 
 def read_earlier(folder: Path, settings: Settings, given: Options, typed: Typed, *, mark: str) -> PreviousRuns:
-    """Read what the incident in `folder` came to, with the options of then and those `given` now.
+    """Read the incident in `folder`, and combine its earlier options with those `given` now.
 
-    `mark` is the one by which it was chosen, empty for a rollback.
+    `mark` is the mark that selects this kind of incident, empty for a rollback.
 
-    Raises SettingsError when it cannot be gone on with, and JournalError when its journal was changed.
+    Raises SettingsError if the incident cannot be resumed, and JournalError if its journal was changed.
     """
     name, journal = folder.name, folder / "journal.jsonl"
     anew = typed.without("--resume")
@@ -116,12 +116,12 @@ def read_earlier(folder: Path, settings: Settings, given: Options, typed: Typed,
     other = _goes_elsewhere(name, entries, given, typed)
     options = _joined(asked, given)
     if Facts.of(entries, ("loss accepted",)).loss_accepted:
-        # It accepts what was named then, which is on record as a fact; what is typed now accepts what is named now.
+        # The loss accepted then is on record as a fact. The option typed now accepts only what is named now.
         options = replace(options, accept_loss=given.accept_loss)
     return PreviousRuns(entries, kind, options, other)
 
 
-#: Each of these options takes the place of the other.
+#: Options that replace each other.
 _INSTEAD = {"enable": "disable", "disable": "enable", "target": "forward_fix", "forward_fix": "target"}
 
 
@@ -140,7 +140,7 @@ def _newest(reports: Path) -> str:
 
 
 def _joined(asked: Sequence[Mapping[str, Any]], given: Options) -> Options:
-    """What was asked for at first and later, the newest word on each thing; an override is on record as a fact."""
+    """Return the options of all runs, the newest value of each. Overrides come from `given`: older ones are facts."""
     joined: dict[str, Any] = {}
     for options in (*asked, {field.name: getattr(given, field.name) for field in fields(Options)}):
         for name, value in options.items():
@@ -151,7 +151,7 @@ def _joined(asked: Sequence[Mapping[str, Any]], given: Options) -> Options:
 
 
 def _goes_elsewhere(name: str, entries: Sequence[Entry], given: Options, typed: Typed) -> bool:
-    """Tell whether another target is asked for than the incident has. Raises SettingsError where it is too late."""
+    """Return whether another target is asked for. Raises SettingsError if production was already changed."""
     pinned = Facts.of(entries, ("target",)).target_tag
     other = given.target or given.forward_fix
     if not pinned or not other or other == pinned:

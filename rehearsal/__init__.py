@@ -1,1 +1,1 @@
-"""The practice production on which the runbook is rehearsed and tested; nothing else knows it."""
+"""The practice production on which the runbook is rehearsed and tested. The runbook itself does not know it."""

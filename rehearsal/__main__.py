@@ -1,4 +1,4 @@
-"""`python -m rehearsal down [NAME]` removes what rehearsals made; `script/rehearse` raises them."""
+"""`python -m rehearsal down [NAME]` removes what rehearsals created; `script/rehearse` starts them."""
 
 import argparse
 import sys
@@ -14,12 +14,12 @@ ROOT = Path(__file__).parent.parent
 
 
 def say(line: str) -> None:
-    """Print a line at once."""
+    """Print a line and flush it."""
     print(line, flush=True)  # noqa: T201 - this is the command line
 
 
 def down(name: str | None) -> None:
-    """Remove one rehearsal, or all that nobody runs right now, and say what was removed."""
+    """Remove one rehearsal, or all that are not running, and say what was removed."""
     folders = ROOT / FOLDERS
     engine = Engine(folders)
     engine.architecture()
@@ -30,7 +30,7 @@ def down(name: str | None) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line and return its exit code: 0, 1 for what did not work, 130 after Ctrl-C."""
+    """Run the command line and return its exit code: 0, 1 for an error, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m rehearsal", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     removing = commands.add_parser("down", help="remove everything that rehearsals made, but those that are running")

@@ -1,4 +1,4 @@
-"""Whether a rehearsal ended as its incident must, by the journal of its run."""
+"""The check that a rehearsal ended as its incident must, from the journal of its run."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,12 +9,12 @@ from rehearsal.incidents.catalogue import End, Incident
 
 
 def entries_of(journal: Path) -> list[dict[str, Any]]:
-    """The entries of a journal; empty when there is none."""
+    """Return the entries of a journal, or an empty list without one."""
     return [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()] if journal.is_file() else []
 
 
 def otherwise(incident: Incident, entries: Sequence[Mapping[str, Any]]) -> str:
-    """How a run ended otherwise than its incident must, in words; empty when it ended as it must."""
+    """Return how a run's ending differs from the one its incident must have, in words; empty if it does not."""
     closed = entries[-1] if entries and entries[-1]["kind"] == "closed" else {}
     outcome, reached = closed.get("outcome", "not closed"), closed.get("reached", ())
     must = f"{incident.name} must end {incident.expected}"
@@ -36,7 +36,7 @@ def otherwise(incident: Incident, entries: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _stopped_at(entries: Sequence[Mapping[str, Any]]) -> str:
-    """The first step that failed; empty when none did."""
+    """Return the text of the first step that failed, or an empty string."""
     text = ""
     for entry in entries:
         if entry["kind"] == "step began":

@@ -1,4 +1,4 @@
-"""The one edit that the team's CI makes to the env file."""
+"""The only edit that the team's CI makes to the env file."""
 
 import os
 import re
@@ -8,7 +8,7 @@ from rehearsal.errors import RehearsalError
 
 
 def set_tag(env_file: Path, tag: str) -> None:
-    """Write a release's tag behind IMAGE_TAG= and keep all else, as `sed -i` does, mode and owner too.
+    """Write a release's tag after IMAGE_TAG= and keep everything else, as `sed -i` does, including mode and owner.
 
     Raises RehearsalError unless exactly one line sets IMAGE_TAG.
     """

@@ -1,10 +1,10 @@
-"""What a rehearsal raises when it cannot go on."""
+"""The error of a rehearsal that cannot continue."""
 
 TAIL_LINES = 15
 
 
 class RehearsalError(Exception):
-    """One line for a person (seen, expected, what to type), and the tail of a command's output."""
+    """One line for a person (seen, expected, what to type), and the last lines of a command's output."""
 
     def __init__(self, line: str, output: str = "") -> None:
         self.line = line

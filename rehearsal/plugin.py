@@ -14,23 +14,23 @@ import pytest
 from harness.options import REHEARSED, RUN, Rehearsed, runs_features
 from rehearsal.errors import RehearsalError
 
-# What a rehearsal is made of is loaded when there is one: a real run is waited for.
+# The rehearsal's modules are loaded only for a rehearsal: people wait for a real run.
 if TYPE_CHECKING:
     from rehearsal.incidents.catalogue import Incident
     from rehearsal.practice_production import PracticeProduction
 
-#: The planted incident's strangers, who count how they are answered; missing when nobody asks.
+#: The strangers of the planted incident, who count the answers they get. Missing if there are none.
 STRANGERS = pytest.StashKey["Load"]()
 _PARSER = pytest.StashKey[pytest.Parser]()
 _PRACTICE = pytest.StashKey["PracticeProduction"]()
 _INCIDENT = pytest.StashKey["Incident"]()
-#: How the runbook ended otherwise than the incident must; empty if it did not.
+#: How the ending differs from the one that the incident must have; empty if it does not.
 _OTHERWISE = pytest.StashKey[str]()
 _MEANWHILE = pytest.StashKey[ExitStack]()
-#: As `-vv`: each step with its commands.
+#: The verbosity of `-vv`: each step with its commands.
 _WITH_COMMANDS = 2
-_DEADLINE = 180.0  # seconds, for a validation, and for a plan
-#: What chooses the scenarios and the strategy, by pytest's own names for it.
+_DEADLINE = 180.0  # seconds, for a validation and for a plan
+#: The options that choose the scenarios and the strategy, by their attribute names in pytest.
 _CHOICES = {
     "markexpr": "-m",
     "to": "--to",
@@ -45,7 +45,7 @@ _CHOICES = {
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
-    """Add the rehearsal's options to pytest's, and keep the parser for the arguments that an incident brings."""
+    """Add the rehearsal's options, and keep the parser for the arguments that an incident brings."""
     config = cast("pytest.Config", pluginmanager.get_plugin("pytestconfig"))
     config.stash[_PARSER] = parser
     group = parser.getgroup("runbook")
@@ -63,7 +63,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Raise the practice production and plant the incident, before the runbook reads its settings."""
+    """Start the practice production and plant the incident before the runbook reads its settings."""
     name = config.option.rehearse
     if config.option.rehearse_plan:
         config.stash[REHEARSED] = Rehearsed(Path(config.option.rehearse_plan), plan=True)
@@ -98,14 +98,14 @@ def pytest_configure(config: pytest.Config) -> None:
     except RehearsalError as error:
         raise pytest.UsageError(str(error)) from None
     if config.option.rehearse_by_hand:
-        # What is to be typed by hand must be seen.
+        # Show the commands, because the user types them by hand.
         config.option.verbose = max(config.option.verbose, _WITH_COMMANDS)
     config.stash[REHEARSED] = Rehearsed(practice.settings, plan=config.option.rehearse_by_hand)
     config.stash[_INCIDENT] = incident
 
 
 def take_arguments(config: pytest.Config, incident: "Incident") -> None:
-    """Add the arguments that an incident brings to those that were typed; what was typed counts.
+    """Add the incident's arguments to the typed ones, which take precedence.
 
     Raises RehearsalError for an argument that no plugin knows.
     """
@@ -121,7 +121,7 @@ def take_arguments(config: pytest.Config, incident: "Incident") -> None:
 
 
 def _let_strangers_ask(config: pytest.Config, practice: "PracticeProduction", incident: "Incident") -> None:
-    """Begin what goes on beside the runbook until pytest ends."""
+    """Start the incident's strangers, who send requests until pytest ends."""
     meanwhile = config.stash[_MEANWHILE] = ExitStack()
     strangers = meanwhile.enter_context(incident.strangers(practice))
     if strangers:
@@ -129,7 +129,7 @@ def _let_strangers_ask(config: pytest.Config, practice: "PracticeProduction", in
 
 
 def _validate(config: pytest.Config, practice: "PracticeProduction") -> None:
-    """Do what CI does after a deploy: validate the live release, which enters it in the ledger of known-good ones."""
+    """Validate the live release, as CI does after a deploy. That enters it in the ledger of known-good releases."""
     features, settings = str(config.rootpath / "features"), str(practice.settings)
     done = _run(config, features, "-m", "post_deploy", "--settings", settings)
     if done.returncode != 0:
@@ -138,14 +138,14 @@ def _validate(config: pytest.Config, practice: "PracticeProduction") -> None:
 
 
 def _plan(config: pytest.Config, practice: "PracticeProduction") -> None:
-    """Plan first, as one does for real: the record then shows where the execution differed."""
+    """Plan first, as in a real incident: the record then shows where the execution differed."""
     choices = [
         word for name, flag in _CHOICES.items() if (given := getattr(config.option, name)) for word in (flag, given)
     ]
     overrides = [word for given in config.option.override for word in ("--override", given)]
     began = time.monotonic()
     done = _run(config, *config.args, "--rehearse-plan", str(practice.settings), *choices, *overrides)
-    # A plan for what must be held ends with 1, one that waits for a decision with 6; each has its record.
+    # A plan for a held incident exits with 1, one that waits for a decision with 6. Both have records.
     if done.returncode not in (0, 1, 6):
         raise RehearsalError("no plan could be made", done.stdout + done.stderr)
     *plan, page = done.stdout.strip().splitlines()
@@ -155,7 +155,7 @@ def _plan(config: pytest.Config, practice: "PracticeProduction") -> None:
 
 
 def _run(config: pytest.Config, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the runbook beside this run, with its record among this run's."""
+    """Run the runbook in a separate process, with its record next to this run's."""
     return subprocess.run(
         [sys.executable, "-m", "pytest", *arguments, "--reports", config.option.reports],
         cwd=config.invocation_params.dir,
@@ -168,7 +168,7 @@ def _run(config: pytest.Config, *arguments: str) -> subprocess.CompletedProcess[
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
-    """Exit with 0 when the incident ended as it must, "held" included, and else with 1: so a drill in CI is a test."""
+    """Exit with 0 if the incident ended as it must, "held" included, otherwise with 1: in CI a drill is a test."""
     yield
     incident = session.config.stash.get(_INCIDENT, None)
     ended = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
@@ -184,7 +184,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Take the practice production down, or leave it up and say where it is; before the last line is printed."""
+    """Take the practice production down, or leave it up and say where it is, before the last line is printed."""
     practice = config.stash.get(_PRACTICE, None)
     if practice is None:
         return
@@ -209,4 +209,4 @@ def _on_terminal(config: pytest.Config) -> "pytest.CaptureManager":  # type: ign
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)  # noqa: T201 - the terminal is what it is for
+    print(line, flush=True)  # noqa: T201 - output for the terminal

@@ -1,4 +1,4 @@
-"""The practice production: raised, deployed to as CI would, and taken down."""
+"""The practice production: started, deployed to as CI would, and taken down."""
 
 import secrets
 import shutil
@@ -25,10 +25,10 @@ from rehearsal.server_files import Layout, Secrets, write_layout
 from rehearsal.stages import Say, Stages
 
 FOLDERS = ".rehearsals"
-BUILD_TIMEOUT = 900.0  # seconds, all parts from nothing on a slow line
-PAUSE = 0.2  # seconds between two looks
-OUTSIDE_TIMEOUT = 90.0  # seconds, on a machine that does much else
-# What customers ordered before the incident; in every currency that the shop takes.
+BUILD_TIMEOUT = 900.0  # seconds, all parts from scratch over a slow connection
+PAUSE = 0.2  # seconds between two checks
+OUTSIDE_TIMEOUT = 90.0  # seconds, on a busy machine
+# The orders of customers before the incident, in every currency that the shop takes.
 FIRST_ORDERS: list[dict[str, object]] = [
     {"customer": customer, "item": item, "quantity": quantity, "currency": currency}
     for customer, quantity, currency in (
@@ -42,17 +42,17 @@ FIRST_ORDERS: list[dict[str, object]] = [
 
 
 class PracticeProduction:
-    """One rehearsal's production. While this object lives, `down` leaves the rehearsal alone.
+    """One rehearsal's production. While this object exists, `down` does not remove the rehearsal.
 
-    `name`      the rehearsal's and its Compose project's name, as in shop-3f2a
+    `name`      the name of the rehearsal and of its Compose project, such as shop-3f2a
     `folder`    its working folder
     `server`    the production host's folder in it
-    `settings`  the suite's settings file in it
+    `settings`  the runbook's settings file in it
     `gateway_url`, `registry_url`, `desk_url`   its addresses on this machine
-    `engine`    docker, as this production's host runs it
-    `address`   where its ports are
-    `second`    the second host on which it is; None where it is on this one
-    `others`    the further hosts on which it is as well, each with a database of its own
+    `engine`    docker on this production's host
+    `address`   the address of its ports
+    `second`    the second host that it runs on; None if it runs on this one
+    `others`    further hosts that it also runs on, each with its own database
     """
 
     def __init__(
@@ -64,12 +64,11 @@ class PracticeProduction:
         gateway_port: int | None = None,
         remote: int = 0,
     ) -> None:
-        """Take a name, ports and a folder below `root`/.rehearsals; nothing runs yet.
+        """Reserve a name, ports and a folder below `root`/.rehearsals; nothing runs yet.
 
-        `plugin_dirs` are folders in which docker finds its compose plugin, besides its own places. `remote` is the
-        number of hosts that it is on, which are reached over SSH; 0 is on this machine.
-        Raises RehearsalError, and leaves nothing, when `gateway_port` cannot be had, no engine answers, or the
-        base image is missing.
+        `plugin_dirs` are additional folders in which docker finds its compose plugin. `remote` is the number of hosts,
+        which are reached over SSH; with 0 it runs on this machine. Raises RehearsalError, and leaves nothing behind, if
+        `gateway_port` is not available, no engine answers, or the base image is missing.
         """
         below = root.resolve() / FOLDERS
         self._plan = plan_parts(Engine(below))
@@ -107,15 +106,15 @@ class PracticeProduction:
             self.engines[layout.server] = engine
 
     def raise_up(self, tag: str) -> None:
-        """Raise everything, with a release live, ready, and used by its first customers.
+        """Start everything, with a release live, ready, and used by its first customers.
 
-        Raises RehearsalError, and leaves what stands by then.
+        On RehearsalError, everything that was started stays up.
         """
         write_layout(self._layout, self._secrets, self._plan.tags, tag=tag, plugin_dirs=self._plugin_dirs)
         self.engine.require_compose()
         lock = self.folder.parent / "build.lock"
         with waiting_for(lock, "builds images", self.stages, timeout=BUILD_TIMEOUT):
-            # On this machine's engine, where they are kept.
+            # On this machine's engine, where the shared images are kept.
             local = Engine(self._layout.docker_config, hide=self._secrets.all())
             build_parts(local, self._plan, self.name, self.stages)
         if self.second is not None:
@@ -127,7 +126,7 @@ class PracticeProduction:
             if self.others:
                 known = "".join(host.ssh_config.read_text() for host in (self.second, *self.others))
                 (self.folder / "ssh_config").write_text(known)
-        # These need nothing of each other; the release's push needs the first two.
+        # These are independent. The push of the release needs the first two.
         side_by_side(
             self._open_outside,
             partial(self._build, tag),
@@ -140,7 +139,7 @@ class PracticeProduction:
         self.place_orders()
 
     def deploy(self, tag: str) -> None:
-        """Do what the team's CI does with a new release, in its order; it does not wait for health.
+        """Deploy a release as the team's CI does, in the same order. Does not wait for health.
 
         Raises RehearsalError.
         """
@@ -154,7 +153,7 @@ class PracticeProduction:
         self.stages(f"{tag}: deployed")
 
     def publish(self, tag: str) -> None:
-        """Build a release and push it to the registry, unless it is there; nothing is deployed.
+        """Build a release and push it to the registry, unless it is there already. Deploys nothing.
 
         Raises RehearsalError.
         """
@@ -163,7 +162,7 @@ class PracticeProduction:
             self._push(tag)
 
     def wait_ready(self, tag: str, timeout: float = 60.0) -> None:
-        """Wait until users get answers from a release that says it is ready. Raises RehearsalError."""
+        """Wait until users get answers from that release and it reports ready. Raises RehearsalError."""
 
         def ready(url: str) -> str | None:
             for path in ("/readyz", "/orders"):
@@ -177,9 +176,9 @@ class PracticeProduction:
         self.stages(f"{tag}: ready")
 
     def place_orders(self, orders: Sequence[dict[str, object]] = FIRST_ORDERS) -> list[dict[str, Any]]:
-        """Order as customers do, at the public address, and return the orders as it answered.
+        """Place orders as customers do, at the public address, and return them as answered.
 
-        Raises RehearsalError when an order is not taken.
+        Raises RehearsalError if an order is refused.
         """
         placed: list[dict[str, Any]] = []
         for order in orders:
@@ -196,17 +195,17 @@ class PracticeProduction:
         return [f"http://{each.address}:{each.gateway_port}" for each in (self._layout, *self._layout.others)]
 
     def ask(self, path: str, url: str | None = None) -> httpx.Response:
-        """Ask production at its public address; httpx.HTTPError says that no answer came within 5 seconds."""
+        """Send a GET request to the public address. Raises httpx.HTTPError if no answer arrives within 5 seconds."""
         return httpx.get(f"{url or self.gateway_url}{path}", timeout=5, trust_env=False)
 
     def post(self, path: str, body: object) -> httpx.Response:
-        """Send JSON to production at its public address; raises httpx.HTTPError as `ask` does."""
+        """Send JSON to the public address. Raises httpx.HTTPError as `ask` does."""
         return httpx.post(f"{self.gateway_url}{path}", json=body, timeout=5, trust_env=False)
 
     def wait_for(self, observe: Callable[[], str | None], expected: str, timeout: float) -> None:
-        """Look again and again, for `timeout` seconds, until `look` returns None in place of what it saw.
+        """Call `observe` until it returns None instead of what it saw, for up to `timeout` seconds.
 
-        No answer counts as seen. Raises RehearsalError with what was seen last.
+        A missing answer counts as an observation. Raises RehearsalError with the last one.
         """
         deadline = time.monotonic() + timeout
         while True:
@@ -222,7 +221,7 @@ class PracticeProduction:
             time.sleep(PAUSE)
 
     def addresses(self) -> list[str]:
-        """Where everything is, a line each, for who wants to look around."""
+        """Return the addresses of everything, one per line, for people who want to look around."""
         return [
             f"{self.name} stays up:",
             f"  production     {self.gateway_url}/orders",
@@ -283,7 +282,7 @@ class PracticeProduction:
 
 
 def _new_folder(below: Path) -> Path:
-    """Make a rehearsal's folder with a name that none has."""
+    """Make a rehearsal's folder with an unused name."""
     below.mkdir(exist_ok=True)
     while True:
         folder = below / f"shop-{secrets.token_hex(2)}"

@@ -1,4 +1,4 @@
-"""What a release is made of: the application's one source, and the few files that the release changes."""
+"""The content of a release: the application's source, and the few files that the release changes."""
 
 import shutil
 import tomllib
@@ -19,10 +19,10 @@ def known_tags(releases: Path = RELEASES) -> list[str]:
 
 
 def layers(tag: str, releases: Path = RELEASES) -> list[Path]:
-    """Return the folders that make a release, in the order in which they lie over the application.
+    """Return the folders of a release, in the order in which they are copied over the application.
 
-    `upon` in release.toml names the releases whose files it takes over; its own folder comes last.
-    Raises RehearsalError for a tag that no release has.
+    `upon` in release.toml names the releases whose files it includes; its own folder comes last. Raises
+    RehearsalError for an unknown tag.
     """
     if tag not in known_tags(releases):
         known = ", ".join(known_tags(releases))
@@ -35,9 +35,8 @@ def layers(tag: str, releases: Path = RELEASES) -> list[Path]:
 def assemble(tag: str, into: Path, *, application: Path = APPLICATION, releases: Path = RELEASES) -> None:
     """Copy the source of a release into an empty or missing folder.
 
-    The release's files replace the application's, or come in addition. Files that everybody may read are
-    made so whatever the umask was when this project was checked out: the image's user is not root.
-    Raises RehearsalError for a tag that no release has.
+    The release's files replace the application's, or are added. Modes do not depend on the umask of the checkout,
+    because the image's user is not root. Raises RehearsalError for an unknown tag.
     """
     for folder in (application, *layers(tag, releases)):
         shutil.copytree(folder, into, ignore=LEFT_OUT, dirs_exist_ok=True)
@@ -46,7 +45,7 @@ def assemble(tag: str, into: Path, *, application: Path = APPLICATION, releases:
 
 
 def make_readable(folder: Path) -> None:
-    """Give everything in a folder the modes that git knows: 755 for folders and programs, 644 for files."""
+    """Set the modes that git knows: 755 for folders and executable files, 644 for other files."""
     for path in [folder, *folder.rglob("*")]:
         program = path.is_dir() or path.stat().st_mode & 0o100
         path.chmod(0o755 if program else 0o644)

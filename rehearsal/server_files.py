@@ -1,4 +1,4 @@
-"""The working folder of one rehearsal: the server as a team has it, the world outside, the settings."""
+"""The working folder of one rehearsal: the server as a team has it, the outside world, the settings."""
 
 import base64
 import json
@@ -28,7 +28,7 @@ class Secrets:
 
     @classmethod
     def draw(cls) -> "Secrets":
-        """Draw all of them at random. The database's has characters that need quoting somewhere."""
+        """Draw all secrets at random. The database password has characters that need quoting somewhere."""
         return cls(
             registry_password=secrets.token_urlsafe(18),
             ticket_token=f"ghp_{secrets.token_hex(18)}",
@@ -39,40 +39,40 @@ class Secrets:
         )
 
     def all(self) -> list[str]:
-        """Return every secret, also in the form in which an address or a header carries it."""
+        """Return every secret, also as encoded in an address or a header."""
         login = base64.b64encode(f"{DEPLOYER}:{self.registry_password}".encode()).decode()
         return [*vars(self).values(), quote(self.database_password, safe=""), login]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a rehearsal's files lie, and at which ports it is found."""
+    """The files and ports of one rehearsal."""
 
     folder: Path
     gateway_port: int
     registry_port: int
     desk_port: int
-    #: Where all of these ports are: of this machine, or of the second host, whose client configuration is `ssh_config`.
+    #: The address of all these ports: this machine's, or the second host's, whose client configuration is `ssh_config`.
     address: str = "127.0.0.1"
     ssh_config: Path | None = None
-    #: Of one more host beside the first: its number, and where the registry and the desk are.
+    #: For an additional host: its number, and the address of the registry and the desk.
     number: int = 1
     outside_address: str | None = None
-    #: The others beside the first.
+    #: The hosts beside the first.
     others: "tuple[Layout, ...]" = ()
 
     def beside(self, number: int, address: str) -> "Layout":
-        """One more host: the same production at another address, in a folder of its own."""
+        """Return the layout of an additional host: the same production at another address, in a separate folder."""
         return replace(self, number=number, address=address, outside_address=self.address)
 
     @property
     def name(self) -> str:
-        """The rehearsal's name, which is its Compose project's name too."""
+        """The rehearsal's name, which is also its Compose project's name."""
         return self.folder.name
 
     @property
     def server(self) -> Path:
-        """The production host's folder: docker-compose.yml and .env, and nothing of ours."""
+        """The production host's folder: only docker-compose.yml and .env, nothing of the rehearsal."""
         return self.folder / ("server" if self.number == 1 else f"server-{self.number}")
 
     @property
@@ -82,7 +82,7 @@ class Layout:
 
     @property
     def outside(self) -> Path:
-        """The folder of the world outside production."""
+        """The folder of the outside world."""
         return self.folder / "outside"
 
     @property
@@ -92,21 +92,21 @@ class Layout:
 
     @property
     def settings(self) -> Path:
-        """The settings file that points the suite at this production."""
+        """The settings file that points the runbook at this production."""
         return self.folder / "runbook.toml"
 
     @property
     def registry(self) -> str:
-        """The registry's host and port, as image names have it."""
+        """The registry's host and port, as in image names."""
         return f"{self.outside_address or self.address}:{self.registry_port}"
 
 
 def write_layout(
     layout: Layout, drawn: Secrets, images: dict[str, str], *, tag: str, plugin_dirs: Sequence[Path] = ()
 ) -> None:
-    """Write the working folder, which must exist and be empty; `images` has the shared images' references.
+    """Write the working folder, which must exist and be empty. `images` has the shared images' references.
 
-    `plugin_dirs` are further folders in which docker finds its compose plugin.
+    `plugin_dirs` are additional folders in which docker finds its compose plugin.
     """
     for folder in (layout.server, layout.outside):
         folder.mkdir(mode=0o755)
@@ -142,7 +142,7 @@ def _write(path: Path, text: str, mode: int) -> None:
 
 
 def compose_file(which: str, images: dict[str, str], address: str = "127.0.0.1") -> str:
-    """Return the Compose file of `server` or `outside`, with the shared images and the ports' address filled in."""
+    """Return the Compose file of `server` or `outside`, with the shared images and the address of the ports."""
     text = (HERE / which / "docker-compose.yml").read_text().replace("127.0.0.1:", f"{address}:")
     for part, reference in images.items():
         text = text.replace(f'"@{part}@"', reference)
@@ -150,7 +150,7 @@ def compose_file(which: str, images: dict[str, str], address: str = "127.0.0.1")
 
 
 def env_text(layout: Layout, drawn: Secrets, tag: str) -> str:
-    """Return the team's env file, grown over the years as such files are."""
+    """Return the team's env file, which has grown over the years as such files do."""
     password = quote(drawn.database_password, safe="")
     return f"""\
 # Production of the shop. CI writes IMAGE_TAG; for anything else ask the platform team first.
@@ -177,7 +177,7 @@ EXPORT_MODE=on
 
 
 def outside_env_text(layout: Layout, drawn: Secrets) -> str:
-    """Return the env file of the world outside."""
+    """Return the env file of the outside world."""
     return f"""\
 COMPOSE_PROJECT_NAME={layout.name}-outside
 REHEARSAL={layout.name}
@@ -193,7 +193,7 @@ TICKET_TOKEN={drawn.ticket_token}
 
 
 def docker_config_text(layout: Layout, drawn: Secrets, plugin_dirs: Sequence[Path]) -> str:
-    """Return docker's client configuration: the registry's password, and where the compose plugin lies."""
+    """Return docker's client configuration: the registry's password, and the folders of the compose plugin."""
     login = base64.b64encode(f"{DEPLOYER}:{drawn.registry_password}".encode()).decode()
     config: dict[str, object] = {"auths": {layout.registry: {"auth": login}}}
     if plugin_dirs:
@@ -202,7 +202,7 @@ def docker_config_text(layout: Layout, drawn: Secrets, plugin_dirs: Sequence[Pat
 
 
 def settings_text(layout: Layout) -> str:
-    """Return the suite's settings for this production, as a user would write them."""
+    """Return the runbook's settings for this production, as a user would write them."""
     environment = {"DOCKER_CONFIG": str(layout.docker_config)}
     if "DOCKER_HOST" in os.environ and layout.ssh_config is None:
         environment["DOCKER_HOST"] = os.environ["DOCKER_HOST"]

@@ -1,4 +1,4 @@
-"""Progress: one line a stage, with the seconds since the beginning."""
+"""Progress: one line per stage, with the seconds since the beginning."""
 
 import threading
 import time
@@ -8,7 +8,7 @@ Say = Callable[[str], None]
 
 
 class Stages:
-    """Says what stage was reached and when. Several threads may use one."""
+    """Prints each stage as it is reached, with its time. Several threads may share one."""
 
     def __init__(self, say: Say) -> None:
         self._say = say
@@ -16,6 +16,6 @@ class Stages:
         self._lock = threading.Lock()
 
     def __call__(self, text: str) -> None:
-        """Say one line, as in `  3.2 s  the registry answers`."""
+        """Print one line, such as `  3.2 s  the registry answers`."""
         with self._lock:
             self._say(f"{time.monotonic() - self._began:5.1f} s  {text}")

@@ -1,4 +1,4 @@
-"""What all the tests share: their order, which of them one process runs in one go, and what runs are forked from."""
+"""The order of all tests, their grouping into processes, and the process that runs are forked from."""
 
 import os
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ from tests.harness.inner import Zygote
 from tests.support.campaigns import campaign
 from tests.support.keeping import HEADLINES
 
-# The tests' own runs write nothing into the summary of a CI job.
+# Keep the tests' runs out of the job summary in CI.
 os.environ.pop("GITHUB_STEP_SUMMARY", None)
 
 _TESTS = Path(__file__).parent
-#: What comes after all the rest, in this order. These files go on with one rollback, which the first one judges; those
-#: behind them are sorted so that the longest begin first; the tests in a browser look at the records of all others.
+#: The tests that run last, in this order. The first three files share one rollback, which the first one checks. The
+#: files after them are sorted so that the longest start first. The browser tests open the records of all others.
 _LAST = (
     *("engine/test_regression.py", "engine/test_bad_input.py", "engine/test_behind_the_gate.py"),
     *("engine/test_stopped_by_sigkill.py", "engine/test_incidents.py", "engine/test_stopped_downgrade.py"),
@@ -29,12 +29,12 @@ _LAST = (
     "browser",
 )
 _TOGETHER = _LAST[:3]
-#: The first waits a minute and needs no core.
+#: The first one waits a minute without using a core.
 _ORDER = ("unit/hosts/ssh/test_silence.py", "unit", "harness", *_LAST)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Sort the tests; within a place of this order they stay as they are. Leave out what only campaigns run."""
+    """Sort the tests, keeping their order within one place. Mark tests that only campaigns run."""
     items.sort(key=lambda item: _place(item.path))
     for item in items:
         if left_out(item.nodeid):
@@ -48,7 +48,7 @@ def _place(path: Path) -> int:
 
 @pytest.fixture(scope="session")
 def zygote() -> Iterator[Zygote]:
-    """The process from which runs are forked."""
+    """The process that runs are forked from."""
     process = Zygote()
     yield process
     process.close()
@@ -56,10 +56,10 @@ def zygote() -> Iterator[Zygote]:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With `--dist loadscope` one process runs in one go what shares what takes long to make."""
+    """With `--dist loadscope`, run tests that share an expensive fixture in one process."""
     if config.getvalue("dist") != "loadscope":
         return None
-    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - only where tests are spread
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - only needed with pytest-xdist
 
     class Spread(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
@@ -69,7 +69,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def together(nodeid: str) -> str:
-    """What a test is run together with: its class, its record in a browser, or its file and those that go on with it.
+    """Return the group of a test: its class, its record in a browser, or the file whose production it shares.
 
     >>> together("tests/engine/test_incidents.py::TestForwardFix::test_went_forward")
     'tests/engine/test_incidents.py::TestForwardFix'

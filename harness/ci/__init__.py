@@ -1,1 +1,1 @@
-"""What CI shows of a run: annotations at lines of features, and JUnit's test cases."""
+"""CI output of a run: annotations at lines of features, and JUnit's test cases."""

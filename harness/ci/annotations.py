@@ -1,7 +1,8 @@
-"""Annotations on a job of GitHub Actions: what stopped the run, shown at its line of the feature file.
+"""Annotations on a GitHub Actions job: the steps that stopped the run, at their lines in the feature files.
 
-GitHub reads commands from what a job prints, one a line (https://docs.github.com/actions/reference/workflow-commands).
-So nothing that others wrote may be read as one: commands are stopped until the last lines were printed.
+GitHub reads workflow commands from a job's output, one per line
+(https://docs.github.com/actions/reference/workflow-commands). Text from elsewhere must not be read as a command, so
+commands are stopped until the last lines are printed.
 """
 
 import os
@@ -21,28 +22,28 @@ from runbook.report.incident_report import IncidentReport
 from runbook.report.timeline import Step
 from runbook.text import visible
 
-#: Characters of a message; GitHub's runner cuts off what is behind 4096.
+#: Characters of a message. GitHub's runner cuts off everything after 4096.
 _LONGEST = 4000
-#: Until these words are printed, GitHub reads no command.
+#: The token of `::stop-commands::`. GitHub reads no commands until it is printed again.
 _GO_ON = pytest.StashKey[str]()
 
 
 def on_github(environment: Mapping[str, str] = os.environ) -> bool:
-    """Tell whether this is a job of GitHub Actions."""
+    """Return whether this is a GitHub Actions job."""
     return environment.get("GITHUB_ACTIONS") == "true"
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Let GitHub read no commands in what the runbook shows of others."""
+    """Stop GitHub from reading commands in the output of the run."""
     if RUN in config.stash and on_github():
         config.stash[_GO_ON] = token = secrets.token_hex(16)
-        # It is for GitHub, which reads both, and holds nothing of a run.
+        # Goes straight to stdout or stderr, which GitHub both reads; the token holds nothing of a run.
         print(f"::stop-commands::{token}", flush=True, file=_where(config))
 
 
 def annotate(config: pytest.Config, entries: Sequence[Entry], nodeids: Sequence[str]) -> None:
-    """Let GitHub read commands again, and give it those that annotate; nothing elsewhere."""
+    """Let GitHub read commands again, and print the annotations. Does nothing outside of GitHub Actions."""
     if (token := config.stash.get(_GO_ON, None)) is None:
         return
     print(f"::{token}::", file=_where(config))
@@ -51,12 +52,12 @@ def annotate(config: pytest.Config, entries: Sequence[Entry], nodeids: Sequence[
 
 
 def _where(config: pytest.Config) -> TextIO:
-    """Where GitHub reads it: not in the midst of a plan for programs."""
+    """Return the stream for GitHub: stderr with `--json`, so that the plan on stdout stays valid JSON."""
     return sys.stderr if config.option.json else sys.stdout
 
 
 def _files(root: Path, nodeids: Sequence[str]) -> dict[str, str]:
-    """The feature files by name, as GitHub knows them: by the path in its workspace, if they lie in there."""
+    """Return the feature files by name, as paths relative to GitHub's workspace if they are in it."""
     workspace, found = Path(os.environ.get("GITHUB_WORKSPACE") or root), {}
     for file in dict.fromkeys(root / each.partition("::")[0] for each in nodeids):
         found[file.name] = str(file.relative_to(workspace if file.is_relative_to(workspace) else root))
@@ -64,9 +65,9 @@ def _files(root: Path, nodeids: Sequence[str]) -> dict[str, str]:
 
 
 def annotations(entries: Sequence[Entry], files: Mapping[str, str]) -> Iterator[str]:
-    """An error for each step that stopped the run, and a warning for each that waits for a person's decision.
+    """Yield an error for each step that stopped the run, and a warning for each step that waits for a decision.
 
-    `files` are the paths of the features by name.
+    `files` holds the paths of the feature files, by name.
     """
     story = IncidentReport(entries)
     for step in story.failed:
@@ -85,14 +86,14 @@ def _annotation(level: str, step: Step, files: Mapping[str, str]) -> str:
 
 
 def _message(step: Step) -> str:
-    """What a step told, as much as GitHub keeps: what helps stands at its end, and is kept."""
+    """Return a step's message, cut to what GitHub keeps. The next step comes last and is never cut."""
     room = max(_LONGEST - len(with_next_step("", step.next_step)), 0)
     cut = f"{step.detail[:room]} …" if len(step.detail) > room else step.detail
     return with_next_step(cut, step.next_step)
 
 
 def _data(text: str) -> str:
-    r"""A message as GitHub's runner reads it back.
+    r"""Escape a message for GitHub's runner.
 
     >>> _data("100 %\n::error::x")
     '100 %25%0A::error::x'

@@ -1,4 +1,4 @@
-"""The private touches of pytest's JUnit plugin."""
+"""The private parts of pytest's JUnit plugin that the harness uses."""
 
 from xml.etree import ElementTree as ET
 
@@ -9,15 +9,15 @@ from runbook.text import visible
 
 
 def tell(config: pytest.Config, report: pytest.TestReport, output: str, place: tuple[str, int], record: str) -> None:
-    """Add what is known of a scenario to its test case, while that is still open; nothing without `--junitxml`.
+    """Add output, place and record to a scenario's test case while it is still open. Does nothing without `--junitxml`.
 
-    `place` is its file and line.
+    `place` is the scenario's file and line.
     """
     xml = config.stash.get(xml_key, None)
     if xml is None:
         return
     case = xml.node_reporter(report)
-    # `xunit1` keeps the two, and pytest has those of the function in pytest-bdd there.
+    # Only `xunit1` keeps these attributes. pytest fills them with the file and line of a function in pytest-bdd.
     for name, value in zip(("file", "line"), place, strict=True):
         case.add_attribute(name, value)
     case.add_property("record", record)

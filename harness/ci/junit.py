@@ -1,4 +1,4 @@
-"""JUnit's XML: a test case a scenario, with its steps as output, its place in the feature, and where its record is."""
+"""JUnit XML: one test case per scenario, with its steps as output, its place in the feature and its record."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from runbook.journal.journal import Entry
 
 
 def steps_told(entries: Sequence[Entry], scenario: str) -> Iterator[str]:
-    """The steps of a scenario as it ran last, with how each ended and what was seen, a line each."""
+    """Yield the steps of a scenario's last run, one line each: outcome, step, seconds, then the observation."""
     begun = [n for n, each in enumerate(entries) if each["kind"] == "scenario began" and each["scenario"] == scenario]
     step = ""
     for entry in entries[begun[-1] :] if begun else ():
@@ -28,7 +28,7 @@ def steps_told(entries: Sequence[Entry], scenario: str) -> Iterator[str]:
 
 
 class Cases:
-    """Tells JUnit's plugin of each scenario, by the item that it was collected as."""
+    """Adds to JUnit's test case of each scenario, found by its item."""
 
     def __init__(self, session: pytest.Session) -> None:
         self._config = session.config
@@ -36,7 +36,7 @@ class Cases:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Add to the test case before pytest closes it; to one that a signal stopped, when the record is closed."""
+        """Add to the test case before pytest closes it; if a signal stopped the scenario, once the record is closed."""
         conduct, item = self._config.stash.get(CONDUCT, None), self._items.get(report.nodeid)
         if conduct is None or item is None or not isinstance(item.parent, FeatureFile):
             return
@@ -48,5 +48,5 @@ class Cases:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Know the scenarios."""
+    """Register the plugin that adds to the test cases."""
     session.config.pluginmanager.register(Cases(session), "runbook-junit")

@@ -1,1 +1,1 @@
-"""Feature files found, checked and put in order; what may not be selected is refused."""
+"""Feature files: found, checked and put in order. Invalid selections are refused."""

@@ -1,4 +1,4 @@
-"""An execution and a validation are one whole each: what was left out of one."""
+"""The check that an execution or a validation runs all of its scenarios."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
@@ -12,14 +12,14 @@ from harness.options import Run
 from harness.session.retyped import Typed
 from runbook.incident.executor import Mode
 
-#: The scenarios of what was asked for that were not selected, by name.
+#: The names of the requested scenarios that were not selected.
 LEFT_OUT = pytest.StashKey[list[str]]()
 #: The options that leave scenarios out, besides `-m`.
 SELECTING = ("-k", "--deselect", "--ignore", "--ignore-glob")
 
 
 def left_out(run: Run, scenarios: Iterable[Scenario], selected: Sequence[pytest.Item]) -> list[str]:
-    """The scenarios of what was asked for that are not among those selected, by name."""
+    """Return the names of the requested scenarios that are not selected."""
     wanted = Counter(
         {each.name: each.runs for each in scenarios if _belongs({tag.name for tag in each.tags}, run.mark)}
     )
@@ -28,7 +28,7 @@ def left_out(run: Run, scenarios: Iterable[Scenario], selected: Sequence[pytest.
 
 
 def refusal(run: Run, missing: Sequence[str], typed: Typed) -> list[str]:
-    """Say, in one line, that what is left out may not be: of an execution, or a validation. A plan may be of a part."""
+    """Return one line that refuses to leave out `missing`, for an execution or a validation. A plan may be partial."""
     if not missing or (run.mode is not Mode.EXECUTE and run.kind != "validation"):
         return []
     what = "a validation is" if run.kind == "validation" else "--execute carries out"
@@ -37,7 +37,7 @@ def refusal(run: Run, missing: Sequence[str], typed: Typed) -> list[str]:
 
 
 def whole(run: Run, typed: Typed) -> Typed:
-    """What to type for all that this run is a part of: a validation and an emergency are chosen by their marks."""
+    """Return the command for the whole run. Validations and emergencies keep the mark that chose them."""
     of_a_mark = run.kind not in ("plan", "rollback")
     options = SELECTING if of_a_mark else (*SELECTING, "-m")
     return typed.without(*options).saying(replace(run, mark=run.mark if of_a_mark else "").again)

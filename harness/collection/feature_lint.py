@@ -1,4 +1,4 @@
-"""What a runbook must keep to before any of it is run: each rule tells, a line each, where it is broken."""
+"""The rules for feature files and step definitions, checked before anything runs."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
@@ -6,22 +6,22 @@ from harness.collection.feature_model import WAYS, Chapter, Definition, Runbook,
 from runbook.incident.facts import Strategy
 from runbook.production.switchover.decision import SwitchMode
 
-#: Marks with which pytest itself leaves a test out, or calls a failed one good.
+#: pytest's own marks, some of which skip a test or turn a failure into a pass.
 _PYTESTS_OWN = {"skip", "skipif", "xfail", "parametrize", "usefixtures", "filterwarnings"}
 
 
 def broken(runbook: Runbook, marks: Mapping[str, bool], allowing: str | None) -> list[str]:
-    """Every way in which the runbook breaks the rules: `file:line: what is wrong → what to do`.
+    """Return one line per breach of the rules: `file:line: the problem → what to do`.
 
-    `marks` are the registered tags; True for those that take an argument. `allowing` is the command that allows unused
-    definitions, None where they are allowed.
+    `marks` are the registered tags; the value is True if the tag takes an argument. `allowing` is the command that
+    allows unused definitions, or None if they are allowed.
     """
     if unreadable := list(_unreadable(runbook.chapters)):
         return unreadable
     lines = [*_names(runbook.scenarios), *_emptiness(runbook), *_definitions(runbook)]
     in_files = [scenario for chapter in runbook.chapters for scenario in chapter.scenarios]
     lines += [*_tags(in_files, marks), *_needs(in_files)]
-    # What is missing above would have used one or the other of them.
+    # A step that is reported above may be the one that would use an unused definition.
     if not lines and allowing is not None:
         lines += _unused(runbook, allowing)
     return list(dict.fromkeys(lines))
@@ -164,7 +164,7 @@ def _needs(scenarios: list[Scenario]) -> Iterator[str]:
 
 
 def _ways_without(scenario: Scenario, providers: Iterable[Scenario]) -> list[tuple[str, str]]:
-    """The ways that the scenario is for, and for which none of these provides what it needs."""
+    """Return the ways of the scenario for which none of `providers` provides what it needs."""
     provided = {way for each in providers for way in each.ways}
     return [way for way in WAYS if way in scenario.ways - provided]
 

@@ -1,4 +1,4 @@
-"""What the checks of feature files need to know of them, and of the definitions of their steps."""
+"""The model of feature files and step definitions that the checks use."""
 
 import difflib
 import inspect
@@ -13,7 +13,7 @@ from runbook.actions import Action
 from runbook.incident.facts import Strategy
 from runbook.production.switchover.decision import SwitchMode
 
-#: The ways that an incident can go: a strategy, and a way to switch. Where the schema changes, traffic is paused.
+#: The ways an incident can go: a strategy and a way to switch. If the schema changes, traffic is always paused.
 WAYS = (
     *((str(strategy), str(SwitchMode.BEHIND_CLOSED_GATE)) for strategy in Strategy),
     (str(Strategy.IMAGE_ONLY), str(SwitchMode.BESIDE)),
@@ -21,7 +21,7 @@ WAYS = (
 
 
 def makes_change(function: Callable[..., object]) -> bool:
-    """Tell whether a step's function is annotated with `-> Action`, in whichever way that is written."""
+    """Return whether a step's function is annotated with `-> Action`, as an object or as a string."""
     function = inspect.unwrap(function)
     returned = getattr(function, "__annotations__", {}).get("return")
     if isinstance(returned, str):
@@ -35,7 +35,7 @@ def makes_change(function: Callable[..., object]) -> bool:
 
 @dataclass(frozen=True)
 class Tag:
-    """One tag: `@needs:target-pinned` has a name and an argument. `place` is its file and line."""
+    """A tag: `@needs:target-pinned` has a name and an argument. `place` is its file and line."""
 
     name: str
     argument: str | None
@@ -48,7 +48,7 @@ class Tag:
 
 @dataclass(frozen=True)
 class Step:
-    """One step as it will be run: `kind` is `given`, `when` or `then`; `attached` is what stands below it."""
+    """A step as it will run. `kind` is `given`, `when` or `then`; `attached` names its data table and docstring."""
 
     kind: str
     text: str
@@ -61,26 +61,26 @@ class Step:
 
 @dataclass(frozen=True)
 class Scenario:
-    """One scenario, or an outline with everything that its rows make of it. Inherited tags are among its own."""
+    """A scenario, or an outline with the steps of all its rows. `tags` includes inherited tags."""
 
     name: str
     place: str
     tags: tuple[Tag, ...]
     steps: tuple[Step, ...]
-    #: Lines that stand above the first step and are none: Gherkin takes a misspelt keyword for a description.
+    #: Lines above the first step that are not steps. Gherkin reads a misspelled keyword as a description.
     stray: str = ""
-    #: The places at which an outline has no rows; an outline without examples is one such place.
+    #: The places where an outline has no rows. An outline without Examples is one such place.
     without_rows: tuple[str, ...] = ()
-    #: How often it runs: once for each row.
+    #: How many times it runs: once per row.
     runs: int = 1
 
     def named(self, tag: str) -> tuple[str, ...]:
-        """The arguments of its tags of that name."""
+        """Return the arguments of its tags with that name."""
         return tuple(found.argument for found in self.tags if found.name == tag and found.argument)
 
     @property
     def ways(self) -> frozenset[tuple[str, str]]:
-        """The ways of an incident, each a strategy and a way to switch, that it is for."""
+        """The ways it applies to, each a strategy and a way to switch."""
         strategies, switches = self.named("strategy"), self.named("switch")
         return frozenset(
             (strategy, switch)
@@ -89,13 +89,13 @@ class Scenario:
         )
 
     def may_meet(self, other: "Scenario") -> bool:
-        """Tell whether both may apply in one incident: there is a way that both are for."""
+        """Return whether both scenarios may apply in one incident, that is, whether they share a way."""
         return bool(self.ways & other.ways)
 
 
 @dataclass(frozen=True)
 class Chapter:
-    """One feature file. `unreadable` is why it cannot be read, with its place."""
+    """A feature file. `unreadable` is the reason it cannot be parsed; `place` is then the line of the error."""
 
     path: Path
     place: str
@@ -105,25 +105,25 @@ class Chapter:
 
 @dataclass(frozen=True)
 class Definition:
-    """One definition: the function that is bound to a step. A `kind` of None stands for every keyword."""
+    """A step definition and the function bound to it. A `kind` of None matches every keyword."""
 
     kind: str | None
     words: str
     matches: Callable[[str], bool]
     function: Callable[..., object]
     place: str
-    #: The arguments that its function takes.
+    #: The names of the function's arguments.
     arguments: frozenset[str] = frozenset()
-    #: `async def`, or a generator: what stands in it is not run when its step is.
+    #: `async def` or `generator`: calling such a function does not run its body.
     runs_later: str | None = None
 
     def defines(self, step: Step) -> bool:
-        """Tell whether pytest-bdd would take it for this step."""
+        """Return whether pytest-bdd would use this definition for the step."""
         return self.kind in (None, step.kind) and self.matches(step.text)
 
     @property
     def is_change(self) -> bool:
-        """Tell whether its function returns an Action."""
+        """Whether the function returns an Action."""
         return makes_change(self.function)
 
     def __str__(self) -> str:
@@ -132,7 +132,7 @@ class Definition:
 
 @dataclass(frozen=True)
 class Runbook:
-    """All chapters of a runbook and all definitions that they may use."""
+    """All chapters of a runbook and all step definitions available to them."""
 
     chapters: list[Chapter]
     definitions: list[Definition]
@@ -146,11 +146,11 @@ class Runbook:
         )
 
     def definitions_of(self, step: Step) -> list[Definition]:
-        """The definitions that match a step."""
+        """Return the definitions that match a step."""
         return [definition for definition in self.definitions if definition.defines(step)]
 
     def similar_to(self, step: Step) -> str | None:
-        """The definition that was perhaps meant: the same words under another keyword, or nearly the same words."""
+        """Return the closest definition: the same words under another keyword, or nearly the same words."""
         for definition in self.definitions:
             if definition.matches(step.text):
                 return f"{definition} at {definition.place}"
@@ -166,7 +166,7 @@ def prerequisites_first(
     needs: Callable[[_Scenario], Iterable[str]],
     provides: Callable[[_Scenario], Iterable[str]],
 ) -> list[_Scenario]:
-    """The same scenarios, each behind those that provide what it needs; a ring of needs is left as it is.
+    """Return the scenarios, each after those that provide what it needs. A cycle of needs keeps its order.
 
     >>> needs = {"switch": ["migrate"], "pause": [], "migrate": ["pause"]}
     >>> prerequisites_first(["switch", "pause", "migrate"], needs.__getitem__, lambda name: [name])
@@ -193,6 +193,6 @@ def prerequisites_first(
 
 
 def chapter_order(path: Path) -> tuple[float, str, str]:
-    """The place of a feature file among others: by the number that its name begins with, then by its name."""
+    """Return the sort key of a feature file: the number its name begins with, then its name."""
     number = re.match(r"\d+", path.name)
     return (int(number[0]) if number else float("inf"), path.name, str(path))

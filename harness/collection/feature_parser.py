@@ -1,7 +1,7 @@
-"""Every private touch of pytest-bdd that reads features and definitions; tests/harness/test_compat_features.py.
+"""The private parts of pytest-bdd that read features and definitions; tested in tests/harness/test_compat_features.py.
 
-pytest-bdd's parsed feature drops what the checks are about (the first of two scenarios of one name, the lines of
-tags, examples without rows); so its parser is asked for what it was given.
+pytest-bdd's parsed feature drops what the checks need: the first of two scenarios with one name, the lines of tags,
+examples without rows. This module keeps the raw scenarios that its parser reads.
 """
 
 import functools
@@ -23,7 +23,7 @@ from harness.collection.feature_model import Chapter, Definition, Scenario, Step
 
 
 def read_chapter(path: Path) -> Chapter:
-    """Read a feature file; one that cannot be read is returned with the reason."""
+    """Read a feature file. If it cannot be read, the chapter carries the reason."""
     shown = os.path.relpath(path)
     reader = _Reader(str(path.parent), path.name)
     try:
@@ -40,7 +40,7 @@ def read_chapter(path: Path) -> Chapter:
 
 
 class _Reader(FeatureParser):
-    """pytest-bdd's parser, which keeps every scenario beside the raw one that it was made from."""
+    """pytest-bdd's parser, which also keeps every parsed scenario with its raw one."""
 
     def __init__(self, folder: str, name: str) -> None:
         super().__init__(folder, name)
@@ -57,7 +57,7 @@ class _Reader(FeatureParser):
         return template
 
     def inherited(self, data: raw.Scenario) -> Iterator[raw.Tag]:
-        """The tags that a scenario has from its feature and its rule."""
+        """Yield the tags that a scenario inherits from its feature and its rule."""
         yield from self.document.feature.tags
         for child in self.document.feature.children:
             if child.rule is not None and any(inner.scenario is data for inner in child.rule.children):
@@ -101,12 +101,12 @@ def _step(parsed: ParsedStep, shown: str) -> Step:
 
 
 def definitions_of(session: pytest.Session) -> list[Definition]:
-    """Every definition that plugins have registered, but for the ones that pytest-bdd brings to debug with."""
+    """Return every step definition that plugins have registered, except pytest-bdd's own for debugging."""
     return sorted(map(_definition, _contexts(session)), key=lambda definition: definition.place)
 
 
 def hand_calls_to(session: pytest.Session, take: Callable[[functools.partial[object]], None]) -> None:
-    """Let `take` make the call of each step's function: what it returns pytest-bdd drops, and tells no hook."""
+    """Hand each call of a step's function to `take`. pytest-bdd drops the return value and passes it to no hook."""
     for context in _contexts(session):
         context.step_func = _handing(context.step_func, take)
 

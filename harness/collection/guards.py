@@ -1,4 +1,4 @@
-"""What is refused before anything runs: sloppy features, and options that would run them in another order."""
+"""Refusals before anything runs: feature files that break the rules, and options that change order or repetition."""
 
 import os
 from collections.abc import Collection, Generator, Iterable, Sequence
@@ -18,7 +18,7 @@ from harness.options import RUN, runs_features
 from harness.session.retyped import Typed
 from runbook.text import visible
 
-#: Options of pytest and of its plugins that run scenarios in another order, in other processes, again, or not at all.
+#: Options of pytest and its plugins that run scenarios in another order, in other processes, again, or not at all.
 _OPTIONS = {
     "numprocesses": "-n",
     "tx": "--tx",
@@ -32,16 +32,16 @@ _OPTIONS = {
     "setuponly": "--setup-only",
     "setupplan": "--setup-plan",
 }
-#: Options with which pytest writes what it hears where no redaction stands, and what they are called.
+#: Options with which pytest writes output that is not redacted.
 _UNREDACTED = {"debug": "--debug", "pastebin": "--pastebin", "log_file": "--log-file"}
-#: Those of pytest-xdist, of which each brings the others with it.
+#: Options of pytest-xdist. Each one implies the others.
 _SPREADING = ("-n", "--tx", "--dist", "-d")
 _AS_IT_IS = "it writes everything down as it is, secrets too"
 _IN_ORDER = "a runbook runs each scenario once, in its order, in one process"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option that lets definitions lie unused."""
+    """Add `--allow-unused`, which accepts step definitions that no feature uses."""
     parser.getgroup("runbook").addoption(
         "--allow-unused", action="store_true", help="do not refuse definitions that no feature uses"
     )
@@ -49,7 +49,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse what would take the order out of the runbook's hands, before a plugin starts other processes."""
+    """Refuse options that change the order of scenarios, before a plugin starts other processes."""
     if not runs_features(config):
         return
     problems, typed = misplaced(config, Typed.by(config))
@@ -58,14 +58,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def misplaced(config: pytest.Config, typed: Typed) -> tuple[list[str], Typed]:
-    """What options would do that they may not, and the command without them."""
+    """Return the problems with the options and plugins of this run, and the command without them."""
     taken = [flag for name, flag in _OPTIONS.items() if config.getoption(name, None)]
     if config.getoption("dist", "no") != "no" and not taken:
         taken.append("--dist")
     written = [flag for name, flag in _UNREDACTED.items() if config.getoption(name, None)]
-    if getattr(config.option, "capture", None) == "tee-sys":  # missing where the plugin is left out
+    if getattr(config.option, "capture", None) == "tee-sys":  # missing if the plugin is blocked
         written.append("--capture")
-    # With --dist stands what it spreads over, and the other way round: one of them alone is no whole command.
+    # --dist needs the option that sets the processes, and the reverse: removing only one leaves an invalid command.
     typed = typed.without(*taken, *written, *(_SPREADING if set(taken) & set(_SPREADING) else ()))
     if "--log-file" in typed.known and config.getini("log_file"):
         written.append("log_file")
@@ -82,7 +82,7 @@ def misplaced(config: pytest.Config, typed: Typed) -> tuple[list[str], Typed]:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
-    """Check all feature files of the folders that were named; afterwards, that nobody shuffled what was selected."""
+    """Check all feature files of the named folders. Afterwards, check that no plugin moved or repeated scenarios."""
     if not runs_features(session.config):
         return (yield)
     chapters = [read_chapter(path) for path in _feature_files(session.config)]
@@ -111,7 +111,7 @@ def _feature_files(config: pytest.Config) -> list[Path]:
 
 
 def _marks(config: pytest.Config) -> dict[str, bool]:
-    """The registered marks, and whether each takes an argument."""
+    """Return the registered marks; the value is True if the mark takes an argument."""
     heads = [line.partition(":")[0].strip() for line in config.getini("markers")]
     return {head.partition("(")[0]: "(" in head for head in heads}
 
@@ -133,7 +133,7 @@ def _shuffled(config: pytest.Config, items: Iterable[pytest.Item], typed: Typed)
 
 
 def _without_files(config: pytest.Config, files: Collection[Path], typed: Typed) -> Typed:
-    """The command without these files: not named, and where they lie beside features, ignored."""
+    """Return the command without these files: not named, and ignored if they are in a folder of features."""
     started_in = config.invocation_params.dir
 
     def stays(path: Path) -> bool:

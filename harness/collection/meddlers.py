@@ -1,4 +1,4 @@
-"""Plugins of others that do what no run of the runbook may have done to it, and the command that does without them."""
+"""Third-party plugins that reorder or repeat scenarios, and the command that blocks them."""
 
 from collections.abc import Iterable, Iterator
 
@@ -6,16 +6,16 @@ import pytest
 
 from harness.session.retyped import Typed
 
-#: The hooks with which a plugin puts scenarios in another order, or repeats them.
+#: The hooks with which a plugin can reorder or repeat scenarios.
 COLLECTING = ("pytest_collection_modifyitems", "pytest_generate_tests", "pytest_collection", "pytest_collection_finish")
-#: Whose hooks of these names belong to every run.
+#: Top-level modules whose implementations of these hooks are expected.
 _KNOWN = ("_pytest", "pytest_bdd", "pytest_html", "pytest_metadata", "harness", "steps", "rehearsal")
 
 
 def without_meddlers(config: pytest.Config, typed: Typed, hooks: Iterable[str]) -> str:
-    """What to do about the plugins that are not known and have one of these hooks, with what to type."""
+    """Return what to do about unknown plugins that implement one of these hooks, with the command to type."""
     found = set(_strangers(config, hooks))
-    files = {name for name, _ in found if name.endswith(".py")}  # a conftest.py, which no option leaves out
+    files = {name for name, _ in found if name.endswith(".py")}  # a conftest.py, which no option blocks
     names = {name for name, _ in found} - files
     for name in names | {module for name, module in found if name in names}:
         typed = typed.without_value("-p", name)
@@ -26,7 +26,7 @@ def without_meddlers(config: pytest.Config, typed: Typed, hooks: Iterable[str]) 
 
 
 def _strangers(config: pytest.Config, hooks: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """The names under which they are registered, and those of their modules."""
+    """Yield the registered name and the module name of each unknown plugin."""
     for hook in hooks:
         for found in getattr(config.hook, hook).get_hookimpls():
             module = str(getattr(found.plugin, "__name__", type(found.plugin).__module__))

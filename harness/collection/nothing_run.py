@@ -1,4 +1,4 @@
-"""What selects or runs nothing is refused where a run was asked for: exit 0 means that the checks ran."""
+"""The refusal of runs that select or run nothing: exit code 0 means that the checks ran."""
 
 import re
 from collections.abc import Generator
@@ -12,7 +12,7 @@ from harness.session.blocked import blocked, unblocked
 from harness.session.lifecycle import CONDUCT
 from harness.session.retyped import Typed
 
-#: Options of pytest and of its plugins that show something and run nothing, by pytest's own names for them.
+#: Options of pytest and its plugins that show something and run nothing, by their attribute names.
 _SHOWING = {
     "collectonly": "--collect-only",
     "showfixtures": "--fixtures",
@@ -30,7 +30,7 @@ _RAN = "exit code 0 means that the checks ran"
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object]:
-    """Refuse options that run nothing; and, whatever did it, an exit code 0 behind which no check ran."""
+    """Refuse options that run nothing, and refuse exit code 0 if no check ran for any other reason."""
     if (asked := _asked(config)) is None:
         return (yield)
     showing = [flag for name, flag in _SHOWING.items() if getattr(config.option, name, None)]
@@ -46,11 +46,11 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object
 
 
 def _asked(config: pytest.Config) -> str | None:
-    """The option that asks for an execution, a rehearsal or a validation; None where none does."""
+    """Return the option that asks for an execution, a rehearsal or a validation, or None."""
     option = config.option
     words = [str(word).partition("=")[0] for word in config.invocation_params.args]
     for flag in ("execute", "rehearse"):
-        # `--help` keeps pytest from reading what stands behind it.
+        # With `--help`, pytest does not parse the options after it.
         if getattr(option, flag, None) is not None or f"--{flag}" in words:
             return f"--{flag}"
     mark = str(getattr(option, "markexpr", "") or "").strip()

@@ -1,4 +1,4 @@
-"""For which steps a person may vouch with `--override`, and by which id each is called."""
+"""The steps that `--override` accepts, and their ids."""
 
 import re
 from collections.abc import Iterable
@@ -13,9 +13,9 @@ from harness.session.retyped import Typed
 
 
 def step_id(feature: str, scenario: int, step: int, host: str = "") -> str:
-    """`5.3.2`: the number of the chapter, which its file's name begins with, of its scenario, of its step.
+    """Return a step's id: `5.3.2` is chapter 5 (the number its file's name begins with), scenario 3, step 2.
 
-    `5.3.2@shop-1` where the scenario is for one of several hosts.
+    On one of several hosts it is `5.3.2@shop-1`.
     """
     stem = Path(feature).stem
     number = re.match(r"[0-9]+", stem)
@@ -23,7 +23,7 @@ def step_id(feature: str, scenario: int, step: int, host: str = "") -> str:
 
 
 def refuse_overrides(run: Run, selected: Iterable[pytest.Item], typed: Typed) -> None:
-    """Raise UsageError for an id that no selected step has, or that was known in the incident gone on with."""
+    """Raise UsageError for an id without a selected step, or whose step neither failed nor was inconclusive before."""
     there = {
         step_id(item.path.name, item.parent.position_of(item), number + 1, host_of(item))
         for item in selected

@@ -1,1 +1,1 @@
-"""Several hosts of one project: their scenarios, and what a run has of each."""
+"""Several hosts of one project: their scenarios, and the run's state of each."""

@@ -1,4 +1,4 @@
-"""What a run has of each of its hosts: the settings as they are there, its part of the incident, and its tools."""
+"""A run's view of each host: its settings, its part of the incident, and its tools."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -15,7 +15,7 @@ from runbook.settings.schema import Settings
 
 
 class OnHost:
-    """One host of a run; its `name` is empty where there is no other."""
+    """One host of a run. `name` is empty if it is the only host."""
 
     def __init__(self, run: Run, name: str, settings: Settings, journal: Journal) -> None:
         self.name = name
@@ -24,15 +24,15 @@ class OnHost:
         self._journal = HostJournal(journal, name) if name else journal
         self.incident = Executor(run.incident, run.mode, self._journal)
         self.availability = AvailabilityProber.of(settings, self._journal)
-        #: The canary's, where this is another host.
+        #: The canary, if this is another host.
         self.canary: OnHost | None = None
-        #: What was told of its production before there was a record.
+        #: What was learned of this production before the record was opened.
         self.known: Remembered | None = None
         self._tools: Context | None = None
 
     @property
     def context(self) -> Context:
-        """The parts of this production; made on first use, when the journal can tell about it."""
+        """The context of this production, created on first use, once the journal can record it."""
         if self._tools is None:
             first = self.canary.context if self.canary else None
             self._tools = Context(
@@ -41,37 +41,37 @@ class OnHost:
         return self._tools
 
     def go_on_from(self, entries: Sequence[Entry], *, elsewhere: bool) -> None:
-        """Take up what earlier runs of the incident did on this host."""
+        """Take over what earlier runs of the incident did on this host."""
         self.incident.go_on_from(entries_of(entries, self.name) if self.name else entries, elsewhere=elsewhere)
 
     def settle(self, waiting: Callable[[str], None]) -> None:
-        """Wait for what a run that was killed has left at work there."""
+        """Wait for commands that a killed run left running on this host."""
         settle(self._journal, waiting, open_host(self.settings.host, self.incident))
 
     def begin_step(self, *, of_all: bool) -> None:
-        """Say of which hosts the scenario is that begins."""
+        """Record whether the scenario that begins is for all hosts."""
         if isinstance(self._journal, HostJournal):
             self._journal.steps_of_all = of_all
 
     def fixtures(self, given: Mapping[str, object]) -> dict[str, object]:
-        """What stands for this host among the arguments that a step's function is given."""
+        """Return this host's values for those of the given step arguments that depend on the host."""
         found: dict[str, object] = {"context": self.context} if "context" in given else {}
         return found | ({"host": self.context.seen} if "host" in given else {})
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close the open connections."""
         if self._tools is not None:
             self._tools.close()
 
 
 def on_each_host(run: Run, journal: Journal) -> tuple[OnHost, ...]:
-    """The hosts of a run, the canary first."""
+    """Return the hosts of a run, the canary first."""
     found = tuple(OnHost(run, name, settings, journal) for name, settings in run.on_each.items())
     first = found[0]
     for each in found[1:]:
         each.canary = first
     if len(found) > 1 and all(each.settings.traffic == first.settings.traffic for each in found):
-        # Users reach all hosts at one address: it is probed once, for all of them.
+        # Users reach all hosts at one address: probe it once for all of them.
         prober = AvailabilityProber.of(first.settings, journal)
         for each in found:
             each.availability = prober

@@ -1,4 +1,4 @@
-"""Every private touch of pytest-html; tests/harness/test_compat_html.py has a test for each."""
+"""The private parts of pytest-html that the harness uses; each has a test in tests/harness/test_compat_html.py."""
 
 import re
 from collections.abc import Callable
@@ -10,11 +10,11 @@ from pytest_html.basereport import BaseReport  # type: ignore[import-untyped]
 _HEAD = (
     "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline';"
     " script-src 'unsafe-inline'; img-src data:; media-src data:\">"
-    # pytest-html has no viewport; without one a phone shows the page in desktop width.
+    # pytest-html sets no viewport; without one, a phone shows the page at desktop width.
     '<meta name="viewport" content="width=device-width, initial-scale=1">'
     '<meta name="color-scheme" content="light dark">'
 )
-#: Pieces of pytest-html's template, each found there once, and their replacements.
+#: Pieces of pytest-html's template, each present there once, and their replacements.
 REPLACED = (
     ("<html>", '<html lang="en">'),
     ('<meta charset="utf-8"/>', f'<meta charset="utf-8">{_HEAD}'),
@@ -38,9 +38,9 @@ def _plugins(config: pytest.Config) -> list[Any]:
 
 
 def drop_page(config: pytest.Config) -> None:
-    """Keep pytest-html from writing a page: the run was refused, so there is nothing to record."""
+    """Keep pytest-html from writing a page for a refused run, which has nothing to record."""
     for plugin in _plugins(config):
-        # It is too late to unregister it: its hook is being called.
+        # Too late to unregister the plugin: its hook is being called.
         plugin._generate_report = _no_page  # noqa: SLF001 - pytest-html offers no way to write none
 
 
@@ -49,18 +49,18 @@ def _no_page(*_: object, **__: object) -> None:
 
 
 def lay_out_page(config: pytest.Config, record: Callable[[], str], script: str, write: Callable[[str], None]) -> None:
-    """Put `record` on top of pytest-html's page and `script` at its end; `write` writes the file.
+    """Put `record` at the top of pytest-html's page and `script` at its end; `write` writes the file.
 
-    In its own layout the record would follow the environment, inside of the summary.
+    pytest-html's own hooks would put the record after the environment, inside the summary.
     """
     for plugin in _plugins(config):
-        plugin._template = _LaidOut(plugin._template, record, script)  # noqa: SLF001 - it has one layout only
-        # By itself it follows links, and writes for everybody to read.
-        plugin._write_report = write  # noqa: SLF001 - it has no other way to write
+        plugin._template = _LaidOut(plugin._template, record, script)  # noqa: SLF001 - pytest-html has only one layout
+        # pytest-html's own write follows symlinks and makes the file readable by everyone.
+        plugin._write_report = write  # noqa: SLF001 - pytest-html has no other way to write
 
 
 class _LaidOut:
-    """pytest-html's template, rearranged when it is rendered."""
+    """pytest-html's template, rearranged as it is rendered."""
 
     def __init__(self, template: Any, record: Callable[[], str], script: str) -> None:
         self._template = template
@@ -68,16 +68,16 @@ class _LaidOut:
         self._script = script
 
     def render(self, **facts: Any) -> str:
-        """Render the page. What a newer pytest-html has in other words is left as it is."""
+        """Render the page. Pieces that another version of pytest-html words differently stay unchanged."""
         page: str = self._template.render(**facts)
         for written, instead in REPLACED:
             page = page.replace(written, instead, 1)
         page = _FILTER.sub(r'\1 aria-label="\2"', page)
         page = page.replace("</footer>", f"<script>{self._script}</script></footer>")
-        # The record last, or its words could be taken for parts of the layout.
+        # The record goes in last, so that its text cannot be mistaken for parts of the layout.
         head, _, rest = page.partition(_BODY)
         record = self._record()
-        # How it ended comes first in the title, so that a browser's tab tells it.
+        # The outcome comes first in the title, so that a browser tab shows it.
         if headline := _HEADLINE.search(record):
             words = f"{_TAG.sub('', headline[1])}: "
             head = _TITLE.sub(lambda _: words, head, count=1)

@@ -1,4 +1,4 @@
-"""At the end of each run, when its record is written: the index of all records, and CI's summary of the job."""
+"""The index of all records and CI's job summary, written at the end of each run."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from runbook.report.page import job_summary
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
-    """Make both after all other plugins have written theirs; a failure is reported, and changes nothing."""
+    """Write both after all other plugins have finished. A failure is reported and does not change the outcome."""
     try:
         return (yield)
     finally:

@@ -23,7 +23,7 @@ _SCRIPT = Path(__file__).with_name("pytest_html.js")
 def pytest_configure(config: pytest.Config) -> None:
     """Point pytest-html at the record of this run.
 
-    Plugins of conftest.py are configured before those that are installed, so pytest-html reads these options after.
+    Plugins of conftest.py are configured before installed ones, so pytest-html reads these options afterwards.
     """
     run = config.stash.get(RUN, None)
     if run is None:
@@ -31,13 +31,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.htmlpath = str(run.page)
     config.option.self_contained_html = True
     config.option.css = [str(STYLE), str(Path(__file__).with_name("pytest_html.css"))]
-    # pytest-html writes local time; a record is in UTC.
+    # pytest-html writes local time; records use UTC.
     os.environ["TZ"] = "UTC"
     time.tzset()
 
 
 def pytest_metadata(metadata: dict[str, Any], config: pytest.Config) -> None:
-    """Keep Python and platform in pytest-html's environment only: it also takes CI variables, secrets among them."""
+    """Keep only Python and platform in pytest-html's environment, which also takes CI variables, secrets among them."""
     if RUN in config.stash:
         kept = {name: metadata[name] for name in ("Python", "Platform") if name in metadata}
         metadata.clear()
@@ -45,7 +45,7 @@ def pytest_metadata(metadata: dict[str, Any], config: pytest.Config) -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Put the record, made from the journal alone, on top of pytest-html's page."""
+    """Put the record, rendered from the journal, on top of pytest-html's page."""
     if RUN in session.config.stash:
         page = session.config.stash[RUN].page
         script = _SCRIPT.read_text(encoding="utf-8")
@@ -53,7 +53,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def pytest_html_report_title(report: Any) -> None:
-    """Title the page with the incident's name."""
+    """Set the page's title to the incident's name."""
     run = report.config.stash.get(RUN, None)
     if run is not None:
         report.title = run.incident
@@ -67,7 +67,7 @@ def _record(config: pytest.Config) -> str:
 
 
 def pytest_html_results_table_row(cells: list[str]) -> None:
-    """Escape the test's id, which pytest-html does not."""
+    """Escape the test id, which pytest-html does not."""
     for number, cell in enumerate(cells):
         start, end = '<td class="col-testId">', "</td>"
         if cell.startswith(start):
@@ -75,6 +75,6 @@ def pytest_html_results_table_row(cells: list[str]) -> None:
 
 
 def pytest_html_results_table_html(report: pytest.TestReport, data: list[str]) -> None:
-    """Tell why a scenario was left out; pytest-html shows a tuple with the path of a file of ours."""
+    """Show why a scenario was skipped. pytest-html shows a tuple with the path of a harness file."""
     if report.skipped and isinstance(report.longrepr, tuple):
         data[:] = [escape(report.longrepr[2])]

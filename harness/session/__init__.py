@@ -1,1 +1,1 @@
-"""One run: begun, locked, interrupted, closed, and what its last lines say."""
+"""One run: begun, locked, interrupted and closed, with its last lines."""

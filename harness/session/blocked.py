@@ -1,21 +1,21 @@
-"""Plugins that were left out with `-p no:`, though the runbook cannot do without them."""
+"""Plugins that the runbook needs and that were blocked with `-p no:`."""
 
 import pytest
 
 from harness.session.retyped import Typed
 
 _OWN = ("harness", "steps", "rehearsal")
-#: Those of others without which the runbook's own do not see what happens, or cannot keep it.
+#: Third-party plugins that the harness needs to see what happens, or to record it.
 _NEEDED = ("pytest-bdd", "html", "metadata", "terminal", "capture", "python")
 
 
 def blocked(config: pytest.Config) -> list[str]:
-    """Say of each plugin that was left out with `-p no:` that the runbook cannot do without it."""
+    """Return one line per plugin that is blocked with `-p no:` although the runbook needs it."""
     return [f"-p no:{name}: the runbook does not see what happens without it" for name in _blocked(config)]
 
 
 def unblocked(config: pytest.Config, typed: Typed) -> Typed:
-    """The command that leaves none of them out."""
+    """Return the command that blocks none of them."""
     for name in _blocked(config):
         typed = typed.without_value("-p", f"no:{name}")
     return typed

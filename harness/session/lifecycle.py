@@ -1,4 +1,4 @@
-"""The beginning and the end of a run: production is looked for, the incident is opened, and closed whatever happens."""
+"""The start and the end of a run: production is located, the incident is opened, and it is always closed."""
 
 import contextlib
 import os
@@ -64,7 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
     reporter = install_quiet_reporter(config, redactor.text, on_stderr=config.option.json)
     reporter.says_little = run.is_plan
     if config.option.capture == "no":
-        # What steps print goes straight to the terminal.
+        # Steps print straight to the terminal.
         sys.stdout, sys.stderr = (
             cast("TextIO", Redacting(stream, redactor.text, by_line=True)) for stream in (sys.stdout, sys.stderr)
         )
@@ -75,7 +75,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
-    """Look for production, take its lock, and open the incident; close it whatever happens in between."""
+    """Locate production, take its lock and open the incident. Always close the incident again."""
     run = session.config.stash.get(RUN, None)
     if run is None:
         return (yield)
@@ -113,12 +113,12 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
         finally:
             signals.close()
             if not conduct.close(ending, signals.received):
-                # Without its end on record a run has not passed: what pytest's exit code is made from.
+                # A run whose end is not on record has not passed. pytest derives its exit code from this count.
                 session.testsfailed = session.testsfailed or 1
 
 
 def _refusal(error: Exception, redactor: Redactor) -> str:
-    # What is said of a redactor that does not work cannot go through it, and quotes nobody.
+    # A message about a broken redactor cannot go through it. It quotes nothing from outside.
     return str(error) if isinstance(error, RedactionError) else visible(redactor.text(str(error)))
 
 
@@ -127,7 +127,7 @@ def _on_terminal(config: pytest.Config, value: Any) -> str:
 
 
 def _locked(productions: Mapping[str, Production], conduct: RunSession, until_closed: ExitStack) -> RunLocks:
-    # The journal first: it is this incident's alone, and a lock that is taken must not be let go of for its sake.
+    # The journal first: it belongs to this incident alone. A lock must not be released because the journal fails.
     run = conduct.run
     locks = RunLocks({name: RunLock(each, run.incident, run.resume_command) for name, each in productions.items()})
     until_closed.callback(locks.release)
@@ -140,15 +140,15 @@ def _locked(productions: Mapping[str, Production], conduct: RunSession, until_cl
 
 
 def _came_to(session: pytest.Session, conduct: RunSession) -> Outcome:
-    """How a run that came to its end ended: well only if every scenario says so on record, and one was really run."""
+    """Return the outcome of a finished run: good only if every scenario is on record as good, and at least one ran."""
     outcomes = {conduct.ended.get(item.nodeid, Outcome.INCONCLUSIVE) for item in session.items}
     good = {outcome for outcome in outcomes if outcome.is_good}
     nothing_ran = not good and LeftOut.PASSED not in conduct.settled.values()
     if nothing_ran or outcomes - good - {Outcome.NOT_APPLICABLE}:
-        session.testsfailed = session.testsfailed or 1  # what pytest's exit code is made from
+        session.testsfailed = session.testsfailed or 1  # pytest derives its exit code from this
     incidents = [each.incident for each in conduct.hosts]
     bad = [item for item in session.items if conduct.ended.get(item.nodeid) not in (*good, Outcome.NOT_APPLICABLE)]
-    # What goes wrong on a way that nobody has decided on yet does not take the decision away.
+    # A failure on a way that is not decided yet does not make the decision unnecessary.
     undecided = any(each.undecided for each in incidents)
     on_no_way = all(each.facts.strategy is None for each in incidents) and all(named(item, "strategy") for item in bad)
     if conduct.run.mode is Mode.PLAN and undecided and (on_no_way or not bad):
@@ -161,9 +161,9 @@ def _came_to(session: pytest.Session, conduct: RunSession) -> Outcome:
 
 
 def _refuse(session: pytest.Session, run: Run) -> dict[str, Production]:
-    """Look for production on each host, off the record.
+    """Refuse a run that may not start, and locate production on each host without recording commands.
 
-    Raises UsageError or RunbookError when this run may not begin.
+    Raises UsageError or RunbookError if this run may not start.
     """
     typed = Typed.by(session.config)
     if problems := blocked(session.config):
@@ -191,14 +191,14 @@ def _refuse(session: pytest.Session, run: Run) -> dict[str, Production]:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
-    """Let pytest-html write the page of a run that has a record, and of no other; a full disk is said, not raised."""
+    """Let pytest-html write the page only for a run with a record. A full disk is reported, not raised."""
     run = session.config.stash.get(RUN, None)
     if run is None:
         return (yield)
     if CONDUCT not in session.config.stash:
         drop_page(session.config)
         return (yield)
-    # The journal is closed and the lock is free by now: a terminal that takes nothing any more can hold up only us.
+    # By now the journal is closed and the lock released: a blocked terminal can hold up only this process.
     session.config.stash[CONDUCT].progress.ended()
     try:
         return (yield)
@@ -211,25 +211,25 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
 
 
 def pytest_enter_pdb(config: pytest.Config) -> None:
-    """Show what was written up to here: a person is asked now."""
+    """Show the output so far, because the debugger now waits for input."""
     flush_terminal(config)
 
 
 @pytest.fixture
 def context(request: pytest.FixtureRequest) -> Context:
-    """The parts of this production."""
+    """The context of this production."""
     return request.config.stash[CONDUCT].context
 
 
 @pytest.fixture
 def host(context: Context) -> "testinfra.host.Host":
-    """The production host as testinfra sees it, for a team's own steps."""
+    """The production host as testinfra sees it, for the team's own steps."""
     return context.seen
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_unconfigure(config: pytest.Config) -> Iterator[None]:
-    """Print the last lines, the record's path as the very last, also when another plugin fails in here."""
+    """Print the last lines, with the record's path as the very last, even if another plugin fails here."""
     try:
         return (yield)
     finally:
@@ -237,7 +237,7 @@ def pytest_unconfigure(config: pytest.Config) -> Iterator[None]:
 
 
 def _last_words(config: pytest.Config) -> None:
-    # Leaves no empty folder behind a refused run.
+    # Also removes the empty folder of a refused run.
     close_connections()
     run = config.stash.get(RUN, None)
     if run is None:
@@ -255,7 +255,7 @@ def _last_words(config: pytest.Config) -> None:
         with contextlib.suppress(OSError):  # the terminal may be gone
             print(run.page if run.page.exists() else run.journal)  # noqa: T201 - the last line is this path, by contract
     elif not ended and run.earlier is None:
-        # What a journal that could not be opened left: an empty one, or none.
+        # A journal that could not be opened: an empty file, or none.
         run.journal.unlink(missing_ok=True)
         run.page.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
@@ -263,11 +263,11 @@ def _last_words(config: pytest.Config) -> None:
 
 
 def _show_plan(config: pytest.Config, conduct: RunSession) -> None:
-    """Show the plan on one screen, or print it for programs."""
+    """Show the plan on one screen, or print it as JSON."""
     plan = plan_of_run(conduct)
     if not config.option.json:
         conduct.progress.planned(plan, remarks_on_plan(conduct))
         return
     flush_terminal(config)
-    with contextlib.suppress(OSError):  # who read it may be gone
-        print(config.stash[REDACTOR].text(as_json(plan)))  # noqa: T201 - it is what was asked for
+    with contextlib.suppress(OSError):  # the reader of the pipe may be gone
+        print(config.stash[REDACTOR].text(as_json(plan)))  # noqa: T201 - the requested output

@@ -1,4 +1,4 @@
-"""People are told at every turn of an execution, beside the work; nothing that goes wrong with it reaches the run."""
+"""Messages to people at every turn of an execution, sent in parallel. Their failures never reach the run."""
 
 import contextlib
 from collections.abc import Callable, Mapping
@@ -20,16 +20,16 @@ from runbook.report.step_digest import in_short
 from runbook.settings.people import Turn
 from runbook.text import beginning
 
-#: Characters of why a step stopped that people are told; the record has all.
+#: Characters of the reason for a stopped step in a message. The record has all of it.
 _LONGEST_WHY = 500
-#: Seconds for which the announcement waits for the messages before it; the channel may be down.
+#: Seconds that the announcement waits for earlier messages, because the channel may be down.
 _IN_ORDER = 3.0
 
 
 class People:
-    """Watches one run, and tells people of its turns; what an earlier run of the incident told is not told again.
+    """Watches one run and tells people of its turns. Turns that an earlier run of the incident told are not repeated.
 
-    One that abandons a switch goes another way than the runs before it, and so do those that come behind it.
+    A run that abandons a switch starts anew, and so do the runs that resume the rollback after it.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class People:
         open_channel: Callable[[], Channel],
         expected: Callable[[], str],
     ) -> None:
-        """`incident` gives that of the host which the run is about at this moment."""
+        """`incident` returns the executor of the host that the run is working on."""
         self._run = run
         self._expected = expected
         self._incident_now = incident
@@ -50,7 +50,7 @@ class People:
         self._journal = journal
         self._teller = Teller(journal, open_channel)
         if self._turns:
-            # Now, before anything is changed: later, loading it would compete with the change that is told of.
+            # Load it before anything is changed: later, loading would compete with the change that is reported.
             import apprise  # noqa: F401, PLC0415
         self._told = _told_earlier(run)
 
@@ -59,10 +59,10 @@ class People:
         return self._incident_now()
 
     def watch(self, change: Action, state: str) -> None:
-        """Tell people of a change, if that is a turn of which they are told."""
+        """Tell people of a change if it is one of the configured turns."""
         try:
             self._tell_of(change, state)
-        except Exception as error:  # noqa: BLE001 - whatever it was, it must not stop a recovery
+        except Exception as error:  # noqa: BLE001 - no failure may stop a recovery
             with contextlib.suppress(JournalError):
                 self._journal.write("told", turn=Turn.STARTED, about="", state="failed", why=str(error))
 
@@ -70,18 +70,18 @@ class People:
         if state == "begun" and change.scope in (Scope.PRODUCTION, Scope.NOTES):
             self._tell(Turn.STARTED)
         elif state == "begun" and change.name is ActionName.ANNOUNCE:
-            self._teller.let_arrive(_IN_ORDER)  # it is sent by itself
+            self._teller.let_arrive(_IN_ORDER)  # the announcement is sent separately
         elif "emergency" in self._run.kind:
-            return  # traffic was held for some seconds
+            return  # traffic was held for a few seconds only
         elif change.name is ActionName.RESUME_TRAFFIC and self._was_resumed(state):
             self._tell(Turn.TRAFFIC_RESUMED, host=self._host)
 
     def _was_resumed(self, state: str) -> bool:
-        # Where a switch is abandoned, the gate was mostly never closed.
+        # An abandoned switch mostly never closed the gate.
         return state == "done" or (state != "begun" and not self._run.abandons and bool(self._incident.changes_made))
 
     def ended(self, outcome: Outcome, closing: Mapping[str, Any]) -> None:
-        """Tell how a run stopped that did not come to its end; `closing` is what its last entry will say."""
+        """Tell people how the run stopped if it did not complete. `closing` is the content of its last entry."""
         try:
             self._tell_end(outcome, closing)
         finally:
@@ -107,7 +107,7 @@ class People:
 
     @property
     def _host(self) -> str:
-        """The name of the host that the run is about now, where it is one of several."""
+        """The host that the run is working on, if there are several."""
         journal = self._incident.journal
         return journal.host if isinstance(journal, HostJournal) else ""
 
@@ -131,7 +131,7 @@ class People:
 
 
 def _told_earlier(run: Run) -> set[tuple[str, str]]:
-    """What earlier runs of the incident told on the way that this run goes: each turn, and what it was about."""
+    """Return what earlier runs told on the same way, abandoning or not: each turn and its subject."""
     told: set[tuple[str, str]] = set()
     abandons = False
     for entry in run.earlier.entries if run.earlier else ():

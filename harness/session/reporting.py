@@ -1,4 +1,4 @@
-"""What pytest reports of a scenario, and with which code it exits: never anything better than the record says."""
+"""pytest's reports and exit codes, which never say better than the record."""
 
 import contextlib
 import unittest
@@ -13,7 +13,7 @@ from runbook.actions import Outcome
 from runbook.errors import CheckFailed, Inconclusive
 from runbook.text import visible
 
-#: pytest's own exit codes end with 5.
+#: pytest's exit codes end at 5.
 DECISION_NEEDED = 6
 ENDED_WELL = (Outcome.PASSED, Outcome.PLANNED, Outcome.NOTHING_TO_DO)
 _Report = TypeVar("_Report", pytest.TestReport, pytest.CollectReport)
@@ -21,9 +21,9 @@ _IN_FLIGHT = pytest.StashKey[pytest.Item]()
 
 
 def meant(error: BaseException | None) -> BaseException | None:
-    """What an exception means in a runbook, where tests know ways out of a test that are no failures.
+    """Return the runbook's meaning of an exception, since in tests some ways to end are no failures.
 
-    A step that skips itself, or expects to fail, has not been looked at; it is `inconclusive`.
+    A step that skips itself, or expects to fail, has checked nothing: it is `inconclusive`.
     """
     name = type(error).__name__
     if isinstance(error, (pytest.skip.Exception, pytest.xfail.Exception, unittest.SkipTest)):
@@ -39,7 +39,7 @@ def meant(error: BaseException | None) -> BaseException | None:
 
 
 def outcome_of_scenario(outcomes: list[Outcome]) -> Outcome:
-    """How a scenario ended, by its steps and by what went wrong around them; without any, nothing is known."""
+    """Return a scenario's outcome from those of its steps and of errors around them; inconclusive without any."""
     bad = [outcome for outcome in outcomes if not outcome.is_good]
     if bad or not outcomes:
         return bad[0] if bad else Outcome.INCONCLUSIVE
@@ -47,7 +47,7 @@ def outcome_of_scenario(outcomes: list[Outcome]) -> Outcome:
 
 
 def make_failed(report: pytest.TestReport, why: str) -> None:
-    """Turn a report that is not failed (passed, skipped, an expected failure) into one that is."""
+    """Turn a report that is not failed (passed, skipped, an expected failure) into a failed one."""
     report.outcome = "failed"
     report.longrepr = why
     if hasattr(report, "wasxfail"):
@@ -55,7 +55,7 @@ def make_failed(report: pytest.TestReport, why: str) -> None:
 
 
 def without_secrets(config: pytest.Config, report: _Report) -> _Report:
-    """`report` with everything struck out that the page, the terminal and JUnit's XML must not show."""
+    """Redact `report`, so that the page, the terminal and JUnit's XML show no secrets."""
     redactor = config.stash[REDACTOR]
 
     def clean(text: object) -> str:
@@ -74,14 +74,14 @@ def without_secrets(config: pytest.Config, report: _Report) -> _Report:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, Any, Any]:
-    """Keep secrets out of what is told of a module that cannot be loaded."""
+    """Redact the report of a module that cannot be loaded."""
     report = yield
     return without_secrets(collector.config, report) if REDACTOR in collector.config.stash else report
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Remember the scenario that runs: pytest reports none that a signal, pytest.exit or a plugin took away."""
+    """Remember the running scenario: pytest reports none that a signal, pytest.exit or a plugin ended."""
     item.session.stash[_IN_FLIGHT] = item
     result = yield
     del item.session.stash[_IN_FLIGHT]
@@ -99,13 +99,13 @@ def _report(item: pytest.Item, why: str, *, told: bool = False) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Report the scenario in flight, for JUnit's XML and the page; exit with no 0 when the record says otherwise."""
+    """Report the scenario in flight to JUnit's XML and the page. Never exit with 0 if the record is not good."""
     conduct = session.config.stash.get(CONDUCT, None)
     if conduct is None:
         return
     item = session.stash.get(_IN_FLIGHT, None)
     if item is not None:
-        with contextlib.suppress(Exception):  # a plugin that fails in here may have ended the run to begin with
+        with contextlib.suppress(Exception):  # a plugin that fails here may have ended the run
             _report(item, "the run was ended in this scenario; the record tells in which step", told=True)
     whole = conduct.ending is not None and not conduct.ending.trouble
     void = conduct.planned_only is not None and conduct.planned_only.void is not None

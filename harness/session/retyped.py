@@ -1,4 +1,4 @@
-"""What was typed, to be typed again with a word changed: a refusal ends with one whole command."""
+"""The command line as typed, to be repeated with changes: every refusal ends with one complete command."""
 
 import os
 import shlex
@@ -14,23 +14,23 @@ from runbook.command_hints import as_typed, without_usual
 
 
 def program(started_in: Path) -> str:
-    """How pytest is called from that folder: as the one of this environment, where there is one."""
+    """Return the pytest command relative to that folder: this environment's pytest if it exists, otherwise `pytest`."""
     here = Path(sys.prefix) / "bin/pytest"
     return os.path.relpath(here, started_in) if here.is_file() else "pytest"
 
 
-#: Tells of an option and its value, or of no option ("") and a path, whether it is to go.
+#: Takes an option and its value, or "" and a path. Returns whether to remove it.
 _Gone = Callable[[str, str], bool]
 
 
 @dataclass(frozen=True)
 class Typed:
-    """A command line of pytest, word by word, and the options that pytest adds to it by itself."""
+    """A pytest command line, word by word, with the options that pytest adds from its settings."""
 
     words: tuple[str, ...]
-    #: The options that this pytest and its plugins have, by each of their names.
+    #: The options of pytest and its plugins, by each of their names.
     known: Mapping[str, OptionKind] = field(default_factory=dict)
-    #: What PYTEST_ADDOPTS holds, and `addopts` of pytest's settings; None for what stays as it is.
+    #: PYTEST_ADDOPTS, and `addopts` of pytest's settings. The new values are None if unchanged.
     environment: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
     new_environment: tuple[str, ...] | None = None
@@ -38,7 +38,7 @@ class Typed:
 
     @classmethod
     def by(cls, config: pytest.Config) -> "Typed":
-        """The one with which this pytest was begun."""
+        """Return the command line that started this pytest."""
         return cls(
             (program(config.invocation_params.dir), *map(str, config.invocation_params.args)),
             known_options(config),
@@ -47,7 +47,7 @@ class Typed:
         )
 
     def without(self, *options: str) -> "Typed":
-        """The same without these options and their values, by whichever of their names they were given."""
+        """Return it without these options and their values, under any of the options' names."""
         kinds = {self.known[option].name for option in options if option in self.known}
 
         def gone(option: str, _value: str) -> bool:
@@ -56,20 +56,20 @@ class Typed:
         return self._left_by(gone)
 
     def without_value(self, option: str, value: str) -> "Typed":
-        """The same without this option where it has that value."""
+        """Return it without this option if the option has that value."""
         return self._left_by(lambda name, given: (name, given) == (option, value))
 
     def without_paths(self, gone: Callable[[str], bool]) -> "Typed":
-        """The same without the paths of which `gone` says so."""
+        """Return it without the paths for which `gone` returns True."""
         return replace(self, words=(self.words[0], *self._kept(self.words[1:], lambda o, v: not o and gone(v))))
 
     def plus(self, *words: str) -> "Typed":
-        """The same with these words behind its options."""
+        """Return it with these words after its options."""
         end = self.words.index("--") if "--" in self.words else len(self.words)
         return replace(self, words=(*self.words[:end], *words, *self.words[end:]))
 
     def saying(self, command: str) -> "Typed":
-        """That command, in the same surroundings: without what was taken out of them."""
+        """Return it with another command, and the same environment and settings, changed as before."""
         return replace(self, words=tuple(shlex.split(command)))
 
     def __str__(self) -> str:
@@ -116,7 +116,7 @@ class Typed:
         return option not in self.known or self.known[option].takes_value
 
     def _parts(self, word: str) -> list[tuple[str, str | None]]:
-        """The options in one word, and the value that stands in it: `--opt=value`, `-kexpr`, `-xvn4`; or a path."""
+        """Return the options in a word and their values: `--opt=value`, `-kexpr`, `-xvn4`. A path has the option ""."""
         if not word.startswith("-") or word == "-":
             return [("", word)]
         if word.startswith("--"):

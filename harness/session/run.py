@@ -1,4 +1,4 @@
-"""One run of the runbook between its first entry and its last: the incident, its lock, its tools, and how it ends."""
+"""One run of the runbook from its first journal entry to its last."""
 
 import importlib.metadata
 import os
@@ -57,23 +57,24 @@ _PACKAGES = (
 
 @dataclass
 class Ending:
-    """How a run ended, and what went wrong at the very end, in words."""
+    """The outcome of a run, and the problems at its very end, in words."""
 
     outcome: Outcome
     trouble: list[str] = field(default_factory=list)
 
 
 class RunSession:
-    """What the hooks of one run share: the open incident, its tools, what passed, and the progress on the terminal."""
+    """The state that the hooks of one run share: the incident, its hosts, the passed scenarios and the progress."""
 
     def __init__(self, run: Run, redactor: Redactor, progress: Progress, needs: Prerequisites) -> None:
-        """Open the journal. Raises JournalError when that is not possible."""
+        """Open the journal. Raises JournalError if that fails."""
         self.run = run
         self.progress = progress
         self.needs = needs
-        #: The whole journal; each host has its part of it.
+        #: The whole journal. Each host has its part of it.
         self.journal = Journal(run.journal, redactor, go_on=run.earlier is not None)
-        #: Its hosts, the canary first, and the one that the scenario which runs is about: the canary, if it is all.
+        #: The hosts, the canary first; and the host of the running scenario, which is the canary if it covers all
+        #: hosts.
         self.hosts = on_each_host(run, self.journal)
         self.now, self._of_all = self.hosts[0], True
         for each in self.hosts:
@@ -88,7 +89,7 @@ class RunSession:
                 )
             for each in self.hosts:
                 each.go_on_from(run.earlier.entries, elsewhere=run.earlier.elsewhere)
-        #: What holds this run to the plan that was named; None without one.
+        #: Holds this run to the plan named by `--plan`. None without one.
         self.planned_only: PlannedOnly | None = None
         if run.plan is not None:
             marks = ("-m", run.mark) if run.mark else ()
@@ -97,35 +98,35 @@ class RunSession:
             for each in self.hosts:
                 each.incident.permit = self.planned_only.permit
         self.forecasts = Forecasts(run.folder.parent, run.settings.project.name)
-        #: The engine's machine, as far as that is known.
+        #: The engine's machine, empty until it is known.
         self.host = ""
         self.people = People(run, self.journal, lambda: self.incident, self._new_channel, self.expected_interruption)
         for each in self.hosts:
             each.incident.watching = self.people.watch
-        #: How each scenario ended, by its id.
+        #: The outcome of each scenario, by node id.
         self.ended: dict[str, Outcome] = {}
-        #: Why scenarios need not run any more, by id.
+        #: Why scenarios need not run again, by node id.
         self.settled: dict[str, LeftOut] = {}
         self.items: list[str] = []
         self._selected: tuple[pytest.Item, ...] = ()
-        #: Whether this is a plan of a part of the runbook.
+        #: Whether this plan covers only a part of the runbook.
         self.is_part = False
-        #: How the run ended; None until then.
+        #: The run's ending, None until then.
         self.ending: Ending | None = None
         self.locks: RunLocks | None = None
 
     @property
     def incident(self) -> Executor:
-        """The incident on the host that the scenario which runs is about."""
+        """The incident on the host of the running scenario."""
         return self.now.incident
 
     @property
     def context(self) -> Context:
-        """The parts of production there."""
+        """The context of production there."""
         return self.now.context
 
     def turn_to(self, item: pytest.Item) -> None:
-        """Be on the host that this scenario is about, or on all of them."""
+        """Switch to the host of this scenario, or to all hosts."""
         name = host_of(item)
         self._of_all = not name or bool(item.get_closest_marker(BEFORE_SCHEMA) and self._before_shared_schema(name))
         self.now = next((each for each in self.hosts if each.name == name), self.hosts[0])
@@ -133,45 +134,45 @@ class RunSession:
             each.begin_step(of_all=not name)
 
     def taking_part(self) -> list[OnHost]:
-        """The hosts on which the step that is open is done: one, or all that have anything to do."""
+        """Return the hosts on which the open step runs: one, or all hosts that have anything to do."""
         if not self._of_all or len(self.hosts) == 1:
             return [self.now]
         return [each for each in self.hosts if not each.incident.facts.nothing_to_do] or [self.now]
 
     def _before_shared_schema(self, name: str) -> bool:
-        """Tell whether that host is the first one, before whose switch the schema changes that all hosts share."""
+        """Return whether that host is the first one and the strategy changes a schema that all hosts share."""
         database, strategy = self.run.settings.database, self.hosts[0].incident.facts.strategy
         shared = database is not None and database.hosts == "shared"
         return shared and name == self.hosts[0].name and strategy in (Strategy.DOWNGRADE, Strategy.FORWARD_FIX)
 
     def also_done_on(self, change: Action) -> list[OnHost]:
-        """The other hosts on which the application is stopped as well, before the schema changes that they share."""
+        """Return the other hosts on which the application stops too, because the schema they share changes."""
         stops = change.name is ActionName.STOP_APPLICATION and self._before_shared_schema(self.now.name)
         return list(self.hosts[1:]) if stops else []
 
     @property
     def changes_made(self) -> list[str]:
-        """The changes to production that were really begun, in words, host by host."""
+        """The changes to production that were begun, in words, host by host."""
         return [self.told_on(each, change) for each in self.hosts for change in each.incident.changes_made]
 
     def told_on(self, host: OnHost, words: str) -> str:
-        """What is so on one of several hosts, in words."""
+        """Return the words, prefixed with the host's name if there are several hosts."""
         return f"{host.name}: {words}" if host.name else words
 
     @property
     def not_configured(self) -> Counter[Absent]:
-        """What the settings leave out, and how many steps had nothing to do for that, on all hosts."""
+        """The parts that the settings leave out, with the number of steps that had nothing to do, over all hosts."""
         return sum((each.incident.not_configured for each in self.hosts), Counter())
 
     @property
     def nothing_to_do(self) -> str | None:
-        """Why there is nothing to do on any of the hosts; None where there is."""
+        """The reason why there is nothing to do on any host, or None if there is something to do."""
         told = [each.incident.facts.nothing_to_do for each in self.hosts]
         return told[0] if all(told) else None
 
     @property
     def seen_of_users(self) -> Availability | None:
-        """What is known of how users are served: at the address that is worst off, where there are several."""
+        """The availability seen by users; with several addresses, of one that is down, if any."""
         known = [found for each in self.hosts if (found := each.availability.summary) is not None]
         return next((each for each in known if each.down_since is not None), known[0] if known else None)
 
@@ -180,19 +181,19 @@ class RunSession:
 
     @property
     def outcome(self) -> Outcome | None:
-        """How the run ended; None until then."""
+        """The run's outcome, None until it has ended."""
         return self.ending.outcome if self.ending else None
 
     def forecast(self, patience: float = 0.0) -> Forecast | None:
-        """The interruption that is expected; waits `patience` seconds at most for what is known of it."""
+        """Return the expected interruption, waiting at most `patience` seconds for the forecast."""
         return self.forecasts.found(self.incident.facts.way, self.host, patience)
 
     def expected_interruption(self, patience: float = 0.0) -> str:
-        """The same in words."""
+        """Return the expected interruption in words."""
         return str(self.forecast(patience) or NOT_KNOWN)
 
     def abandon(self) -> None:
-        """Let go of the journal of a run that is refused."""
+        """Close the journal of a refused run."""
         self.journal.close()
 
     def open(
@@ -201,9 +202,9 @@ class RunSession:
         locks: RunLocks | None,
         where: Mapping[str, Mapping[str, str | None]] | None = None,
     ) -> None:
-        """Put on record who begins, or goes on with, what and `where`; wait for what a killed run left at work.
+        """Record who starts or resumes what, and where. Wait for commands that a killed run left running.
 
-        `where` is what is known of each host, by its name.
+        `where` holds the known facts about each host, by name.
         """
         self._selected = tuple(items)
         self.show_standing()
@@ -241,7 +242,7 @@ class RunSession:
         return list(dict.fromkeys(each.availability for each in self.hosts))
 
     def show_standing(self) -> None:
-        """Tell the header what is known by now: from where to where, by which strategy, in how many steps."""
+        """Update the header with what is known: release and target, strategy, number of steps."""
         facts, standing = self.incident.facts, self.progress.now.standing
         found = facts.origin or facts.before
         standing.source, standing.target = ", ".join(found.tags) if found else "", facts.target_tag
@@ -251,7 +252,7 @@ class RunSession:
         standing.steps = sum(self._steps_of(item) for item in self._selected)
 
     def _steps_of(self, item: pytest.Item) -> int:
-        """How many steps of a scenario are to be run, as far as that is known by now."""
+        """Return how many steps of a scenario will run, as far as is known now."""
         facts = self.incident.facts
         decided = {"strategy": facts.strategy, "switch": facts.switchover.mode if facts.switchover else None}
         other_way = any(
@@ -262,7 +263,7 @@ class RunSession:
         return 0 if other_way or left_out or not isinstance(feature, FeatureFile) else feature.steps_of(item)
 
     def _put_plan_on_record(self) -> None:
-        """Keep what the plan of this incident said; the page shows it beside what was done."""
+        """Keep the incident's plan in the journal. The page compares it with what was executed."""
         journal = self.journal
         if self.run.mode is Mode.EXECUTE and not any(entry["kind"] == "plan" for entry in journal.entries):
             named = self.run.plan
@@ -270,7 +271,7 @@ class RunSession:
             journal.write("plan", sync=True, **plan)
 
     def _vouch(self) -> None:
-        # It goes into the ledger on the host as well.
+        # The reason also goes into the ledger on the host.
         because = self.journal.redactor.text(str(self.run.options.because))
         word = Override(by=operator(), because=because, at=utc_now())
         for each in self.hosts:
@@ -278,12 +279,12 @@ class RunSession:
             each.incident.record_fact("overrides", before | dict.fromkeys(self.run.options.override, word))
 
     def close(self, ending: Outcome, stopped_by: str | None) -> bool:
-        """Close what is open, look at production once more, and write the last entry; tell whether all that was done.
+        """Close what is open, look at production again and write the last entry. Return whether all of that succeeded.
 
         Raises nothing.
         """
         self.ending = Ending(ending)
-        # Each of these on its own: a full disk, or a bug, must not keep the next from being done, nor the last lines.
+        # Separately: a full disk or a bug must not prevent the steps after it, or the last lines.
         steps: list[Callable[[], object]] = [
             partial(self._close_step, stopped_by),
             *(partial(self._look_after, each) for each in self.hosts),
@@ -295,19 +296,19 @@ class RunSession:
         for step in steps:
             try:
                 step()
-            except Exception as error:  # noqa: BLE001 - whatever it was, it goes into the last lines
+            except Exception as error:  # noqa: BLE001 - every failure goes into the last lines
                 self.ending.trouble.append(str(error))
         return not self.ending.trouble
 
     def passed_earlier(self, item: pytest.Item) -> bool:
-        """Tell whether a scenario passed in an earlier run of this incident."""
+        """Return whether a scenario passed in an earlier run of this incident."""
         return self.run.earlier is not None and item.name in self.run.earlier.passed_scenarios
 
     @property
     def remaining(self) -> list[str]:
-        """The scenarios that the incident began with, and that neither passed in it nor need to run any more.
+        """The incident's scenarios that have neither passed nor become unnecessary.
 
-        An incident that is abandoned needs none of them any more.
+        An abandoned incident needs none of them.
         """
         if self.run.abandons and self.outcome is Outcome.PASSED:
             return []
@@ -335,7 +336,7 @@ class RunSession:
     def _tell(self) -> None:
         try:
             self.people.ended(self.ending.outcome if self.ending else Outcome.INTERRUPTED, self._closing)
-        except Exception as error:  # noqa: BLE001 - that people were not told is no trouble of the run's
+        except Exception as error:  # noqa: BLE001 - an untold message is no problem of the run
             self.progress.note(f"people were not told how it ended ({error})")
 
     def _close(self) -> None:
@@ -350,7 +351,7 @@ class RunSession:
 
     def _close_step(self, stopped_by: str | None) -> None:
         if self.incident.step_is_open:
-            # pytest reports no test that a signal stopped, so no other hook has closed it.
+            # pytest reports no test that a signal stopped, so no other hook has closed the step.
             why = f"stopped by {stopped_by}" if stopped_by else "the run was ended while this step was open"
             self.progress.step_ended(*self.incident.step_ended(KeyboardInterrupt(why)))
 
@@ -359,12 +360,12 @@ class RunSession:
         facts = incident.facts
         seen = facts.after is not None and self.outcome is Outcome.PASSED
         refused = incident.mode is Mode.VALIDATE and self.outcome is Outcome.FAILED
-        # The look at the beginning does not tell what is now where the host has given no answer since.
+        # If the host stopped answering, the snapshot from the beginning no longer holds.
         lost = self.context.host.out_of_reach or any(entry.get("at_large") for entry in incident.journal.entries)
         changed = incident.mode is Mode.EXECUTE and (incident.changes_made or lost or not facts.before)
         if seen or not (refused or changed):
             return
-        # It did not come to its end: what production is now must be known, changed or not.
+        # The run did not complete: record the state of production, changed or not.
         try:
             incident.record_fact("after", snapshot.take(host.context))
         except JournalError:
@@ -376,7 +377,7 @@ class RunSession:
 def _where(
     hosts: Sequence[OnHost], where: Mapping[str, Mapping[str, str | None]], locks: RunLocks | None
 ) -> dict[str, Any]:
-    """What the entry that opens a run says of its host, or of its hosts."""
+    """Return the opening entry's facts about the run's host or hosts."""
     told = [{**where.get(each.name, {}), "lock": locks.facts(each.name) if locks else None} for each in hosts]
     if not hosts[0].name:
         return told[0]

@@ -1,4 +1,4 @@
-"""What Ctrl-C, SIGTERM, SIGHUP and a step's deadline do; once the record is being closed, nothing interrupts."""
+"""Ctrl-C, SIGTERM, SIGHUP and a step's deadline. While the record is being closed, none of them interrupts."""
 
 import contextlib
 import os
@@ -12,29 +12,29 @@ _NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "SI
 
 
 class Signals:
-    """Turns the first signal into a KeyboardInterrupt, which pytest and we both know how to end on.
+    """Turns the first signal into a KeyboardInterrupt, which pytest and the harness handle.
 
-    A second Ctrl-C, pressed because nothing seems to happen, must not cut off what says in which state production is.
+    A second Ctrl-C, from an impatient user, must not cut off the lines that tell the state of production.
     """
 
     def __init__(self) -> None:
         self.received: str | None = None
         self._closing = False
         self._deadline = 0.0
-        #: The open step came to its deadline; it stays so, whoever caught what was raised.
+        #: Set when the open step reaches its deadline. It stays set even if the exception was caught.
         self.late: StepTimedOut | None = None
         self._clock_was: Any = None
 
     def install(self) -> None:
-        """Take the signals over for this process."""
+        """Install the handlers for this process."""
         for number in _NAMES:
-            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup means it
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup must keep its effect
                 signal.signal(number, self._handle)
 
     def step_began(self, deadline: float) -> None:
-        """End the step that begins with StepTimedOut when it takes longer than `deadline` seconds.
+        """Raise StepTimedOut in the step that begins if it takes longer than `deadline` seconds.
 
-        A process has one such clock: where a plugin (pytest-timeout) runs it already, its deadline holds.
+        A process has one such timer: if a plugin (pytest-timeout) uses it already, the plugin's deadline applies.
         """
         self.late = None
         if signal.getitimer(signal.ITIMER_REAL)[0] > 0:
@@ -44,14 +44,14 @@ class Signals:
         signal.setitimer(signal.ITIMER_REAL, deadline)
 
     def step_ended(self) -> None:
-        """Stop the clock, if it is ours."""
+        """Stop the timer if it was set here."""
         if self._clock_was is not None:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, self._clock_was)
             self._clock_was = None
 
     def close(self) -> None:
-        """From here on nothing interrupts: the record is closed, and production looked at."""
+        """Block all interruptions from here on, while the record is closed and production is looked at."""
         self._closing = True
         self.step_ended()
 
@@ -66,7 +66,7 @@ class Signals:
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         name = _NAMES[signal.Signals(number)]
         if self.received or self._closing:
-            # Not by print: the terminal may be gone, and what is being printed when it comes must not be disturbed.
+            # Not with print: the terminal may be gone, and a signal may arrive in the middle of a print.
             with contextlib.suppress(OSError):
                 os.write(2, f"\n{name}: closing the record first; SIGKILL would leave it open\n".encode())
             return

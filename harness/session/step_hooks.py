@@ -1,4 +1,4 @@
-"""What happens around each scenario and each step: it is put on record, and shown, as it begins and as it ends."""
+"""The hooks around scenarios and steps: they record and show the beginning and the end of each."""
 
 from collections.abc import Callable
 from functools import partial
@@ -23,12 +23,12 @@ from runbook.errors import JournalError, LockLost, PlanVoid, RunbookError, StepE
 from runbook.incident.executor import Mode, outcome_of
 from runbook.incident.facts import Strategy
 
-#: How the steps of a scenario ended, and what went wrong around them.
+#: The outcomes of a scenario's steps, and of errors around them.
 _OUTCOMES = pytest.StashKey[list[Outcome]]()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Leave a scenario out whose needs did not pass, and say so on record."""
+    """Skip a scenario that does not apply, or whose needs did not pass, and record why."""
     conduct = item.config.stash.get(CONDUCT, None)
     if conduct is None:
         return
@@ -40,7 +40,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             conduct.settled[item.nodeid] = why
             conduct.needs.settled(item)
         if why is LeftOut.NOTHING_TO_DO and host_of(item):
-            # What is so on this host already is no reason to leave the others out.
+            # A host with nothing to do must not keep the scenarios of other hosts from running.
             conduct.needs.passed(item)
         conduct.incident.journal.write(
             "scenario left out",
@@ -57,7 +57,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def _left_out_because(conduct: RunSession, item: pytest.Item) -> tuple[LeftOut, str] | None:
-    """Why a scenario is not run, and the same in words; None where it is."""
+    """Return why a scenario is left out, as a code and in words, or None if it runs."""
     past = conduct.needs.passed_before(item)
     if past and conduct.passed_earlier(item):
         return LeftOut.PASSED, "passed already in this incident"
@@ -74,9 +74,9 @@ def _left_out_because(conduct: RunSession, item: pytest.Item) -> tuple[LeftOut, 
 
 
 def _for_another_way(conduct: RunSession, item: pytest.Item) -> tuple[LeftOut, str] | None:
-    """Why a scenario is not part of the strategy, or of the switch, that was decided; None where it is."""
+    """Return why a scenario is not part of the decided strategy or switch, or None if it is."""
     facts = conduct.incident.facts
-    # Where a person must judge the migrations, a plan shows what the more careful judgement would do.
+    # While the migrations await a human's verdict, a plan shows what the more careful verdict would do.
     assumed = Strategy.DOWNGRADE if conduct.incident.mode is Mode.PLAN and conduct.incident.undecided else None
     strategies, strategy = named(item, "strategy"), facts.strategy or assumed
     if strategies and strategy is not None and strategy not in strategies:
@@ -89,7 +89,7 @@ def _for_another_way(conduct: RunSession, item: pytest.Item) -> tuple[LeftOut, s
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_bdd_before_scenario(request: pytest.FixtureRequest, feature: Feature, scenario: Scenario) -> None:
-    """Open the scenario on record."""
+    """Record the beginning of the scenario."""
     if (conduct := _conduct(request)) is not None:
         name = request.node.name if host_of(request.node) else scenario.name
         _begin_scenario(conduct, request.node, name, feature.description)
@@ -108,7 +108,7 @@ def _begin_scenario(conduct: RunSession, item: pytest.Item, name: str, descripti
 def pytest_bdd_before_step(
     request: pytest.FixtureRequest, scenario: Scenario, step: Step, step_func: Callable[..., object]
 ) -> None:
-    """Open the step on record, before anything in it happens."""
+    """Record the beginning of the step before anything in it happens."""
     conduct = _conduct(request)
     if conduct is None:
         return
@@ -134,18 +134,18 @@ def pytest_bdd_before_step(
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_bdd_after_step(request: pytest.FixtureRequest) -> Any:
-    """Close the step on record, when it and every other plugin came to their end, and it did something at all."""
+    """Record the end of the step, after all other plugins. Raises if the step did nothing or was late."""
     result = yield
     if (conduct := _conduct(request)) is not None:
         conduct.incident.check_step()
         if (late := request.config.stash[SIGNALS].late) is not None:
-            raise late  # whoever caught it when it was raised
+            raise late  # even if it was caught inside the step
     _end_step(request.node, None)
     return result
 
 
 def pytest_bdd_step_error(request: pytest.FixtureRequest, exception: BaseException) -> None:
-    """Close the step on record: it raised."""
+    """Record the end of the step that raised."""
     _end_step(request.node, exception)
 
 
@@ -155,7 +155,7 @@ def _end_step(item: pytest.Item, error: BaseException | None) -> None:
         return
     item.config.stash[SIGNALS].step_ended()
     ended = conduct.incident.step_ended(meant(error))
-    # What could not be checked, or was not so, and ended without an error all the same, is what a person accepted.
+    # A step that was inconclusive or failed, and raised no error, was accepted with --override.
     vouched = error is None and ended.outcome in (Outcome.INCONCLUSIVE, Outcome.FAILED)
     item.stash[_OUTCOMES].append(Outcome.PASSED if vouched else ended.outcome)
     conduct.progress.step_ended(*ended)
@@ -164,7 +164,7 @@ def _end_step(item: pytest.Item, error: BaseException | None) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
-    """Close what is still open, tell later scenarios how this one ended, and keep secrets out of the report."""
+    """Close what is still open, record the scenario's outcome, and redact the report."""
     conduct = item.config.stash.get(CONDUCT, None)
     if conduct is None:
         return (yield)
@@ -172,8 +172,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         return without_secrets(item.config, (yield))
     error = meant(call.excinfo.value) if call.excinfo else None
     if isinstance(error, JournalError | LockLost | PlanVoid):
-        # Without a journal, the lock, or the plan to be carried out, nothing more may be changed: not by the
-        # scenarios that come either.
+        # Without the journal, the lock or a valid plan, no later scenario may change anything either.
         item.session.shouldfail = error.seen
         item.config.pluginmanager.getplugin("terminalreporter").told = frozenset((error.seen,))
     if error is not None:
@@ -192,9 +191,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 def _note_error(conduct: RunSession, item: pytest.Item, error: BaseException) -> None:
-    if _OUTCOMES not in item.stash:  # it went wrong before the scenario began: in a fixture, or in another plugin
+    if _OUTCOMES not in item.stash:  # an error before the scenario began: in a fixture or in another plugin
         _begin_scenario(conduct, item, item.name, "")
-    # What no step hook saw: pytest.exit, Ctrl-C, an error in a hook.
+    # No step hook sees pytest.exit, Ctrl-C or an error in a hook.
     _end_step(item, error)
     item.stash[_OUTCOMES].append(outcome_of(error))
 
@@ -210,15 +209,15 @@ def _end_scenario(conduct: RunSession, item: pytest.Item, outcome: Outcome) -> N
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Carry out what the functions of steps hand over."""
+    """Execute the actions and checks that the steps' functions return."""
     if runs_features(session.config):
         hand_calls_to(session, partial(_carry_out, session.config))
 
 
 def _carry_out(config: pytest.Config, call: "partial[object]") -> None:
-    """Call a step's function and carry out what it hands over, on each host that the scenario is about.
+    """Call a step's function and execute the action or check it returns, on each host of the scenario.
 
-    What people read is told once, for all hosts. Raises what it comes to on a host, with that host's name.
+    Messages to people are sent once, for all hosts. Raises the error of a host with that host's name.
     """
     conduct = config.stash.get(CONDUCT, None)
     if conduct is None:

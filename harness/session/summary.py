@@ -1,4 +1,4 @@
-"""The last lines on the terminal: what was changed, what production is now, and what to type next."""
+"""The last lines on the terminal: the changes made, the state of production, and what to type next."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -18,15 +18,15 @@ from runbook.report.production_view import gate
 from runbook.report.timeline import Step
 from runbook.settings.absent import Absent
 
-#: The outcomes of plans that can be carried out.
+#: The outcomes of plans that can be executed.
 _CARRIED_OUT = (Outcome.PLANNED, Outcome.DECISION_NEEDED)
 _DIGEST = len("sha256:") + 12
-#: Seconds that the last lines wait for the forecast at most.
+#: Seconds that the last lines wait at most for the forecast.
 _FORECASTING = 2.0
 
 
 def last_lines(conduct: RunSession) -> list[str]:
-    """Everything that a person under stress must know when the run is over, most important last."""
+    """Return what a person under stress must know at the end of a run, most important last."""
     incident = conduct.incident
     changes = conduct.changes_made
     unfinished = _unfinished(conduct.journal.entries)
@@ -58,11 +58,11 @@ def last_lines(conduct: RunSession) -> list[str]:
 
 
 def _as_it_is(conduct: RunSession, host: OnHost, *, unfinished: bool) -> list[str]:
-    """What production is on a host, as it was seen last."""
+    """Return the last known state of production on a host."""
     changes, on = host.incident.changes_made, f" on {host.name}" if host.name else ""
     after = host.incident.facts.after or (None if changes else host.incident.facts.before)
     if isinstance(after, Snapshot):
-        # The engine goes on with what a command that was stopped had asked it for.
+        # The engine still executes what an interrupted command asked of it.
         goes_on = unfinished and conduct.outcome is Outcome.INTERRUPTED
         seen = f"at {after.at[11:19]} UTC, and what was not finished may be at work still" if goes_on else "now"
         return [f"production{on} {seen}:", *(f"  {line}" for line in state(after))]
@@ -71,7 +71,7 @@ def _as_it_is(conduct: RunSession, host: OnHost, *, unfinished: bool) -> list[st
 
 
 def plan_of_run(conduct: RunSession) -> Plan:
-    """The plan that a run has made."""
+    """Return the plan that a run has made."""
     journal = conduct.journal
     expected = conduct.forecast(_FORECASTING)
     interruption = None if expected is None else Interruption.model_validate(asdict(expected))
@@ -79,7 +79,7 @@ def plan_of_run(conduct: RunSession) -> Plan:
 
 
 def remarks_on_plan(conduct: RunSession) -> list[str]:
-    """What the reader of a plan must know besides: trouble, paused traffic, what was accepted, or left out."""
+    """Return what else the reader of a plan must know: problems, paused traffic, acceptances, parts left out."""
     entries = conduct.journal.entries
     probed = measured(entries)
     answered, probes = sum(run.good for run in probed), sum(len(run.probes) for run in probed)
@@ -107,14 +107,14 @@ def _accepted(conduct: RunSession) -> list[str]:
 
 
 def _of_part(conduct: RunSession) -> Next | None:
-    """What to type next after the plan of a part; None where it is what follows from the plan."""
+    """Return what to type after a partial plan, or None if the plan itself says so."""
     if conduct.outcome in _CARRIED_OUT and conduct.is_part:
         return Next("this was the plan of a part; to plan the whole, type", conduct.run.again)
     return None
 
 
 def _unfinished(entries: Sequence[Entry]) -> list[str]:
-    """The changes to production that were begun, and of which the journal has no end."""
+    """Return the changes to production that were begun and have no end in the journal."""
     newest = {
         (entry.get("on"), same_change(entry)): entry
         for entry in entries
@@ -124,14 +124,14 @@ def _unfinished(entries: Sequence[Entry]) -> list[str]:
     return [f"{entry['on']}: {entry['summary']}" if entry.get("on") else entry["summary"] for entry in begun]
 
 
-#: What a rollback does differently without them, or does not see: a plan tells what follows from these.
+#: Missing parts that change what a rollback does or sees. A plan says what follows from these.
 _WEIGHTY = (Absent.DATABASE, Absent.GATE, Absent.HEALTH, Absent.PUBLIC_ADDRESS)
 
 
 def left_out_lines(left_out: Mapping[Absent, int], *, fully: bool = True) -> list[str]:
-    """How many steps had nothing to do for what the settings leave out, and what follows from that.
+    """Return how many steps had nothing to do because of missing settings, and what follows from that.
 
-    If not `fully`, of what matters less the names stand in one line.
+    Unless `fully`, the less important ones are only named, in one line.
     """
     if not left_out:
         return []
@@ -148,7 +148,7 @@ def left_out_lines(left_out: Mapping[Absent, int], *, fully: bool = True) -> lis
 
 
 def state(snapshot: Snapshot) -> list[str]:
-    """What production is, a line for each thing that matters at 3 a.m."""
+    """Return the state of production, one line per thing that matters at 3 a.m."""
     schema = snapshot.revisions if isinstance(snapshot.revisions, Unknown) else ", ".join(snapshot.revisions)
     lines = [f"release   {', '.join(snapshot.tags)}"]
     for item in sorted(snapshot.containers, key=lambda item: (item.service, item.state != "running")):
@@ -157,7 +157,7 @@ def state(snapshot: Snapshot) -> list[str]:
             health = "" if item.health == "none" else f", {item.health}"
             known = digest.startswith("sha256:")
             runs = f" {digest[:_DIGEST] if known else 'of unknown digest'}" if digest else ""
-            # Old and new stand side by side when a switch was cut short.
+            # After an interrupted switch, containers of both releases are present.
             tag = f" {item.tag}" if len(snapshot.tags) > 1 and item.tag else ""
             lines.append(f"{item.service:<9}{tag}{runs} {item.state}{health}")
     return [*lines, f"gate      {snapshot.gate_in_words}", f"schema    {schema}"]
@@ -176,18 +176,18 @@ def _next(conduct: RunSession) -> list[str]:
     return lines
 
 
-#: As many steps of evidence as the last lines show; the record has them all.
+#: Steps of evidence in the last lines. The record has all of them.
 _SHOWN = 4
 
 
 def recovery_lines(facts: Facts, stopped: Step | None) -> list[str]:
-    """The recovery that follows from the facts of an incident that changed nothing, and the evidence for it.
+    """Return the recovery that the facts of an unchanged incident lead to, with its evidence.
 
-    `stopped` is the step at which it stopped, None when it came to its end.
+    `stopped` is the step that stopped the run, or None if the run completed.
     """
     if stopped is None:
         return _applies(facts)
-    # What would have been done is no advice any more.
+    # Only context now: what would have been done is no longer advice.
     applies = _applies(facts)
     considered = ["what was considered:", *(f"  {line}" for line in applies)] if applies else []
     return [*considered, *_held(stopped)]
@@ -250,7 +250,7 @@ def _loss(facts: Facts) -> list[str]:
 
 
 def way_back_lines(facts: Facts) -> list[str]:
-    """How production would come back from the release to deploy, as far as that is known, and what would be lost."""
+    """Return how a rollback from the release to deploy would work, as far as known, and what would be lost."""
     if facts.release_to_deploy is None or facts.verdict is None:
         return []
     released, back = facts.release_to_deploy.tag, facts.target_tag

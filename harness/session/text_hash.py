@@ -1,4 +1,4 @@
-"""The hashes of the runbook's text: a resumed incident is told when it goes on with another one."""
+"""Hashes of the runbook's features, code and settings, to notice a change before an incident is resumed."""
 
 import hashlib
 import sys
@@ -10,7 +10,7 @@ _CODE = ("runbook", "harness", "steps")
 
 
 def text_of(features: Iterable[Path], settings: Path | None = None) -> dict[str, str]:
-    """The hash of these features, that of the code behind them, and that of the settings file if it is named."""
+    """Return the hashes of these features, of the code, and of the settings file if it is given."""
     roots = [Path(module.__file__).parent for name in _CODE if (module := sys.modules.get(name)) and module.__file__]
     code = [(f"{root.name}/{path.relative_to(root)}", path) for root in roots for path in root.rglob("*.py")]
     named = {"settings": _hash([("settings", settings)])} if settings else {}
@@ -18,7 +18,7 @@ def text_of(features: Iterable[Path], settings: Path | None = None) -> dict[str,
 
 
 def others(begun: Sequence[Mapping[str, Any]], now: Mapping[str, str]) -> list[str]:
-    """Of which text this run has another one than the newest run of those that `begun`; none where that names none."""
+    """Return the names of the texts that differ from the newest of the `begun` runs; empty if that has no hashes."""
     before = begun[-1].get("text", now)
     return [name for name, value in now.items() if before.get(name, value) != value]
 

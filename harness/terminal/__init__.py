@@ -1,1 +1,1 @@
-"""What the terminal shows while a run is under way."""
+"""The terminal output while a run is under way."""

@@ -35,11 +35,11 @@ _MOST_LAYERS = 8
 _LEVELS = "▁▂▃▄▅▆▇█"
 _CROSS = "\N{MULTIPLICATION SIGN}"
 _FULL_SCALE = 1.0  # seconds of latency that fill a cell
-_SLOW = 1.0  # seconds after which a probe without an answer is worth a word
+_SLOW = 1.0  # seconds after which an unanswered probe is reported
 
 
 class _Terminal(Console):
-    """rich's console, sized by its own terminal: pytest captures the usual descriptors."""
+    """rich's console, sized by its own file: pytest captures the standard descriptors."""
 
     @property
     def size(self) -> ConsoleDimensions:
@@ -88,19 +88,19 @@ class LiveView:
             redirect_stdout=False,
             redirect_stderr=False,
         )
-        # rich works out where to draw before it draws; another thread must not draw in between.
+        # rich computes where to draw before it draws. No other thread may draw in between.
         self._one_draws = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._draw_again_and_again, name="live view", daemon=True)
 
     @property
     def width(self) -> int:
-        """The terminal's width now."""
+        """The terminal's current width."""
         return self._console.size.width
 
     @property
     def breaks_lines(self) -> bool:
-        """Always, on a terminal."""
+        """Always True on a terminal."""
         return True
 
     def start(self) -> None:
@@ -110,10 +110,10 @@ class LiveView:
             self._thread.start()
 
     def stop(self) -> None:
-        """Remove the live part, and show the cursor again."""
+        """Remove the live part and show the cursor again."""
         self._stopping.set()
         if self._thread.ident is not None:
-            self._thread.join(_END_WITHIN)  # a terminal that is held (Ctrl-S) must not hold us
+            self._thread.join(_END_WITHIN)  # a paused terminal (Ctrl-S) must not block the run
         self._live.stop()
         self._file.close()
 
@@ -140,7 +140,7 @@ class LiveView:
         return Group(*lines)
 
     def _header(self, now: float, width: int) -> Iterator[Text]:
-        """The whole run in one line, or in as many as its parts need."""
+        """Yield the whole run in one line, or in as many as its parts need."""
         parts = [visible(self._redact(part)) for part in self._now.standing.parts(now)]
         if not self._now.standing.project:
             return
@@ -241,7 +241,7 @@ def _state(seen: Availability, now: float) -> Text:
 
 
 def _strip(recent: tuple[Probe, ...], now: float, width: int) -> Text:
-    """A cell for each second: its slowest answer as a height, or a cross where a probe was not answered well."""
+    """Return one cell per second: its slowest answer as a height, or a cross if a probe failed."""
     cells: dict[int, list[Probe]] = {}
     for probe in recent:
         cells.setdefault(int(now) - int(probe.began), []).append(probe)

@@ -1,4 +1,4 @@
-"""Progress of a run: a line for each step when it ends, and the live view until then."""
+"""The progress of a run: one line per finished step, and the live view until then."""
 
 import os
 import time
@@ -27,7 +27,7 @@ from runbook.report.plan.model import Plan
 from runbook.report.plan.short import Tone, short
 from runbook.text import visible
 
-#: Marks each step that changes production, without colour too.
+#: Marks each step that changes production, visible without color.
 SIGN = "▲"
 _MARKS = {
     Outcome.PASSED: ("ok", Style.GOOD),
@@ -48,7 +48,7 @@ _WIDTH = 68
 _INDENT = 22
 _DETAIL_INDENT = 14
 _SHOWN_OUTPUT = 10  # lines
-#: The verbosity from which on commands are shown; above it what they said, too.
+#: The verbosity from which commands are shown. Above it, their output is shown too.
 _COMMANDS = 2
 _IN_A_LOG = 80  # columns of a plan
 _TONES = {
@@ -63,7 +63,7 @@ _TONES = {
 
 
 class Progress(EventListener):
-    """Shows the progress of one run: with the live view on a terminal, elsewhere line by line."""
+    """Shows the progress of one run: with the live view on a terminal, otherwise line by line."""
 
     def __init__(self, config: pytest.Config) -> None:
         terminal: QuietReporter = config.pluginmanager.getplugin("terminalreporter")
@@ -76,12 +76,12 @@ class Progress(EventListener):
         self._redact: Callable[[str], str] = terminal.redact
         self._verbosity: int = config.option.verbose
         self._plan = self._mute = False
-        #: The verbosity from which on a step is shown that passed and changed nothing, and a heading.
+        #: The verbosity from which headings and steps that passed without a change are shown.
         self._all_from = 0
         self._chapter = self._shown_chapter = self._scenario = self._shown_scenario = ""
         self._step = ""
         self._changes: list[tuple[Scope, str]] = []
-        #: The changes that were only planned, in words.
+        #: The planned changes, in words.
         self._would: list[str] = []
         self._commands: list[Completed] = []
         self._requests: list[EngineRequest] = []
@@ -90,12 +90,12 @@ class Progress(EventListener):
         self.now = LiveState()
 
     def opened(self, run: Run, availability: Callable[[], Availability | None]) -> None:
-        """Say what this run is and whether it may change production; on a terminal, begin the live view."""
+        """Show what this run is and whether it may change production. On a terminal, start the live view."""
         self._plan = run.mode is not Mode.EXECUTE
         self._mute = self._config.option.json
         self._availability = availability = partial(self._cleaned, availability)
         lives = not self._mute and allows_live_view(self._config, self._terminal, os.environ)
-        # A plan tells at its end what its steps found, and the live view at which step it is.
+        # A plan shows its findings at its end, and the live view shows the current step.
         self._all_from = 1 if run.is_plan or (lives and not self._plan) else 0
         self._terminal.says_little = self._mute or self._all_from > self._verbosity
         does = "changes nothing" if self._plan else "CHANGES this production"
@@ -122,17 +122,17 @@ class Progress(EventListener):
 
     @property
     def _shows_all(self) -> bool:
-        """Whether every step is shown; else those that changed production, and those that did not pass."""
+        """Whether every step is shown. Otherwise only changes to production and steps that did not pass are."""
         return self._verbosity >= self._all_from
 
     def ended(self) -> None:
-        """End the live view, if there is one, and leave the terminal as it was. May be called again."""
+        """Stop the live view, if there is one, and restore the terminal. May be called again."""
         if self._end_live is not None:
             self._screen, end, self._end_live = self._plain, self._end_live, None
             end()
 
     def closed(self, lines: list[str], measured: str = "") -> None:
-        """Write the last lines, the first of them in bold, after what was `measured` of the public address."""
+        """Write the last lines, the first one in bold, after the `measured` availability."""
         self._say("")
         if measured or self._availability() is not None:
             seen = self._availability()
@@ -148,23 +148,23 @@ class Progress(EventListener):
             if line.tone is not Tone.COMMAND:
                 self._say(line.text, _TONES[line.tone])
                 continue
-            # In a log a command is one line, for programs.
+            # In a log a command stays on one line, for programs that search it.
             parts = command_lines(line.text, width - 5) if self._plain.breaks_lines else [line.text]
             for part in parts:
                 self._say(f"    {part}", Style.HEADING)
 
     def note(self, text: str) -> None:
-        """Show a note beside the steps."""
+        """Show a note between the steps."""
         self._say(f"{_clock()}     {text}", Style.WARNING)
 
     def scenario_began(self, chapter: str, scenario: str) -> None:
-        """Show the chapter when it is a new one, and the scenario."""
+        """Show the chapter, if it is a new one, and the scenario."""
         self._chapter, self._scenario, self._shown_scenario = chapter, scenario, ""
         if self._shows_all:
             self._show_heading()
 
     def left_out(self, chapter: str, scenario: str, reason: str, *, settled: bool = False) -> None:
-        """Show a scenario that is not run, and why; one that need not run any more only where all is shown."""
+        """Show a scenario that is left out, and why. A `settled` one is shown only if everything is."""
         self.scenario_began(chapter, scenario)
         if not self._shows_all and (settled or self._plan):
             return
@@ -172,7 +172,7 @@ class Progress(EventListener):
         self._say(f"    left out: {reason}", Style.WARNING)
 
     def step_began(self, keyword: str, text: str) -> None:
-        """Remember the step; on a terminal, show it while it runs."""
+        """Remember the step. On a terminal, show it while it runs."""
         self._step = self._clean(f"{keyword:<5} {text}")
         self._changes, self._commands, self._requests, self._has_deadline = [], [], [], False
         self._would = []
@@ -183,7 +183,7 @@ class Progress(EventListener):
         now.step = self._step
 
     def step_ended(self, outcome: Outcome, detail: str, next_step: str, seconds: float) -> None:
-        """Show how the step ended, and what it saw unless it simply passed."""
+        """Show the step's outcome, and its observation unless it simply passed."""
         self.now.step = ""
         sign, mark, style = self._mark(outcome)
         passed = outcome in (Outcome.PASSED, Outcome.PLANNED)
@@ -196,7 +196,7 @@ class Progress(EventListener):
         if len(text) <= room:
             self._screen.line([*head, (f"{text:<{min(room, _WIDTH)}} {seconds:6.1f} s", Style.PLAIN)])
         else:
-            # On a narrow screen the seconds give way to the step.
+            # On a narrow screen the seconds are dropped to make room for the step.
             first, *others = broken(text, self._screen.width - _INDENT - 7) if self._screen.breaks_lines else [text]
             self._screen.line([*head, (first, Style.PLAIN)])
             self._indent([f"      {line}" for line in others], Style.PLAIN, _INDENT)
@@ -228,12 +228,12 @@ class Progress(EventListener):
         return bool(self._changes) and all(state == "already so" for _, state in self._changes)
 
     def expecting(self, expected: str, deadline: float) -> None:
-        """Show what is waited for, and until when."""
+        """Show what a check waits for, and its deadline."""
         self.now.doing = self._clean(f"expecting {expected}")
         self._count(deadline)
 
     def changing(self, summary: str, scope: Scope, deadline: float) -> None:
-        """Show what is being done, and by when it must be over."""
+        """Show the action that is running, and its deadline."""
         self._changes.append((scope, "begun"))
         self.now.doing = self._clean(summary)
         self.now.changes_production = self.now.changes_production or scope is Scope.PRODUCTION
@@ -247,29 +247,29 @@ class Progress(EventListener):
         """Remember the state for the step's line."""
         if state == "planned":
             self._would.append(summary)
-        if state != "done":  # then it is known since it began
+        if state != "done":  # "done" needs no entry: the change is known since it began
             self._changes.append((scope, state))
 
     def command_began(self, command: Command) -> None:
-        """Show the command, and its deadline where there is no longer one."""
+        """Show the command, and its deadline unless the step has one."""
         if not self._has_deadline:
             self.now.count(command.deadline)
         self.now.pull = PullProgress() if command.streams_progress else None
         self.now.command = self._clean(str(command))
 
     def command_progressed(self, command: Command, line: str) -> None:
-        """Show how far a pull is."""
+        """Show the progress of a pull."""
         del command
         if self.now.pull is not None:
             self.now.pull.read_line(line)
 
     def command_ended(self, completed: Completed) -> None:
-        """Keep it for -vv."""
+        """Keep the command for -vv."""
         self.now.command = ""
         self._commands.append(completed)
 
     def engine_asked(self, request: EngineRequest) -> None:
-        """Keep it for -vv."""
+        """Keep the request for -vv."""
         self._requests.append(request)
 
     def _show_requests(self) -> None:
@@ -305,7 +305,7 @@ class Progress(EventListener):
         head, _, commands = detail.partition("\n")
         room = self._screen.width - _DETAIL_INDENT - 1
         if not self._screen.breaks_lines:
-            # In a log only failures are broken into lines: programs may search the rest.
+            # In a log only failures are wrapped: programs may search the rest.
             passed = outcome in (Outcome.PASSED, Outcome.PLANNED)
             self._indent(detail.splitlines() if passed else broken(detail, room), style)
         elif outcome is Outcome.PLANNED and commands:
@@ -327,7 +327,7 @@ class Progress(EventListener):
         return seen if seen is None or seen.error is None else replace(seen, error=self._clean(seen.error))
 
     def _clean(self, text: str) -> str:
-        # Redacted before anything is cut or broken: half of a secret is not recognised.
+        # Redact before text is cut or wrapped: half of a secret is not recognized.
         return visible(self._redact(text))
 
 

@@ -12,7 +12,7 @@ from harness.compat import CaptureManager, TerminalReporter
 
 
 class Style(Enum):
-    """The style of a piece of a line; each value is pytest's markup."""
+    """The style of a piece of a line. Each value is pytest's markup."""
 
     PLAIN = ()
     HEADING = ("bold",)
@@ -27,15 +27,15 @@ Line = list[tuple[str, Style]]
 
 
 class Screen(Protocol):
-    """Takes finished lines, whose text is redacted and harmless."""
+    """Takes finished lines, whose text is redacted and free of control characters."""
 
     @property
     def width(self) -> int:
-        """How many characters fit in a line."""
+        """The number of characters that fit in a line."""
 
     @property
     def breaks_lines(self) -> bool:
-        """Whether text longer than a line is broken; not in a log."""
+        """Whether text longer than a line is wrapped. It is not in a log."""
 
     def line(self, line: Line) -> None:
         """Write one line."""
@@ -50,35 +50,35 @@ class PlainScreen:
 
     @property
     def width(self) -> int:
-        """The terminal's width; 120 where there is none."""
+        """The terminal's width, or 120 without a terminal."""
         return terminal_width(1, 120) if self._terminal.isatty else 120
 
     @property
     def breaks_lines(self) -> bool:
-        """Only on a terminal."""
+        """True only on a terminal."""
         return bool(self._terminal.isatty)
 
     def line(self, line: Line) -> None:
-        """Write one line and flush it, for who follows a pipe."""
+        """Write one line and flush it, for readers of a pipe."""
         with self._uncaptured() as terminal:
             for text, style in line:
                 terminal.write(text, **dict.fromkeys(style.value, True))
             terminal.write("\n", flush=True)
 
     def begin(self) -> None:
-        """Begin on a line of our own."""
+        """Start on a new line."""
         with self._uncaptured() as terminal:
             terminal.ensure_newline()
 
     @contextmanager
     def _uncaptured(self) -> Iterator[TerminalReporter]:
-        # While a step runs, pytest captures what it prints; the progress is not part of that.
+        # pytest captures output while a step runs. Progress lines bypass the capture.
         with self._capture.global_and_fixture_disabled():
             yield self._terminal
 
 
 def terminal_width(file: int, otherwise: int) -> int:
-    """How many columns the terminal behind that file descriptor has, but no less than 40."""
+    """Return the number of columns of the terminal behind that file descriptor, at least 40."""
     try:
         return max(40, os.get_terminal_size(file).columns or otherwise)
     except OSError:
@@ -86,7 +86,7 @@ def terminal_width(file: int, otherwise: int) -> int:
 
 
 def allows_live_view(config: pytest.Config, terminal: TerminalReporter, environment: Mapping[str, str]) -> bool:
-    """Whether a live view is possible: on a capable terminal that nobody else writes to, and not in CI."""
+    """Return whether a live view is possible: on a capable terminal with no other writer, and not in CI."""
     option = config.option
     others_write = option.capture == "no" or option.usepdb or option.trace or option.setupshow
     able = bool(terminal.isatty) and environment.get("TERM", "dumb") not in ("dumb", "unknown")
@@ -94,12 +94,12 @@ def allows_live_view(config: pytest.Config, terminal: TerminalReporter, environm
 
 
 def in_ci(environment: Mapping[str, str]) -> bool:
-    """Whether this runs in CI, by the two variables that pytest goes by."""
+    """Return whether this runs in CI, by the two variables that pytest checks."""
     return bool(environment.get("CI") or environment.get("BUILD_NUMBER"))
 
 
 def colour_of(given: str, environment: Mapping[str, str], *, no_color: bool) -> str:
-    """The value for pytest's --color: as given; no colour in CI, unless a variable asks for it."""
+    """Return the value for pytest's --color: as given, but no color in CI unless a variable asks for it."""
     if no_color:
         return "no"
     asked = environment.get("FORCE_COLOR") or environment.get("PY_COLORS") == "1"

@@ -1,18 +1,18 @@
-"""Breaking text into lines of a terminal, and commands so that they can still be copied."""
+"""Wrapping of text for a terminal, and of commands so that they can still be copied."""
 
 import shlex
 import textwrap
 
 
 def broken(text: str, width: int) -> list[str]:
-    """The lines of `text`, none longer than `width`: broken between words, and inside of a word that is longer."""
+    """Return the lines of `text`, none longer than `width`: broken between words, and inside words that are longer."""
     return [line for part in text.splitlines() for line in textwrap.wrap(part, width, break_on_hyphens=False) or [""]]
 
 
 def command_lines(command: str, width: int) -> list[str]:
-    r"""A command over several lines, as a shell takes it: broken between its words, with a ` \` at each break.
+    r"""Return a command as several lines that a shell accepts: broken between words, with a ` \` at each break.
 
-    A word that is longer than a line stays in one piece, and so does what is no command.
+    A word longer than a line stays in one piece. Text that is not a command stays in one line.
     """
     try:
         words = [shlex.quote(word) for word in shlex.split(command)]

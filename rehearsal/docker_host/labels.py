@@ -1,6 +1,6 @@
-"""The labels by which everything that rehearsals make is found again."""
+"""The labels on everything that rehearsals create, used to find it again."""
 
-REHEARSAL = "io.rollback-runbook.rehearsal"  # its value is the rehearsal's name
-FOLDER = "io.rollback-runbook.folder"  # where the rehearsal's working folder lies
-# On images that rehearsals share; their Dockerfiles set it first of all, so that a build cut short has it too.
+REHEARSAL = "io.rollback-runbook.rehearsal"  # the value is the rehearsal's name
+FOLDER = "io.rollback-runbook.folder"  # the value is the rehearsal's working folder
+# On the shared images. Their Dockerfiles set it first, so that an interrupted build has it too.
 PART = "io.rollback-runbook.part"

@@ -1,4 +1,4 @@
-"""Locks by which rehearsals and `down` keep out of each other's way."""
+"""Locks that keep rehearsals and `down` out of each other's way."""
 
 import fcntl
 import time
@@ -15,7 +15,7 @@ PAUSE = 0.2  # seconds
 
 
 def try_lock(path: Path) -> IO[str] | None:
-    """Take a lock and return the open file that holds it until it is closed, or None when another has it."""
+    """Take a lock and return the open file, which holds it until closed, or None if another process has it."""
     held = path.open("a")
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -27,7 +27,7 @@ def try_lock(path: Path) -> IO[str] | None:
 
 @contextmanager
 def waiting_for(path: Path, what: str, stages: Stages, *, timeout: float) -> Iterator[None]:
-    """Hold a lock inside a with-block; wait for it, and say so, for up to `timeout` seconds."""
+    """Hold a lock inside a with-block. Waits for it up to `timeout` seconds, and says so."""
     deadline = time.monotonic() + timeout
     held = try_lock(path)
     if held is None:

@@ -1,4 +1,4 @@
-"""Runs things side by side that need nothing of each other."""
+"""Runs independent tasks in parallel."""
 
 import threading
 from collections.abc import Callable
@@ -10,8 +10,8 @@ from rehearsal.docker_host.engine import kill_commands_of
 def side_by_side(*tasks: Callable[[], object]) -> None:
     """Run all tasks and wait for them.
 
-    When one fails, or we are interrupted, the commands that the others run are killed at once, and what was
-    raised first is raised here.
+    If one fails, or on an interrupt, the commands of the other tasks are killed at once, and the first error is
+    raised.
     """
     threads: set[int] = set()
     with ThreadPoolExecutor(len(tasks), initializer=lambda: threads.add(threading.get_ident())) as pool:

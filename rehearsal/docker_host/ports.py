@@ -6,15 +6,15 @@ import socket
 from rehearsal.errors import RehearsalError
 
 LOOPBACK = "127.0.0.1"
-# Below the range from which Linux takes the local ports of outgoing connections.
+# Below the range from which Linux takes local ports for outgoing connections.
 LOWEST, HIGHEST = 20000, 29999
 TRIES = 200
 
 
 def is_free(port: int) -> bool:
-    """Tell whether something could listen on a loopback port now."""
+    """Return whether a loopback port is free to listen on."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # As servers do: connections that linger from before do not count, listeners do.
+        # As servers do: connections that linger do not count, listeners do.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
@@ -24,7 +24,7 @@ def is_free(port: int) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return so many different free ports, drawn at random so that two rehearsals seldom meet."""
+    """Return that many different free ports, drawn at random so that two rehearsals rarely collide."""
     found: set[int] = set()
     for _ in range(TRIES):
         if len(found) == count:
@@ -38,7 +38,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def demanded_port(port: int) -> int:
-    """Return the port that a user asked for; raise RehearsalError with one line when it cannot be had."""
+    """Return the port that the user asked for. Raises RehearsalError, in one line, if it is not available."""
     hint = "choose another with --port NUMBER, or leave --port out to get a free one"
     if not 1024 <= port <= 65535:
         raise RehearsalError(f"port {port} is out of range, expected 1024 to 65535; {hint}")

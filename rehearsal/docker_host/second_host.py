@@ -1,6 +1,6 @@
-"""A second host on this machine: a Docker Engine and an SSH server in namespaces of their own, taken down by their pid.
+"""A second host on this machine: a Docker Engine and an SSH server in separate namespaces, ended by process ID.
 
-It needs root, as its namespaces do. Its addresses are of a private network that only this machine has.
+It needs root, as its namespaces do. Its addresses belong to a private network that exists only on this machine.
 """
 
 import json
@@ -21,7 +21,7 @@ from rehearsal.errors import RehearsalError
 _SCRIPT = Path(__file__).with_name("second_host.sh")
 _PROGRAMS = ("ip", "nsenter", "unshare", "dockerd", "sshd", "ssh-keygen")
 _PATH = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"
-_NOTE = ".json"  # behind the name of its folder
+_NOTE = ".json"  # suffix to the name of its folder
 _UP_WITHIN = 60.0  # seconds
 _DOWN_WITHIN = 20.0
 _COPY_TIMEOUT = 300.0
@@ -29,13 +29,13 @@ USER = "deploy"
 
 
 class SecondHost:
-    """The host `name`, in `folder`; `address` is reached from this machine and from its own containers.
+    """The host `name`, in `folder`. This machine and the host's containers reach it at `address`.
 
-    With `first` it is one more host beside that one, which has the registry.
+    With `first` it is an additional host next to that one, which has the registry.
     """
 
     def __init__(self, folder: Path, name: str = "shop-1", first: "SecondHost | None" = None) -> None:
-        """Take a network; nothing runs yet. Raises RehearsalError when this user or machine cannot have one."""
+        """Reserve a network; nothing runs yet. Raises RehearsalError if this user or machine cannot have one."""
         missing = [name for name in _PROGRAMS if shutil.which(name, path=_PATH) is None]
         if os.geteuid() != 0:
             raise RehearsalError(
@@ -46,7 +46,7 @@ class SecondHost:
             raise RehearsalError(f"a second host needs {', '.join(missing)}; type: {packages}")
         self.folder, self.name, self._first = folder, name, first
         third, fourth = secrets.randbelow(250) + 1, secrets.randbelow(60) * 4
-        #: The namespace's name, and the addresses of its two ends.
+        #: The name of the network namespace, and the addresses of both ends of its link.
         self.namespace = f"shop-{secrets.token_hex(3)}"
         self.near, self.address = f"10.77.{third}.{fourth + 1}", f"10.77.{third}.{fourth + 2}"
         self.process = 0
@@ -54,16 +54,16 @@ class SecondHost:
 
     @property
     def docker_host(self) -> str:
-        """The engine's address for who is root on this machine: it is reached without SSH."""
+        """The engine's address for root on this machine, which needs no SSH."""
         return f"unix://{self.folder}/docker.sock"
 
     @property
     def ssh_config(self) -> Path:
-        """Ssh's configuration that knows the host by its name."""
+        """The SSH client configuration that knows the host by its name."""
         return self.folder / "ssh_config"
 
     def raise_up(self) -> None:
-        """Raise it, and wait for its engine and its SSH server. Raises RehearsalError, and leaves nothing."""
+        """Start the host, and wait for its engine and SSH server. On failure, remove it and raise RehearsalError."""
         self.folder.mkdir(mode=0o755)
         try:
             self._write_keys()
@@ -104,7 +104,7 @@ class SecondHost:
             self._join(self._first)
 
     def _join(self, first: "SecondHost") -> None:
-        """Let both reach each other over a line of their own, so that nothing is forwarded by this machine."""
+        """Connect both hosts with a direct link, so that this machine forwards nothing."""
         here, there = f"{self.namespace}c", f"{self.namespace}d"
         self._run("ip", "link", "add", here, "type", "veth", "peer", "name", there)
         for end, host, other in ((here, self, first), (there, first, self)):
@@ -114,7 +114,7 @@ class SecondHost:
             self._run(*inside, "route", "add", f"{other.address}/32", "dev", end, "src", host.address)
 
     def _start(self) -> None:
-        # Not `ip netns exec`: that mounts a fresh /sys, in which dockerd finds no cgroups.
+        # Not `ip netns exec`: it mounts a fresh /sys, in which dockerd finds no cgroups.
         command = ("nsenter", f"--net=/run/netns/{self.namespace}", "unshare", "--mount", "--uts", "--pid", "--fork",
                    "--mount-proc", "--kill-child=KILL", "sh", str(_SCRIPT), str(self.folder), self.address,
                    self.name, (self._first or self).address,
@@ -151,7 +151,7 @@ class SecondHost:
                 return
 
     def load(self, from_engine: Engine, images: Sequence[str]) -> None:
-        """Copy images of this machine's engine to its own. Raises RehearsalError."""
+        """Copy images from this machine's engine to the host's engine. Raises RehearsalError."""
         archive = self.folder / "images.tar"
         try:
             from_engine.docker("save", "--output", str(archive), *images, timeout=_COPY_TIMEOUT)
@@ -160,7 +160,7 @@ class SecondHost:
             archive.unlink(missing_ok=True)
 
     def hand_over(self, *paths: Path) -> None:
-        """Give files and folders to its user, as they would be on a host of its own."""
+        """Give files and folders to the host's user, as they would be on a real host."""
         for path in paths:
             for each in (path, *path.rglob("*")):
                 os.chown(each, 4711, 4711)
@@ -170,7 +170,7 @@ class SecondHost:
         return self.folder.with_name(f"{self.folder.name}{_NOTE}")
 
     def take_down(self) -> None:
-        """End all that runs in it, and remove its network and its folder."""
+        """End everything that runs on the host, and remove its network and its folder."""
         _end(self._note, self.process, self.namespace, ended=self._script and self._script.poll)
         if self._script is not None:
             self._script.wait(_DOWN_WITHIN)
@@ -181,7 +181,7 @@ class SecondHost:
 
 
 def end_second_hosts(rehearsal: Path) -> None:
-    """End the second hosts of a rehearsal's folder: what runs in each by its pid, and its network."""
+    """End the second hosts of a rehearsal's folder: their processes, by process ID, and their networks."""
     for note in rehearsal.glob(f"*{_NOTE}"):
         with suppress(OSError, ValueError):
             noted = json.loads(note.read_text())
@@ -189,14 +189,14 @@ def end_second_hosts(rehearsal: Path) -> None:
 
 
 def _end(note: Path, process: int, namespace: str, ended: Callable[[], object] | None = None) -> None:
-    """End one; `ended` waits for a child of this process."""
-    # Only what is still that script: process ids are given again.
+    """End one host. `ended` reaps its process if that is a child of this one."""
+    # Only if the process is still that script, because PIDs are reused.
     if process and str(_SCRIPT).encode() in _cmdline(process):
         with suppress(ProcessLookupError):
             os.killpg(process, signal.SIGKILL)
         until = time.monotonic() + _DOWN_WITHIN
         while _cmdline(process) and time.monotonic() < until:
-            if ended is not None:  # a child is there until it is waited for
+            if ended is not None:  # a child stays visible until it is reaped
                 ended()
             time.sleep(0.05)
     with suppress(RehearsalError):

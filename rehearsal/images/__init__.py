@@ -1,1 +1,1 @@
-"""Images built from Debian's and PyPI's packages alone, and the registry that holds them."""
+"""Images built only from Debian and PyPI packages, and the registry that holds them."""

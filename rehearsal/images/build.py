@@ -1,4 +1,4 @@
-"""How an image is built: a folder, a tag, and the Docker Engine's own builder, whichever that is."""
+"""Builds an image from a folder and a tag, with the Docker Engine's default builder."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,13 +6,13 @@ from pathlib import Path
 from rehearsal.docker_host.engine import Engine
 from rehearsal.errors import RehearsalError
 
-BUILD_TIMEOUT = 600.0  # seconds, one image on a slow line
-# Without it BuildKit adds a statement of origin, and the registry then holds an index instead of one image.
+BUILD_TIMEOUT = 600.0  # seconds, one image over a slow connection
+# Otherwise BuildKit adds an attestation, and the registry holds an index instead of a single image.
 PLAIN_IMAGES = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
 
 
 def build(engine: Engine, folder: Path, tag: str, options: Sequence[tuple[str, str]]) -> None:
-    """Build one image from a folder, with options of docker build as in ("--target", "api").
+    """Build one image from a folder, with options of docker build, such as ("--target", "api").
 
     Raises RehearsalError.
     """
@@ -21,7 +21,7 @@ def build(engine: Engine, folder: Path, tag: str, options: Sequence[tuple[str, s
     try:
         engine.docker(*command, timeout=BUILD_TIMEOUT, more=PLAIN_IMAGES)
     except RehearsalError as error:
-        # The classic builder's cache: a rehearsal beside this one was taken down, and its layers with it.
+        # The classic builder's cache: another rehearsal was taken down meanwhile, and its layers with it.
         if "unknown parent image" not in error.tail:
             raise
         engine.docker(*command, timeout=BUILD_TIMEOUT, more=PLAIN_IMAGES)

@@ -15,7 +15,7 @@ GLIBC_MINORS = range(36, 16, -1)  # wheels that Debian bookworm's glibc 2.36 can
 def fetch_packages(lock_file: Path, into: Path, machine: str) -> None:
     """Install the wheels of a hashed lock file into a folder, for Python 3.11 on Debian bookworm.
 
-    This host's pip fetches them, with this host's own configuration, as a container may not reach an index.
+    This host's pip fetches them, with this host's configuration, because a container may not reach a package index.
     `machine` is x86_64 or aarch64. Raises RehearsalError.
     """
     platforms = [f"manylinux_2_{minor}_{machine}" for minor in GLIBC_MINORS] + [f"manylinux2014_{machine}"]
@@ -30,5 +30,5 @@ def fetch_packages(lock_file: Path, into: Path, machine: str) -> None:
     except RehearsalError as error:
         line = "pip could not fetch the application's packages from PyPI; find out why, and try again"
         raise RehearsalError(line, error.tail or error.line) from error
-    # Starters for this host's Python; the image has its own.
+    # Scripts for this host's Python. The image has its own.
     shutil.rmtree(into / "bin", ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The images that rehearsals share. Tags are hashes of what they are made of, so nothing is built twice."""
+"""The images that rehearsals share. Tags are hashes of their content, so nothing is built twice."""
 
 import hashlib
 import shutil
@@ -27,7 +27,7 @@ MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 
 @dataclass(frozen=True)
 class Part:
-    """One shared image: a folder with a Dockerfile, upon the base image or upon another part.
+    """A shared image: a folder with a Dockerfile, based on the base image or on another part.
 
     `stocks` names the part whose layers a registry has in stock.
     """
@@ -47,14 +47,14 @@ SECOND_PARTS = (
 
 @dataclass(frozen=True)
 class Plan:
-    """The shared images as one engine wants them: `tags` has a reference for each part, built or not."""
+    """The shared images for one engine. `tags` has a reference for each part, built or not."""
 
     tags: dict[str, str]
     architecture: str
 
 
 def content_hash(folders: Iterable[Path], *also: str) -> str:
-    """Return 12 hex digits for some words and the files in some folders (name, content, program or not)."""
+    """Return 12 hex digits over the words and the files in the folders (name, content, executable or not)."""
     digest = hashlib.sha256(repr(also).encode())
     for folder in folders:
         for path in sorted(folder.rglob("*")):
@@ -69,7 +69,7 @@ def content_hash(folders: Iterable[Path], *also: str) -> str:
 def plan_parts(engine: Engine) -> Plan:
     """Return the references of all parts for this engine.
 
-    Raises RehearsalError when no engine answers, or the base image is missing.
+    Raises RehearsalError if no engine answers, its architecture is not supported, or the base image is missing.
     """
     architecture = engine.architecture()
     if architecture not in MACHINES:
@@ -86,9 +86,9 @@ def plan_parts(engine: Engine) -> Plan:
 
 
 def build_parts(engine: Engine, plan: Plan, owner: str, stages: Stages) -> None:
-    """Build the parts that the engine does not have, independent ones side by side.
+    """Build the parts that the engine lacks, independent ones in parallel.
 
-    `owner` is the rehearsal that they are built for. Raises RehearsalError.
+    `owner` is the rehearsal that needs them. Raises RehearsalError.
     """
     there = set(engine.lines("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", f"{REPOSITORY}*"))
     for parts in (FIRST_PARTS, SECOND_PARTS):
@@ -99,7 +99,7 @@ def build_parts(engine: Engine, plan: Plan, owner: str, stages: Stages) -> None:
 
 
 def _build_part(engine: Engine, plan: Plan, part: Part, owner: str, stages: Stages) -> None:
-    """Build one part in a folder made for it, and say so."""
+    """Build one part in a temporary folder, and say so."""
     base = plan.tags[part.upon] if part.upon else BASE_IMAGE
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as temporary:
         context = Path(temporary)

@@ -1,4 +1,4 @@
-"""A release's way into the registry, as CI goes it. The local copy goes, so that production must pull."""
+"""Builds a release and pushes it, as CI does. The local copy is removed, so that production must pull."""
 
 import tempfile
 from pathlib import Path
@@ -13,12 +13,12 @@ PUSH_TIMEOUT = 300.0  # seconds
 
 
 def references(registry: str, tag: str) -> dict[str, str]:
-    """Return the names of a release's images, as in 127.0.0.1:5001/shop/api:2025-12-15-rc1."""
+    """Return the names of a release's images, such as 127.0.0.1:5001/shop/api:2025-12-15-rc1."""
     return {image: f"{registry}/shop/{image}:{tag}" for image in IMAGES}
 
 
 def build_release(engine: Engine, *, registry: str, tag: str, runtime: str, rehearsal: str) -> None:
-    """Build the images of a release, labelled with the rehearsal's name. Raises RehearsalError."""
+    """Build the images of a release, labeled with the rehearsal's name. Raises RehearsalError."""
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as temporary:
         source = Path(temporary)
         assemble(tag, source)
@@ -34,7 +34,7 @@ def build_release(engine: Engine, *, registry: str, tag: str, runtime: str, rehe
 
 
 def push_release(engine: Engine, *, registry: str, tag: str) -> None:
-    """Push the images of a release, one after the other as they share layers, and forget them here."""
+    """Push the images of a release, one after the other because they share layers, and remove them here."""
     names = list(references(registry, tag).values())
     for name in names:
         engine.docker("push", "--quiet", name, timeout=PUSH_TIMEOUT)

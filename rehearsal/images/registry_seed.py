@@ -1,4 +1,4 @@
-"""What the registry has in stock before the first push: the layers upon which every release is built."""
+"""The registry's stock before the first push: the layers that every release is built on."""
 
 import base64
 import json
@@ -23,10 +23,10 @@ START_TIMEOUT = 20.0  # seconds
 
 
 def stock_layers(registry_image: str, runtime: str, into: Path, owner: str) -> None:
-    """Push the runtime image into a registry that lives for this only, and copy what it keeps into a folder.
+    """Push the runtime image into a temporary registry, and copy the registry's storage into a folder.
 
-    The layers are kept, the image's own entry is not: the registry shall list nothing but releases. The
-    registry's container is labelled as one of the rehearsal `owner`. Raises RehearsalError.
+    The layers stay, the image's manifest does not: the registry must list nothing but releases. The registry's
+    container is labeled with the rehearsal `owner`. Raises RehearsalError.
     """
     with _passing_registry(registry_image, owner) as (engine, address, container):
         for name in references(address, "base").values():
@@ -42,7 +42,7 @@ def stock_layers(registry_image: str, runtime: str, into: Path, owner: str) -> N
 
 @contextmanager
 def _passing_registry(image: str, owner: str) -> Iterator[tuple[Engine, str, str]]:
-    """Run a registry inside a with-block; yields docker logged in to it, its address and its container."""
+    """Run a registry inside a with-block. Yields a logged-in engine, the registry's address and its container."""
     password = secrets.token_urlsafe(18)
     address = f"127.0.0.1:{free_ports(1)[0]}"
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as config:
@@ -64,7 +64,7 @@ def _passing_registry(image: str, owner: str) -> Iterator[tuple[Engine, str, str
 
 
 def _wait_for(url: str) -> None:
-    """Wait until anything answers at an address."""
+    """Wait until an HTTP server answers at the URL, with any status."""
     deadline = time.monotonic() + START_TIMEOUT
     while True:
         try:

@@ -1,1 +1,1 @@
-"""The faults that can be planted, and how one sees that they have struck."""
+"""The faults that can be planted, and their symptoms."""

@@ -1,4 +1,4 @@
-"""The incidents that can be rehearsed: which release is live, which one goes wrong, and how the runbook must end."""
+"""The incidents that can be rehearsed: the live release, the failing release, and how the runbook must end."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,8 +13,8 @@ from rehearsal.incidents.user_load import Load
 from rehearsal.practice_production import PracticeProduction
 
 LIVE = "2025-12-15-rc1"
-KEPT = "orders"  # the table that nobody but customers writes
-# Only the release with notes takes these, and each of these customers once.
+KEPT = "orders"  # the table that only customers write to
+# Only the release with notes accepts these orders, and accepts each of these customers once.
 NEW_CUSTOMERS: tuple[dict[str, object], ...] = (
     {"customer": "Eve", "item": "grinder", "quantity": 1, "currency": "EUR", "note": "a present: no bill, please"},
     {"customer": "Fynn", "item": "coffee", "quantity": 6, "currency": "CHF", "note": "ring at the back door"},
@@ -29,18 +29,18 @@ class End(StrEnum):
     HELD = "held"
     FIXED_FORWARD = "fixed forward"
     SWITCHED_OFF = "switched off"
-    #: Behind changes, with where that left production, and the ways on and back.
+    #: After changes: the run says what state production is in, and how to continue or go back.
     STOPPED = "stopped"
 
 
 @dataclass(frozen=True)
 class Planted:
-    """What a planted incident left in the database, for who judges the end.
+    """The data that a planted incident left in the database, for the checks of the end.
 
     `columns`      the columns of `orders` that the live release knows
-    `last_id`      the last order from before the failed deploy
-    `content`      the content hash of all orders by then, over those columns
-    `placed`       the orders that the failed release took, as it answered
+    `last_id`      the last order before the failed deploy
+    `content`      the content hash of all orders at that time, over those columns
+    `placed`       the orders that the failed release took, as it answered them
     """
 
     columns: tuple[str, ...]
@@ -50,23 +50,23 @@ class Planted:
 
     @property
     def before(self) -> str:
-        """The SQL condition that finds the orders from before the failed deploy."""
+        """The SQL condition for the orders from before the failed deploy."""
         return f"id <= {self.last_id}"
 
     def content_now(self, practice: PracticeProduction, *, database: str = "shop") -> str:
-        """Return the content hash now of the orders from before; it equals `content` when all are unchanged."""
+        """Return the current content hash of the orders from before. It equals `content` if all are unchanged."""
         return content_hash(practice, KEPT, self.columns, where=self.before, database=database)
 
 
 @dataclass(frozen=True)
 class Incident:
-    """A release that goes wrong over a live one.
+    """A release that fails, deployed over a live one.
 
-    `wait_for_symptom` waits until users meet the fault, and raises RehearsalError when they do not.
-    `arguments` are what a person would add to `pytest features` for it; `expected` is how that must end.
-    `orders` are those that customers get through while the failed release is live. `fix` is the release that
-    corrects it, in the registry and not deployed. `asked_for` is the path that strangers ask for meanwhile.
-    `held_at` is the step at which it must be held, or stop.
+    `wait_for_symptom` waits until users meet the fault, and raises RehearsalError if they do not. `arguments` are
+    what a person would add to `pytest features` for it; `expected` is how that must end. `orders` are placed by
+    customers while the failed release is live. `fix` is the release that corrects it, in the registry and not
+    deployed. `asked_for` is the path that strangers request meanwhile. `held_at` is the step at which the run must
+    be held or stop.
     """
 
     name: str
@@ -82,7 +82,7 @@ class Incident:
     held_at: str = ""
 
     def plant(self, practice: PracticeProduction, validate: Callable[[PracticeProduction], None]) -> Planted:
-        """Raise the live release, `validate` it, and let it go wrong. Raises RehearsalError."""
+        """Deploy the live release, `validate` it, and deploy the failing one. Raises RehearsalError."""
         practice.raise_up(self.live)
         validate(practice)
         return self.go_wrong(practice)
@@ -105,7 +105,7 @@ class Incident:
 
     @contextmanager
     def strangers(self, practice: PracticeProduction) -> Iterator[Load | None]:
-        """Ask for `asked_for` inside a with-block, 20 times a second; yields what counts the answers."""
+        """Request `asked_for` 20 times a second inside a with-block. Yields the load, which counts the answers."""
         if self.asked_for is None:
             yield None
             return
@@ -229,7 +229,7 @@ INCIDENTS = {
 
 
 def find_incident(name: str) -> Incident:
-    """Return an incident by its name; raise RehearsalError with the names that there are."""
+    """Return the incident of that name. Raises RehearsalError, with the known names, if there is none."""
     if name not in INCIDENTS:
         raise RehearsalError(f"no incident is called {name!r}; there are: {', '.join(INCIDENTS)}")
     return INCIDENTS[name]

@@ -1,4 +1,4 @@
-"""What the practice production's PostgreSQL holds: asked through psql in its container, for comparisons."""
+"""The content of the practice production's PostgreSQL, read with psql in its container, for comparisons."""
 
 import hashlib
 from collections.abc import Sequence
@@ -10,20 +10,20 @@ DATABASE = "shop"
 
 
 def sql(practice: PracticeProduction, statement: str, *, database: str = DATABASE) -> list[str]:
-    """Run one statement as the superuser and return its lines, columns apart by tabs. Raises RehearsalError."""
+    """Run one statement as the superuser and return its lines, columns separated by tabs. Raises RehearsalError."""
     words = ("psql", "--no-psqlrc", "--username", "postgres", "--dbname", database, "--set", "ON_ERROR_STOP=1")
     plain = ("--quiet", "--no-align", "--tuples-only", "--field-separator", "\t", "--command", statement)
     return _in_container(practice, *words, *plain).splitlines()
 
 
 def tables(practice: PracticeProduction, *, database: str = DATABASE) -> list[str]:
-    """Return the names of all tables, Alembic's own among them."""
+    """Return the names of all tables, including Alembic's."""
     statement = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
     return sql(practice, statement, database=database)
 
 
 def columns(practice: PracticeProduction, table: str, *, database: str = DATABASE) -> list[str]:
-    """Return the names of a table's columns, sorted: their order in the table changes when one is added again."""
+    """Return the names of a table's columns, sorted, because a column that is added again changes their order."""
     statement = f"SELECT attname FROM pg_attribute WHERE {_is(table)} AND attnum > 0 AND NOT attisdropped ORDER BY 1"  # noqa: S608 - our own names
     return sql(practice, statement, database=database)
 
@@ -36,9 +36,9 @@ def rows(
     where: str = "true",
     database: str = DATABASE,
 ) -> list[str]:
-    """Return the rows of a table ordered by its primary key, in COPY's text form, columns apart by tabs.
+    """Return the rows of a table ordered by its primary key, in COPY's text format, columns separated by tabs.
 
-    `names` are the columns, all of them (sorted) when none is named; `where` is an SQL condition.
+    `names` are the columns; by default all of them, sorted. `where` is an SQL condition.
     """
     key = f"SELECT attname FROM pg_index, pg_attribute WHERE {_is(table)} AND indrelid = attrelid AND indisprimary AND attnum = ANY (indkey) ORDER BY array_position(indkey, attnum)"  # noqa: E501, S608 - our own names
     by = ", ".join(map(_quoted, sql(practice, key, database=database)))
@@ -55,17 +55,17 @@ def content_hash(
     where: str = "true",
     database: str = DATABASE,
 ) -> str:
-    """Return the SHA-256 of `rows`, with the columns' names in it."""
+    """Return the SHA-256 of `rows`, including the column names."""
     names = names or columns(practice, table, database=database)
     found = rows(practice, table, names, where=where, database=database)
     return hashlib.sha256("\n".join(["\t".join(names), *found]).encode()).hexdigest()
 
 
 def restore(practice: PracticeProduction, dump: Path, database: str) -> None:
-    """Restore a dump in pg_dump's own format into a database that is made for it. Raises RehearsalError."""
+    """Restore a dump in pg_dump's custom format into a new database. Raises RehearsalError."""
     inside = f"/tmp/{database}.dump"  # noqa: S108 - the container's own
     practice.engine.compose(practice.server, "cp", str(dump), f"db:{inside}")
-    # A restore point is readable by its owner alone, and the database's user in the container is another one.
+    # Only its owner can read a restore point, and the container's database user is another user.
     practice.engine.compose(practice.server, "exec", "--no-TTY", "--user", "root", "db", "chmod", "644", inside)
     user = ("--username", "postgres")
     _in_container(practice, "createdb", *user, "--template", "template0", database)

@@ -1,4 +1,4 @@
-"""How users notice that a release went wrong: each waits until the fault shows, and raises RehearsalError if not."""
+"""The symptoms that users notice. Each function waits until the fault shows, and raises RehearsalError if not."""
 
 from http import HTTPStatus
 
@@ -7,7 +7,7 @@ import httpx
 from rehearsal.practice_production import PracticeProduction
 
 EXPORT = "/exports/orders.csv"
-PATIENCE = 60.0  # seconds; far more than it takes, for machines that have much else to do
+PATIENCE = 60.0  # seconds; far more than needed, for busy machines
 
 
 def orders_fail_and_jobs_die(practice: PracticeProduction) -> None:
@@ -22,7 +22,7 @@ def orders_fail_and_jobs_die(practice: PracticeProduction) -> None:
 
 
 def orders_fail(practice: PracticeProduction) -> None:
-    """Wait until orders answer 500 while readiness has nothing to complain of."""
+    """Wait until orders answer 500 while readiness reports no problem."""
 
     def observe() -> str | None:
         return status_apart(practice, "/orders", HTTPStatus.INTERNAL_SERVER_ERROR) or readiness_apart(
@@ -33,7 +33,7 @@ def orders_fail(practice: PracticeProduction) -> None:
 
 
 def known_customers_are_refused(practice: PracticeProduction) -> None:
-    """Wait until an order of somebody who ordered before answers 500, while readiness has nothing to complain of."""
+    """Wait until an order by a known customer answers 500 while readiness reports no problem."""
 
     def observe() -> str | None:
         orders = practice.ask("/orders")
@@ -49,7 +49,7 @@ def known_customers_are_refused(practice: PracticeProduction) -> None:
 
 
 def currencies_are_lost(practice: PracticeProduction) -> None:
-    """Wait until every order is shown in euro, whatever it was placed in; readiness has nothing to complain of."""
+    """Wait until every order shows euro, whatever its currency was, while readiness reports no problem."""
 
     def observe() -> str | None:
         orders = practice.ask("/orders")
@@ -64,7 +64,7 @@ def currencies_are_lost(practice: PracticeProduction) -> None:
 
 
 def export_leaks(practice: PracticeProduction) -> None:
-    """Wait until the export gives all orders to whoever asks, while readiness has nothing to complain of."""
+    """Wait until the export gives all orders to anyone, while readiness reports no problem."""
 
     def observe() -> str | None:
         answer = practice.ask(EXPORT)
@@ -76,15 +76,15 @@ def export_leaks(practice: PracticeProduction) -> None:
 
 
 def status_apart(practice: PracticeProduction, path: str, status: HTTPStatus) -> str | None:
-    """Return None when an address answers with a status, else what was seen."""
+    """Return None if the path answers with that status, otherwise what was seen."""
     answer = practice.ask(path)
     return None if answer.status_code == status else f"{path}: {_seen(answer)}"
 
 
 def readiness_apart(practice: PracticeProduction, status: HTTPStatus, **parts: bool) -> str | None:
-    """Return None when readiness answers with a status and these parts of it, else what was seen."""
+    """Return None if readiness answers with that status and contains `parts`, otherwise what was seen."""
     answer = practice.ask("/readyz")
-    # While the api restarts it is the gateway who answers, with a page.
+    # While the api restarts, the gateway answers with an HTML page.
     spoken = answer.headers.get("Content-Type") == "application/json"
     if answer.status_code == status and spoken and parts.items() <= answer.json().items():
         return None

@@ -1,4 +1,4 @@
-"""Requests that keep coming while something else goes on, and how they were answered."""
+"""Continuous requests in the background, and how they were answered."""
 
 import threading
 import time
@@ -23,7 +23,7 @@ PATIENCE = 2.0  # seconds, for one answer
 
 @dataclass(frozen=True)
 class Asked:
-    """One request: when it went out, when its answer had come, and with which status; None for no answer."""
+    """One request: when it was sent, when its answer arrived, and its status; None without an answer."""
 
     at: datetime
     answered_at: datetime
@@ -31,15 +31,15 @@ class Asked:
 
 
 class Load:
-    """GET requests to one loopback address at an even rate, from `start` to `stop`; also a context manager.
+    """GET requests to one address on this machine at an even rate, from `start` to `stop`; also a context manager.
 
-    It stops by itself after `longest` seconds. What was asked can be looked at any time.
+    It stops after `longest` seconds at the latest. The requests so far can be read at any time.
     """
 
     def __init__(self, url: str, *, per_second: float, longest: float = LONGEST, here: str = "") -> None:
         """`here` is the second host's address.
 
-        Raises RehearsalError for an address that is not on this machine, or for more than we ever send.
+        Raises RehearsalError if the address is not on this machine, or if the rate or the duration is out of range.
         """
         if urlsplit(url).hostname not in {*LOOPBACK, here}:
             raise RehearsalError(f"{url} is not on this machine, and is not asked again and again")
@@ -56,12 +56,12 @@ class Load:
         ]
 
     def start(self) -> None:
-        """Begin to ask."""
+        """Start sending requests."""
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """Stop asking, and wait for the answers that are on their way. More than once does no harm."""
+        """Stop sending, and wait for answers that are on their way. May be called again."""
         self._stop.set()
         for thread in self._threads:
             if thread.ident:
@@ -78,19 +78,19 @@ class Load:
 
     @property
     def asked(self) -> list[Asked]:
-        """All requests that are over, in the order in which they went out."""
+        """All finished requests, in the order in which they were sent."""
         return sorted(self._asked, key=lambda one: one.at)
 
     def first(self, status: int | None) -> Asked | None:
-        """Return the first request that was answered with a status, or None."""
+        """Return the first request answered with that status, or None."""
         return next((one for one in self.asked if one.status == status), None)
 
     def last(self, status: int | None) -> Asked | None:
-        """Return the last request that was answered with a status, or None."""
+        """Return the last request answered with that status, or None."""
         return next((one for one in reversed(self.asked) if one.status == status), None)
 
     def count(self, status: int | None, *, since: datetime | None = None) -> int:
-        """Return how many requests were answered with a status, of those that went out at `since` or later."""
+        """Return how many requests sent at `since` or later were answered with that status."""
         return sum(one.status == status for one in self.asked if since is None or one.at >= since)
 
     def __str__(self) -> str:
@@ -101,7 +101,7 @@ class Load:
         return (", ".join(words) or "nobody asked") + at
 
     def _ask(self, delay: float) -> None:
-        """Ask in this thread's share of the rate; turns that a slow answer has used up are left out."""
+        """Send this thread's share of the requests. Turns that a slow answer used up are skipped."""
         began = time.monotonic()
         turn = began + delay
         with httpx.Client(timeout=PATIENCE, trust_env=False) as client:

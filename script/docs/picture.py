@@ -1,7 +1,7 @@
-"""Take the pictures of a record and of the archive: `.venv/bin/python script/docs/picture.py`; it takes some minutes.
+"""Take the pictures of a record and of the archive: `.venv/bin/python script/docs/picture.py`. Takes some minutes.
 
-Without arguments some incidents are rehearsed, and docs/record.png and docs/archive.png are made of their records. Of a
-page that is there already: `.venv/bin/python script/docs/picture.py reports/…/record.html docs/record.png`.
+Without arguments, it rehearses some incidents and makes docs/record.png and docs/archive.png from their records. For an
+existing page: `.venv/bin/python script/docs/picture.py reports/…/record.html docs/record.png`.
 """
 
 import subprocess
@@ -14,12 +14,12 @@ from playwright.sync_api import sync_playwright
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 ROOT = Path(__file__).parents[2]
-#: What the archive shows; the last one is the record that is shown.
+#: The incidents in the archive. The last one's record is the one in the picture.
 REHEARSED = ("regression", "irreversible-migration", "export-leak", "breaking-migration")
 
 
 def take(page: Path, picture: Path, *, width: int = 1100, height: int = 1250) -> None:
-    """Write a PNG of the top of a page, `width` by `height` pixels, in its light colours."""
+    """Write a PNG of the top of a page, `width` by `height` pixels, in its light color scheme."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
         tab = browser.new_page(viewport={"width": width, "height": height}, color_scheme="light")
@@ -29,7 +29,7 @@ def take(page: Path, picture: Path, *, width: int = 1100, height: int = 1250) ->
 
 
 def rehearse(incident: str, reports: Path) -> Path:
-    """Rehearse an incident; return the page of its record. A held production, exit code 1, is as good an end here."""
+    """Rehearse an incident and return its record's page. Exit code 1, a held production, is accepted."""
     argv = [ROOT / "script/rehearse", incident, "--", "--reports", reports]
     ran = subprocess.run(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603 - our own command
     page = Path((ran.stdout.strip().splitlines() or [""])[-1])

@@ -1,12 +1,12 @@
-"""Take a picture of a terminal at the moment at which it shows certain words, with the command that shows them.
+"""Take a picture of a terminal when it first shows certain words, running the command that shows them.
 
     shot=".venv/bin/python script/docs/terminal_picture.py"
     $shot docs/live_execution.png "PRODUCTION IS BEING CHANGED  2" -- script/rehearse
     $shot docs/live_plan.png "If that may be done" -- .venv/bin/pytest features --settings .rehearsals/…
 
-The command runs in tmux, to its end. For the plan, a practice production must still run its failed release: raise one
-with `script/rehearse breaking-migration --by-hand`, and take the settings that it prints. The clone's own folder is
-shown as `/srv/runbook`.
+The command runs in tmux, to its end. For the plan, a practice production must still run its failed release: start one
+with `script/rehearse breaking-migration --by-hand`, and use the settings that it prints. The checkout's folder is shown
+as `/srv/runbook`.
 """
 
 import io
@@ -30,7 +30,7 @@ pre {{ margin: 0; font: 14px/1.28 "DejaVu Sans Mono", "Liberation Mono", monospa
 
 
 def screen(words: str, command: list[str], server: str) -> str:
-    """Run the command in tmux, and return the screen as it was when it first showed the words, escapes and all."""
+    """Run the command in tmux, and return the screen when it first showed the words, with escape sequences."""
     tmux = ["tmux", "-L", server, "-f", "/dev/null"]
     size = ["-x", str(COLUMNS), "-y", str(LINES)]
     subprocess.run([*tmux, "new-session", "-d", *size, f"{shlex.join(command)}; sleep 5"], check=True)  # noqa: S603
@@ -50,7 +50,7 @@ def screen(words: str, command: list[str], server: str) -> str:
 
 
 def take(picture: Path, words: str, command: list[str]) -> None:
-    """Write a PNG of the terminal as it was when it first showed the words."""
+    """Write a PNG of the terminal when it first showed the words."""
     console = Console(record=True, width=COLUMNS, file=io.StringIO())
     text = screen(words, command, picture.stem).replace(str(Path.cwd()), "/srv/runbook")
     console.print(Text.from_ansi(text.rstrip()), soft_wrap=True)

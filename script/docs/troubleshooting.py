@@ -1,4 +1,4 @@
-"""Writes docs/troubleshooting.md: every message with which the runbook stops, by error class, from the code itself.
+"""Generate docs/troubleshooting.md from the code: every error message of the runbook, by error class.
 
 Type `python -m script.docs.troubleshooting` after a message has changed.
 """
@@ -28,14 +28,14 @@ found by those. The page is made from the code (`python -m script.docs.troublesh
 
 @dataclass(frozen=True, order=True)
 class Message:
-    """What a message says and what helps; `next_step` is empty where the code only hands one on."""
+    """An error message and its next step. `next_step` is empty if the code only passes one on."""
 
     seen: str
     next_step: str
 
 
 def messages() -> dict[str, list[Message]]:
-    """Return the messages of each error class by its name, sorted."""
+    """Return the messages by the name of their error class, sorted."""
     found: dict[str, set[Message]] = {}
     for path in sorted([*(ROOT / "runbook").rglob("*.py"), *(ROOT / "harness").rglob("*.py")]):
         tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -61,7 +61,7 @@ def _raised(tree: ast.Module) -> Iterator[tuple[str, Message]]:
 
 
 def _words(node: ast.expr, constants: dict[str, ast.expr]) -> str:
-    """The text of an expression, with … for what is not written there."""
+    """Return the text of an expression, with … for every part that is not a literal."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return " ".join(node.value.split()) if node.value.strip() else node.value
     if isinstance(node, ast.JoinedStr):
@@ -86,7 +86,7 @@ def page() -> str:
 
 
 def _plain(text: str) -> str:
-    # What stands between backticks stays as it is; elsewhere Markdown would take these for markup.
+    # Text in backticks stays as it is. Elsewhere, Markdown would read these characters as markup.
     parts = re.split(r"(`[^`]*`)", text)
     return "".join(part if part.startswith("`") else re.sub(r"([<*_])", r"\\\1", part) for part in parts)
 

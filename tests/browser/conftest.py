@@ -1,4 +1,4 @@
-"""The one Chromium in which all pages are opened."""
+"""The Chromium that opens all pages."""
 
 import asyncio
 from collections.abc import Iterator
@@ -11,10 +11,10 @@ from script.docs.picture import ARGUMENTS, CHROMIUM
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """A Chromium of Debian's."""
+    """Debian's Chromium."""
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
         yield chromium
         chromium.close()
-    # Playwright leaves its event loop set; what runs later must not find it.
+    # Playwright leaves its event loop set. Later tests must not find it.
     asyncio.set_event_loop(None)

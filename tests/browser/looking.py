@@ -1,4 +1,4 @@
-"""How the tests look at a page: everything unfolded or folded, what axe finds in it, how its text stands out."""
+"""Helpers to inspect a page: unfold or fold everything, run axe, measure the contrast of text."""
 
 from typing import Any
 
@@ -36,10 +36,10 @@ _FAINT = """([wanted, least]) => {
 
 
 def unfold(page: Page, *, unfolded: bool = True) -> None:
-    """Open all that is folded, in the record and in pytest-html's table below it; or fold it all."""
+    """Open everything that is folded, in the record and in pytest-html's table; or fold everything."""
     opening = "open => document.querySelectorAll('details').forEach(each => { each.open = open; })"
-    # The table stands in a part that is folded itself.
-    page.evaluate(opening, True)  # noqa: FBT003 - an argument of JavaScript's
+    # The table is inside a section that is folded itself.
+    page.evaluate(opening, True)  # noqa: FBT003 - an argument of the JavaScript function
     button = page.locator("#show_all_details" if unfolded else "#hide_all_details")
     if button.count():
         button.click()
@@ -47,8 +47,8 @@ def unfold(page: Page, *, unfolded: bool = True) -> None:
 
 
 def violations(page: Page, *rules: str, without: str = "") -> str:
-    """Report what axe finds in the whole page, by these rules or by all but one; empty where it finds nothing."""
-    # Without this axe describes each element that is in order, too, which takes most of its time.
+    """Return axe's findings on the whole page, by these rules or by all but one. Empty if there are none."""
+    # Otherwise axe also describes each correct element, which takes most of its time.
     options: dict[str, Any] = {"resultTypes": ["violations"]}
     if rules:
         options["runOnly"] = list(rules)
@@ -59,5 +59,5 @@ def violations(page: Page, *rules: str, without: str = "") -> str:
 
 
 def faint(page: Page, selector: str, least: float) -> str:
-    """The kinds of visible elements of that selector whose text has less contrast than that to its ground."""
+    """Return the kinds of visible elements of that selector whose text contrast is below `least`."""
     return "\n".join(page.evaluate(_FAINT, [selector, least]))

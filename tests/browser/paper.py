@@ -1,4 +1,4 @@
-"""A page as it is printed: its text, in which letters that would stand beyond the paper's edge are missing."""
+"""A printed page: its text, without the letters that would be beyond the paper's edge."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ _POINTS_PER_MM = 72 / 25.4
 
 @dataclass(frozen=True)
 class Printed:
-    """A print: its pages' texts, and the least distance of a letter to the left and the right edge, in millimetres."""
+    """A printout: the texts of its pages, and the smallest distance of a letter to the left and right edge, in mm."""
 
     texts: list[str]
     left: float
@@ -18,7 +18,7 @@ class Printed:
 
 
 def printed(page: Page, paper: str) -> Printed:
-    """Print a page as a person would who changes nothing in the dialogue."""
+    """Print a page with the default settings of the print dialog."""
     document = PdfDocument(page.pdf(format=paper))
     texts, lefts, rights = [], [], []
     for sheet in document:

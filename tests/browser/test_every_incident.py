@@ -1,7 +1,7 @@
 """The record of every incident that can be rehearsed, and of runs that died, in a real Chromium and on paper.
 
-The tests on the engine made them, and left them with `tests.support.keeping`. Run alone, two are rehearsed here. What
-must be on a page is taken from its journal.
+The engine tests made the records and kept them with `tests.support.keeping`. If these tests run without them, they
+rehearse two incidents. The expected content of a page is taken from its journal.
 """
 
 import os
@@ -25,9 +25,9 @@ ROOT = Path(__file__).parents[2]
 REHEARSED_HERE = ("regression", "breaking-migration")
 REHEARSAL_DEADLINE = 400  # seconds
 CONTRAST = "color-contrast"
-#: The records on which axe itself looks at contrast, which no browser test leaves to it alone.
+#: The records whose contrast axe measures as well. Every record's contrast is measured by the tests themselves.
 SAMPLE = ("export-leak", "full-disk", "killed")
-#: What one reads, as opposed to remarks beside it and labels.
+#: Body text, as opposed to notes and labels.
 BODY = """h1, h2, .rb-chapter, .rb-scenario:not(.rb-left-out) h4, article pre, .rb-answer, .rb-decision li,
 .rb-s > summary > span:not(.rb-badge), .rb-lines, article td, article p:not(.rb-note, .rb-kind, .rb-practice, .rb-alarm,
 .rb-warning, .rb-checked, .rb-bad), article dd:not(.rb-note)"""
@@ -35,7 +35,7 @@ BODY = """h1, h2, .rb-chapter, .rb-scenario:not(.rb-left-out) h4, article pre, .
 
 @dataclass
 class Shown:
-    """A record's page in a browser, what it asked for, and what the browser complained about."""
+    """A record's page in a browser, the requests it made, and the browser's complaints."""
 
     page: Page
     told: Told
@@ -73,13 +73,13 @@ def rehearse(name: str, reports: Path) -> None:
 
 @pytest.fixture(scope="module")
 def told(record: Path) -> Told:
-    """What the record's journal tells."""
+    """The content of the record's journal."""
     return Told(record.with_name("journal.jsonl"))
 
 
 @pytest.fixture(scope="module")
 def plain(browser: Browser, record: Path) -> Iterator[Page]:
-    """The page where JavaScript is off."""
+    """The page without JavaScript."""
     context = browser.new_context(java_script_enabled=False, viewport={"width": 1100, "height": 900})
     page = context.new_page()
     page.goto(record.as_uri())
@@ -89,7 +89,7 @@ def plain(browser: Browser, record: Path) -> Iterator[Page]:
 
 @pytest.fixture(scope="module")
 def once(browser: Browser, record: Path, told: Told) -> Iterator[Shown]:
-    """The page with JavaScript; opened once, as the tests here leave it so that the next one can begin."""
+    """The page with JavaScript, opened once. Tests leave it in a state from which the next one can start."""
     context = browser.new_context(viewport={"width": 1100, "height": 900})
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     shown = Shown(context.new_page(), told, record.as_uri())
@@ -103,7 +103,7 @@ def once(browser: Browser, record: Path, told: Told) -> Iterator[Shown]:
 
 @pytest.fixture
 def shown(once: Shown) -> Shown:
-    """That page in light, on a desk, at its top, with everything folded and shown."""
+    """That page in light colors, at desktop width, scrolled to the top, with everything folded and no filter."""
     once.page.emulate_media(color_scheme="light")
     once.page.set_viewport_size({"width": 1100, "height": 900})
     once.page.get_by_role("button", name="All", exact=True).click()
@@ -113,14 +113,14 @@ def shown(once: Shown) -> Shown:
 
 
 def test_head_is_read_without_javascript(plain: Page, told: Told, name: str) -> None:
-    """With JavaScript off: how it ended, from which release to which, and the journal's head."""
+    """With JavaScript off, the page shows the outcome, both releases and the journal's head."""
     assert plain.inner_text("h1").replace("\n", " ").startswith(HEADLINES[name])
     assert missing(told.releases, squeezed(plain.inner_text("header"))) == []
     assert told.head in plain.inner_text("#rb-check")
 
 
 def test_timeline_is_read_without_javascript(plain: Page, told: Told) -> None:
-    """Every chapter, scenario and step stands there in its order, with its outcome and its own commands in it."""
+    """Every chapter, scenario and step is shown in order, with its outcome and its commands."""
     assert out_of_order(told.timeline, squeezed(plain.inner_text("#rb-timeline"))) is None
     for step in told.steps:
         own = plain.locator(f"#s{step.seq}")
@@ -129,7 +129,7 @@ def test_timeline_is_read_without_javascript(plain: Page, told: Told) -> None:
 
 
 def test_all_else_is_read_without_javascript(plain: Page, told: Told) -> None:
-    """Decisions with their evidence, production before and after, and what is left to do."""
+    """The page shows decisions with their evidence, production before and after, and what is left to do."""
     text = squeezed(plain.text_content("article") or "")
     assert missing(told.decisions, text) == []
     assert missing(told.production, text) == []
@@ -137,7 +137,7 @@ def test_all_else_is_read_without_javascript(plain: Page, told: Told) -> None:
 
 
 def test_step_unfolds_without_javascript(plain: Page, told: Told) -> None:
-    """A step is opened and closed by a click on it."""
+    """A click on a step opens it and closes it again."""
     line = plain.locator(f"#s{told.steps[0].seq} > summary")
     inside = plain.locator(f"#s{told.steps[0].seq} > div")
     was_open = inside.is_visible()
@@ -148,20 +148,20 @@ def test_step_unfolds_without_javascript(plain: Page, told: Told) -> None:
 
 @pytest.mark.parametrize("paper", ["A4", "Letter"])
 def test_prints_everything(shown: Shown, paper: str) -> None:
-    """Folded on screen, it's all on paper: the timeline with every command, decisions, and what is left to do."""
+    """Content that is folded on screen is printed: the timeline with every command, decisions, what is left to do."""
     sheets = printed(shown.page, paper)
     text = squeezed("".join(sheets.texts))
     assert out_of_order(shown.told.timeline, text) is None
     assert missing(shown.told.commands, text) == []
     assert missing([*shown.told.decisions, *shown.told.production, *shown.told.left_to_do], text) == []
     assert shown.told.head in text
-    # Printers cannot print near the edges; no paper is wasted, and nobody carries a folder to a review.
+    # Printers cannot print near the edges. The number of sheets stays in proportion to the text.
     assert min(sheets.left, sheets.right) > 8
     assert len(sheets.texts) <= min(40, 2 + len(text) / 2500)
 
 
 def test_axe_finds_nothing(shown: Shown) -> None:
-    """No violation anywhere on the page, folded and unfolded; contrast has tests of its own."""
+    """The whole page has no violation by axe, folded and unfolded. Contrast is tested separately."""
     assert not violations(shown.page, without=CONTRAST)
     unfold(shown.page)
     assert not violations(shown.page, without=CONTRAST)
@@ -169,7 +169,7 @@ def test_axe_finds_nothing(shown: Shown) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_stands_out(shown: Shown, scheme: Literal["light", "dark"]) -> None:
-    """No text is too faint, folded or unfolded; what one reads has a contrast of at least 7."""
+    """No text is too faint, folded or unfolded; body text has a contrast of at least 7."""
     shown.page.emulate_media(color_scheme=scheme)
     assert not faint(shown.page, "body *", 4.5)
     unfold(shown.page)
@@ -179,7 +179,7 @@ def test_stands_out(shown: Shown, scheme: Literal["light", "dark"]) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_faint_text(shown: Shown, name: str, scheme: Literal["light", "dark"]) -> None:
-    """By axe's own measure, which takes a minute on a long page: a success, a failure, a crash; all by --campaigns."""
+    """By axe's measure, which takes a minute on a long page: a success, a failure and a crash; all in a campaign."""
     if name not in SAMPLE and not WHOLE:
         pytest.skip("takes a minute: script/test --campaigns")
     shown.page.emulate_media(color_scheme=scheme)
@@ -189,14 +189,14 @@ def test_axe_finds_no_faint_text(shown: Shown, name: str, scheme: Literal["light
 
 
 def test_fits_a_phone(shown: Shown) -> None:
-    """At 380 pixels nothing has to be scrolled sideways, with everything unfolded."""
+    """At a width of 380 pixels nothing needs sideways scrolling, with everything unfolded."""
     unfold(shown.page)
     shown.page.set_viewport_size({"width": 380, "height": 800})
     assert shown.page.evaluate("document.documentElement.scrollWidth") <= 380
 
 
 def test_filters_from_the_keyboard(shown: Shown) -> None:
-    """The keyboard alone reaches the filters; each leaves the steps that it names, and says how many."""
+    """The filters work from the keyboard. Each shows only the steps it names, and their number."""
     page, steps = shown.page, shown.told.steps
     stopped = ("failed", "inconclusive", "interrupted")
     wanted = {
@@ -215,7 +215,7 @@ def test_filters_from_the_keyboard(shown: Shown) -> None:
 
 
 def test_unfolds_from_the_keyboard(shown: Shown) -> None:
-    """All at once by the buttons, and one step by Enter or the space bar on it."""
+    """Buttons open everything; Enter or the space bar opens a single step."""
     page = shown.page
     inside = page.locator(".rb-s > div:visible")
     for button, count in (("Unfold", len(shown.told.steps)), ("Fold", 0)):
@@ -237,7 +237,7 @@ def tab_to(page: Page, button: str) -> None:
 
 
 def test_copies_exactly_the_command(shown: Shown) -> None:
-    """The buttons put a command, and the line that checks the record, on the clipboard, to the letter."""
+    """The buttons copy a command, and the line that verifies the record, exactly."""
     page = shown.page
     step = max(shown.told.steps, key=lambda each: len(each.commands))
     unfold(page)
@@ -254,7 +254,7 @@ def test_copies_exactly_the_command(shown: Shown) -> None:
 
 
 def test_deep_link_opens_its_step(shown: Shown) -> None:
-    """An address that ends with a step's number leads to that step and opens it."""
+    """A URL that ends with a step's number scrolls to that step and opens it."""
     step = shown.told.steps[-1]
     shown.page.goto(f"{shown.address}#s{step.seq}")
     inside = shown.page.locator(f"#s{step.seq} > div")
@@ -263,7 +263,7 @@ def test_deep_link_opens_its_step(shown: Shown) -> None:
 
 
 def test_table_below_opens_from_the_keyboard(shown: Shown) -> None:
-    """In pytest-html's table, which is there when pytest came to its end, a scenario is opened from the keyboard."""
+    """In pytest-html's table, which exists if pytest ended normally, the keyboard opens a scenario."""
     page = shown.page
     rows = page.locator("#results-table tbody tr.collapsible")
     if shown.told.entries[-1]["kind"] != "closed":
@@ -277,7 +277,7 @@ def test_table_below_opens_from_the_keyboard(shown: Shown) -> None:
 
 
 def test_asks_nobody(once: Shown) -> None:
-    """All that was done above made no request but the one for the page; one that is made is forbidden by the page."""
+    """The tests above caused no request except for the page itself, and the page forbids all others."""
     assert set(once.asked) == {once.address}
     assert once.complaints == []
     once.page.evaluate("fetch('http://127.0.0.1:9/').catch(() => 0)")

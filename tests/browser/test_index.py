@@ -1,4 +1,4 @@
-"""The page of all incidents in a real Chromium: it reads without JavaScript; with it, it is filtered and sorted."""
+"""The page of all incidents in a real Chromium: readable without JavaScript, filtered and sorted with it."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from tests.support.filed import closed, filed, opened, over
 
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The index of seven records of every sort, one of them broken, one with a hostile name."""
+    """The index of seven different records, one of them broken, one with a hostile name."""
     reports = tmp_path_factory.mktemp("browser") / "reports of today"
     filed(reports, "2026-01-05T10:00:00", over(after=100))
     filed(reports, "2026-02-05T10:00:00", over(after=9))
@@ -34,7 +34,7 @@ def show(browser: Browser, index: Path, **context: object) -> Page:
 
 
 def months_shown(page: Page) -> list[str]:
-    """The months in which the incidents that are shown began, from the top."""
+    """Return the months in which the visible incidents began, from the top."""
     times = page.locator("tbody tr:visible time").evaluate_all("all => all.map(each => each.dateTime)")
     return [time[5:7] for time in times]
 
@@ -48,7 +48,7 @@ def heading(page: Page, name: str) -> Locator:
 
 
 def test_reads_without_javascript(browser: Browser, index: Path) -> None:
-    """With JavaScript off every incident is there, newest first, and nothing is offered that does not work."""
+    """With JavaScript off, every incident is listed, newest first, and there are no controls that do not work."""
     page = show(browser, index, java_script_enabled=False)
     assert [row[:10] for row in page.locator(".rb-records tbody tr").all_inner_texts()] == [
         f"2026-0{month}-05" for month in range(7, 0, -1)
@@ -59,7 +59,7 @@ def test_reads_without_javascript(browser: Browser, index: Path) -> None:
 
 
 def test_links_open_the_record(browser: Browser, index: Path) -> None:
-    """Each row leads to its record, from the disk, whatever its folder is called."""
+    """Each row links to its record on disk, whatever its folder is called."""
     page = show(browser, index)
     for row in range(7):
         page.goto(index.as_uri())
@@ -69,7 +69,7 @@ def test_links_open_the_record(browser: Browser, index: Path) -> None:
 
 
 def test_kinds_outcomes_and_projects_filter(browser: Browser, index: Path) -> None:
-    """Each filter leaves what fits; several of one sort widen it, of different sorts narrow it; how many is said."""
+    """Filters of one kind widen the selection, filters of different kinds narrow it. The number of rows is shown."""
     page = show(browser, index)
     status = page.get_by_role("status")
     expect(status).to_have_text("7 of 7 records shown")
@@ -89,7 +89,7 @@ def test_kinds_outcomes_and_projects_filter(browser: Browser, index: Path) -> No
 
 
 def test_text_filters(browser: Browser, index: Path) -> None:
-    """Every word that is typed must stand somewhere in the row, in whatever case."""
+    """Every typed word must occur in the row, in any case."""
     page = show(browser, index)
     page.get_by_label("Text").fill("BERT 2026")
     assert months_shown(page) == ["04"]
@@ -98,7 +98,7 @@ def test_text_filters(browser: Browser, index: Path) -> None:
 
 
 def test_headings_sort_by_number_and_unknown_comes_last(browser: Browser, index: Path) -> None:
-    """Times are sorted as numbers, either way; what is not known stands last both times, and a reader is told."""
+    """Times sort as numbers in both directions. Unknown ones come last each time, and screen readers are told."""
     page = show(browser, index)
     button = heading(page, "Recovered in").get_by_role("button")
     button.click()
@@ -111,7 +111,7 @@ def test_headings_sort_by_number_and_unknown_comes_last(browser: Browser, index:
 
 
 def test_keyboard_reaches_everything(browser: Browser, index: Path) -> None:
-    """A heading is sorted by, and a filter set, from the keyboard alone."""
+    """The keyboard sorts by a heading and sets a filter."""
     page = show(browser, index)
     heading(page, "Began").get_by_role("button").focus()
     page.keyboard.press("Enter")
@@ -123,7 +123,7 @@ def test_keyboard_reaches_everything(browser: Browser, index: Path) -> None:
 
 @pytest.mark.parametrize("javascript", [True, False])
 def test_fits_a_phone(browser: Browser, index: Path, *, javascript: bool) -> None:
-    """At 380 pixels nothing has to be scrolled sideways, long names included."""
+    """At a width of 380 pixels nothing needs sideways scrolling, even with long names."""
     page = show(browser, index, viewport={"width": 380, "height": 800}, java_script_enabled=javascript)
     if javascript:
         unfold(page)
@@ -133,7 +133,7 @@ def test_fits_a_phone(browser: Browser, index: Path, *, javascript: bool) -> Non
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1100, 380])
 def test_axe_finds_nothing(browser: Browser, index: Path, scheme: str, width: int) -> None:
-    """There is no violation that axe finds, in light and dark, on a desk and on a phone, with everything unfolded."""
+    """The page has no violation by axe, in light and dark colors, on desktop and phone, with everything unfolded."""
     page = show(browser, index, color_scheme=scheme, viewport={"width": width, "height": 900})
     unfold(page)
     assert not violations(page)
@@ -141,7 +141,7 @@ def test_axe_finds_nothing(browser: Browser, index: Path, scheme: str, width: in
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_page_is_of_one_colour(browser: Browser, index: Path, scheme: str) -> None:
-    """What is outside of the text has its ground, in light and in dark."""
+    """The area around the text has the text's background color, in light and dark."""
     page = show(browser, index, color_scheme=scheme)
     colours = [
         page.evaluate(f"getComputedStyle(document.querySelector('{it}')).backgroundColor") for it in ("body", "main")
@@ -150,7 +150,7 @@ def test_page_is_of_one_colour(browser: Browser, index: Path, scheme: str) -> No
 
 
 def test_asks_nobody(browser: Browser, index: Path) -> None:
-    """Opening it makes no request but the one for the page itself, and nothing is complained about."""
+    """Opening the page causes no request except for the page itself, and no complaint in the console."""
     page = browser.new_context().new_page()
     asked, complaints = [], []
     page.on("request", lambda request: asked.append(request.url))
@@ -163,7 +163,7 @@ def test_asks_nobody(browser: Browser, index: Path) -> None:
 
 
 def test_prints(browser: Browser, index: Path) -> None:
-    """On paper the filters are left away, and every record is there."""
+    """On paper the filters are omitted, and every record is listed."""
     page = show(browser, index)
     page.emulate_media(media="print")
     assert not page.locator("form").is_visible()
@@ -183,7 +183,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return index_page.write(reports, read(reports, pages=True))
 
 
-#: Each column of each table in a chart: where its heading stands, and where its cells do, from left to right.
+#: The positions of the heading and the cells of each column in each chart's table, from left to right.
 _COLUMNS = """() => [...document.querySelectorAll("figure table")].flatMap(table => {
     const place = cell => (({ left, right, top, bottom }) => [left, right, top, bottom])(cell.getBoundingClientRect());
     const rows = [...table.tBodies[0].rows];
@@ -193,7 +193,7 @@ _COLUMNS = """() => [...document.querySelectorAll("figure table")].flatMap(table
 
 @pytest.mark.parametrize("width", [380, 1100])
 def test_numbers_of_the_charts_stand_in_columns(browser: Browser, many: Path, width: int) -> None:
-    """Unfolded, each heading stands above its column and nothing on another; no sideways scroll, on a phone neither."""
+    """Unfolded, each heading is above its column and overlaps no other. Nothing scrolls sideways, even on a phone."""
     page = show(browser, many, viewport={"width": width, "height": 800})
     unfold(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -209,12 +209,12 @@ def test_numbers_of_the_charts_stand_in_columns(browser: Browser, many: Path, wi
 
 
 def test_numbers_of_the_charts_print(browser: Browser, many: Path) -> None:
-    """On paper each number stands in one line with what it is of; 28 records and the charts take few sheets."""
+    """On paper each number is on one line with its label. 28 records and the charts take few sheets."""
     sheets = printed(show(browser, many), "A4").texts
     lines = [line.strip() for text in sheets for line in text.splitlines()]
     for day in range(1, 13):
         assert f"2026-10-{day:02} 10:00:00 rollback" in "\n".join(lines)
     (months,) = [line for line in lines if line.startswith("Month")]
-    # What changed nothing is in no trend.
+    # Incidents that changed nothing are in no trend.
     assert {"rollback", "rehearsal", "unlock"} <= set(months.split())
     assert len(sheets) <= 6

@@ -1,4 +1,4 @@
-"""Whether the tests that look at pages would see what is wrong with one."""
+"""The page helpers detect the faults of a bad page."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ _BAD = """<!DOCTYPE html><html lang="en"><title>x</title><style>@page { margin: 
 
 @pytest.fixture
 def bad(browser: Browser) -> Iterator[Page]:
-    """A page with a picture without words, pale text, and a line that does not fit on paper."""
+    """A page with an image without alternative text, pale text, and a line that does not fit on paper."""
     page = browser.new_page()
     page.set_content(_BAD % ("never broken " * 40 + "at its end"))
     yield page
@@ -23,7 +23,7 @@ def bad(browser: Browser) -> Iterator[Page]:
 
 
 def test_axe_is_awake(bad: Page) -> None:
-    """What is wrong is found, by all rules, by those that are named, and by all but one."""
+    """The faults are found with all of axe's rules, with named rules, and with all but one."""
     assert "image-alt" in violations(bad)
     assert "color-contrast" in violations(bad)
     assert "image-alt" in violations(bad, without="color-contrast")
@@ -33,14 +33,14 @@ def test_axe_is_awake(bad: Page) -> None:
 
 
 def test_pale_text_is_seen(bad: Page) -> None:
-    """Text counts as too faint below the contrast that is asked for, and not above it."""
+    """Text counts as too faint if its contrast is below the requested one."""
     assert faint(bad, "p", 7).splitlines() == ["4.5 p.", "2.3 p."]
     assert faint(bad, "p", 4).splitlines() == ["2.3 p."]
     assert not faint(bad, "p", 2)
 
 
 def test_paper_is_read(bad: Page) -> None:
-    """The margins are measured, and what does not fit on the paper is not in its text."""
+    """The margins are measured, and text beyond the paper's edge is missing."""
     sheets = printed(bad, "A4")
     assert 14 < sheets.left < 17
     assert 14 < sheets.right < 20

@@ -1,4 +1,4 @@
-"""The record, opened in a real Chromium: it reads without JavaScript, fits a phone, asks nobody for anything."""
+"""The record in a real Chromium: readable without JavaScript, fits a phone, requests nothing."""
 
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ SNAPSHOT = {
 
 @pytest.fixture
 def record(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A record with a passed step, a failed one, and long, hostile output; its kind is the parameter's."""
+    """A record with a passed step, a failed one, and long, hostile output. The test parameter sets its kind."""
     kind = getattr(request, "param", "rollback")
     journal = Journal(tmp_path / "reports/incident/journal.jsonl", Redactor())
     incident = Executor("incident", Mode.EXECUTE, journal)
@@ -67,7 +67,7 @@ def opened(browser: Browser, record: Path, **context: object) -> Page:
 
 
 def test_reads_without_javascript(browser: Browser, record: Path) -> None:
-    """With JavaScript off, the outcome, what stopped it and every step are there to read."""
+    """With JavaScript off, the page shows the outcome, the step that stopped the run, and every step."""
     page = opened(browser, record, java_script_enabled=False)
     assert "Stopped at: When the gate is open" in page.inner_text("h1")
     text = page.inner_text("article")
@@ -78,21 +78,21 @@ def test_reads_without_javascript(browser: Browser, record: Path) -> None:
 @pytest.mark.parametrize("record", ["rehearsal"], indirect=True)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_rehearsal_says_so_above_all_else(browser: Browser, record: Path, scheme: str) -> None:
-    """Practice is told above the headline, and axe finds nothing in how."""
+    """A rehearsal is marked above the headline, and axe finds no fault in that."""
     page = opened(browser, record, color_scheme=scheme)
     assert page.inner_text("header").casefold().startswith("rehearsal on a throwaway production")
     assert not violations(page)
 
 
 def test_fits_a_phone(browser: Browser, record: Path) -> None:
-    """At 380 pixels nothing has to be scrolled sideways, long words included."""
+    """At a width of 380 pixels nothing needs sideways scrolling, even with long words."""
     page = opened(browser, record, viewport={"width": 380, "height": 800})
     unfold(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 380
 
 
 def test_asks_nobody(browser: Browser, record: Path) -> None:
-    """Opening it makes no request but the one for the page itself."""
+    """Opening the page causes no request except for the page itself."""
     page = browser.new_context().new_page()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -109,14 +109,14 @@ def test_output_stays_text(browser: Browser, record: Path) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out(browser: Browser, record: Path, scheme: str) -> None:
-    """In light and in dark, body text has a contrast of at least 7 to its ground (WCAG 2.2, AAA)."""
+    """In light and dark colors, body text has a contrast of at least 7 (WCAG 2.2, AAA)."""
     page = opened(browser, record, color_scheme=scheme)
     assert not faint(page, "article", 7)
 
 
 @pytest.mark.parametrize("paper", ["A4", "Letter"])
 def test_no_sheet_ends_within_a_command(browser: Browser, tmp_path: Path, paper: str) -> None:
-    """On paper a command that takes several lines stands on one sheet, or somebody types half of it."""
+    """On paper a command of several lines is on one sheet, so that nobody types half of it."""
     journal = Journal(tmp_path / "incident/journal.jsonl", Redactor())
     journal.write("opened", type="rollback", mode="execute", project="shop", operator="on-call", operator_host="laptop")
     commands = [f"docker compose run {number} " + "--with-a-word " * 15 + f"the-end-{number}" for number in range(60)]
@@ -130,7 +130,7 @@ def test_no_sheet_ends_within_a_command(browser: Browser, tmp_path: Path, paper:
 
 
 def test_runs_of_a_resumed_incident_stand_apart(browser: Browser, tmp_path: Path) -> None:
-    """A heading is nearer to its own run's strip than to the outages of the run before; no time is broken in two."""
+    """A heading is closer to its run's strip than to the outages of the run before. No time spans two lines."""
     journal = Journal(tmp_path / "incident" / "journal.jsonl", Redactor())
     journal.write("opened", type="rollback", mode="execute")
     for again in (False, True):
@@ -155,7 +155,7 @@ INTERRUPTED = "20260101T000000Z-shop-rollback"
 
 @pytest.fixture(params=["killed", "stopped by Ctrl-C"])
 def interrupted(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """The record of a rollback that was interrupted behind the closed gate, and that tells all that a record can."""
+    """The record of a rollback that was interrupted behind the closed gate, with everything that a record can have."""
     journal = Journal(tmp_path / INTERRUPTED / "journal.jsonl", Redactor())
     incident = Executor(INTERRUPTED, Mode.EXECUTE, journal)
     link = {"name": "Graphs", "url": "https://graphs.example/d/shop?from={from_ms}&to={to_ms}"}
@@ -205,7 +205,7 @@ def interrupted(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 720), (390, 664)], ids=["desktop", "phone-with-its-bars"])
 def test_what_to_do_next_is_on_the_first_screen(browser: Browser, interrupted: Path, width: int, height: int) -> None:
-    """Whoever opens the page of an interrupted rollback sees at once: users, what is decided, what to type."""
+    """The first screen of an interrupted rollback shows the users' state, what is decided, and what to type."""
     page = opened(browser, interrupted, viewport={"width": width, "height": height})
     assert "nterrupted" in page.title()
     now = page.locator(".rb-now")

@@ -1,4 +1,4 @@
-"""What a journal tells, in the words that its page must have; read without the code that makes the page."""
+"""The content of a journal, in the words that its page must have, read without the code that renders pages."""
 
 import json
 from collections.abc import Iterator
@@ -8,17 +8,17 @@ from typing import Any
 
 
 def squeezed(text: str) -> str:
-    """The text without what line breaks and paper do to it: white space, and hyphens at the ends of lines."""
+    """Return the text without whitespace and hyphens, which line breaks and paper change."""
     return "".join(text.replace("\ufffe", "").replace("-", "").split())
 
 
 def missing(wanted: list[str], text: str) -> list[str]:
-    """What of `wanted` is not in a squeezed text."""
+    """Return those of `wanted` that are not in a squeezed text."""
     return [words for words in wanted if squeezed(words) not in text]
 
 
 def out_of_order(wanted: list[str], text: str) -> str | None:
-    """The first of `wanted` that does not come behind the one before it in a squeezed text; None when all do."""
+    """Return the first of `wanted` that does not come after the one before it in a squeezed text, or None."""
     place = 0
     for words in wanted:
         found = text.find(squeezed(words), place)
@@ -30,7 +30,7 @@ def out_of_order(wanted: list[str], text: str) -> str | None:
 
 @dataclass
 class Step:
-    """One step: its entry's number, its words, how it ended, its commands and requests, and its looks at the engine."""
+    """One step: its entry's number, its words, its outcome, its commands and requests, and its engine queries."""
 
     seq: int
     words: str
@@ -41,7 +41,7 @@ class Step:
 
 
 class Told:
-    """What one journal tells."""
+    """The content of one journal."""
 
     def __init__(self, journal: Path) -> None:
         self.entries: list[dict[str, Any]] = [json.loads(line) for line in journal.read_text().splitlines()]
@@ -89,14 +89,14 @@ class Told:
 
     @property
     def releases(self) -> list[str]:
-        """From which release to which."""
+        """The release that failed and the target."""
         failed = self.facts.get("origin", self.facts.get("before", {})).get("tags", [])
         target = self.facts.get("target", {}).get("tag")
         return [*failed, target] if target else []
 
     @property
     def decisions(self) -> list[str]:
-        """Each question as it was answered last, with its evidence, what was passed over, and the SQL that decided."""
+        """Each question's last answer, with its evidence, the rejected options, and the SQL that decided."""
         told = []
         for entry in {(entry["question"], entry.get("about")): entry for entry in self._all("decision")}.values():
             told += [entry["text"], entry["answer"], *entry["evidence"]]
@@ -118,10 +118,10 @@ class Told:
 
     @property
     def left_to_do(self) -> list[str]:
-        """What people were told, what is in quarantine, the strategy out of a restore point, switches left off."""
+        """Messages to people, the quarantine, the restore point with its commands, and switches left off."""
         changes = [entry for entry in self._all("action") if "commands" in entry]
         messages = {entry["action"]: entry["message"] for entry in changes if "message" in entry}
-        # Line by line: on paper a message may go on at the top of the next sheet.
+        # Line by line: on paper a message may continue at the top of the next sheet.
         told = [line for message in messages.values() for line in (message["title"], *message["text"].splitlines())]
         quarantined = self.facts.get("quarantined") or {}
         told += [quarantined["tag"], *quarantined["digests"].values()] if quarantined else []
@@ -135,5 +135,5 @@ class Told:
 
     @property
     def commands(self) -> list[str]:
-        """Every command and request, each once."""
+        """Every command and request, once each."""
         return list(dict.fromkeys(command for step in self.steps for command in step.commands))

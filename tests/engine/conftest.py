@@ -1,4 +1,4 @@
-"""What tests on a real engine share: productions on which an incident was planted, and runs of the runbook on them."""
+"""Shared by the tests on a real engine: productions with a planted incident, and runs of the runbook on them."""
 
 import atexit
 import json
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from tests.engine.shop import Shop
 
 ROOT = Path(__file__).parents[2]
-RUN_DEADLINE = 600  # seconds, for one run of the runbook on a machine that has much else to do
+RUN_DEADLINE = 600  # seconds, for one run of the runbook on a busy machine
 
 
 @dataclass
 class Ran:
-    """One run of `pytest features`: its exit code, what the terminal showed, and its journal when it left one."""
+    """One run of `pytest features`: its exit code, its terminal output, and its journal if it left one."""
 
     exit_code: int
     terminal: str
@@ -50,7 +50,7 @@ class Ran:
 
 @dataclass
 class Rehearsed:
-    """The practice production, what it was before the rollback, and the runs that were made on it."""
+    """The practice production, its state before the rollback, and the runs on it."""
 
     practice: PracticeProduction
     reports: Path
@@ -64,7 +64,7 @@ class Rehearsed:
     rollback: Ran | None = None
 
     def run(self, *arguments: str, settings: Path | None = None, environment: Mapping[str, str] | None = None) -> Ran:
-        """Run the runbook on this production, as a person would; Python and its libraries are loaded already."""
+        """Run the runbook on this production, as a person would, in a fork with Python and its libraries loaded."""
         known = set(self.reports.glob("[!.]*/"))
         chosen = ("features", "--settings", str(settings or self.practice.settings), "--reports", str(self.reports))
         output = self.reports.parent / "terminal.txt"
@@ -72,7 +72,7 @@ class Rehearsed:
             "folder": str(ROOT),
             "output": str(output),
             "arguments": (*chosen, *arguments),
-            # A tag that somebody exported must not decide anything; it is there in every run.
+            # An exported tag must not decide anything. It is set in every run.
             "environment": os.environ | {"IMAGE_TAG": "exported-by-somebody"} | dict(environment or {}),
         }
         exit_code = _zygote().run(request)
@@ -81,14 +81,14 @@ class Rehearsed:
         return ran
 
     def ids(self) -> dict[str, str]:
-        """The container ids of production and of the outside world, by name."""
+        """Return the container ids of production and of the outside world, by name."""
         listed = docker("ps", "--all", "--no-trunc", "--format", "{{.Names}} {{.ID}}").splitlines()
         pairs = dict(line.split() for line in listed)
         return {name: identity for name, identity in pairs.items() if name.startswith(f"{self.practice.name}-")}
 
     @contextmanager
     def registry_down(self) -> Iterator[None]:
-        """Stop the registry meanwhile; the container stays the same one."""
+        """Stop the registry inside the block. The container stays the same one."""
         name = f"{self.practice.name}-outside-registry-1"
         docker("stop", name)
         try:
@@ -102,7 +102,7 @@ class Rehearsed:
         return None if status == 401 else f"HTTP {status}"
 
     def docker(self, *arguments: str) -> str:
-        """What docker prints on this production's host."""
+        """Return docker's output on this production's host."""
         return self.practice.engine.docker(*arguments).strip()
 
     @property
@@ -112,7 +112,7 @@ class Rehearsed:
 
 @cache
 def _zygote() -> Zygote:
-    """The process from which runs are forked: it saves two seconds of each."""
+    """Return the process that runs are forked from. It saves two seconds per run."""
     made = Zygote(RUN_DEADLINE)
     atexit.register(made.close)
     return made
@@ -125,14 +125,14 @@ def docker(*arguments: str) -> str:
 
 
 def hasten(practice: PracticeProduction) -> None:
-    """A second of health is enough here, where a release is healthy or is not; it saves half of each run."""
+    """Lower `deadlines.stable` to one second, which is enough here and halves the duration of a run."""
     with practice.settings.open("a") as settings:
         settings.write("\n[deadlines]\nstable = 1\n")
 
 
 @contextmanager
 def planted(name: str, folder: Path, *, remote: int = 0) -> Iterator[tuple[Rehearsed, Planted]]:
-    """A production of its own on which an incident was planted; its records land in `folder`."""
+    """Plant an incident on a new production. Its records go into `folder`."""
     practice = PracticeProduction(ROOT, print, plugin_dirs=plugin_dirs(), remote=remote)
     here = Rehearsed(practice, folder / "reports")
 
@@ -150,7 +150,7 @@ def planted(name: str, folder: Path, *, remote: int = 0) -> Iterator[tuple[Rehea
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Shop]":
     """The production that the tests of this process share, one after the other."""
-    from tests.engine.shop import shop_in  # noqa: PLC0415 - it needs what stands here
+    from tests.engine.shop import shop_in  # noqa: PLC0415 - it imports this module
 
     with shop_in(tmp_path_factory.mktemp("shop")) as found:
         yield found
@@ -160,20 +160,20 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Shop]":
 def scene(
     request: pytest.FixtureRequest, shop: "Shop", tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Rehearsed, Planted]:
-    """The shop, on which the class's incident was planted."""
+    """The shop, with the class's incident planted."""
     return shop.plant(request.cls.incident, tmp_path_factory.mktemp(request.cls.incident))
 
 
 @pytest.fixture(scope="module")
 def broken(shop: "Shop", tmp_path_factory: pytest.TempPathFactory) -> Rehearsed:
-    """The shop, on which `regression` was planted; no runbook has run since."""
+    """The shop with `regression` planted. No runbook has run since."""
     here, _ = shop.plant("regression", tmp_path_factory.mktemp("regression"))
     return here
 
 
 @pytest.fixture(scope="module")
 def rehearsed(shop: "Shop", tmp_path_factory: pytest.TempPathFactory) -> Rehearsed:
-    """The shop, on which `regression` was planted, planned for, and rolled back."""
+    """The shop with `regression` planted, planned for, and rolled back."""
     if shop.rehearsed is not None:
         return shop.rehearsed
     here, _ = shop.plant("regression", tmp_path_factory.mktemp("regression"))
@@ -189,7 +189,7 @@ def rehearsed(shop: "Shop", tmp_path_factory: pytest.TempPathFactory) -> Rehears
 
 
 def state(here: Rehearsed) -> dict[str, object]:
-    """Everything of production that a run may not change when it is to change nothing."""
+    """Return the state of production that a run without changes must leave as it is."""
     practice = here.practice
     notes = practice.server / ".runbook"
     stat = here.env_file.stat()
@@ -206,5 +206,5 @@ def state(here: Rehearsed) -> dict[str, object]:
 
 
 def running(here: Rehearsed, service: str) -> str:
-    """The tag of the image that a service's container runs, by the engine."""
+    """Return the tag of the image that a service's container runs, according to the engine."""
     return docker("inspect", "--format", "{{.Config.Image}}", f"{here.practice.name}-{service}-1").rpartition(":")[2]

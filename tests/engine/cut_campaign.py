@@ -1,11 +1,11 @@
-"""Cuts the connection of a rollback over SSH under each of its changes, and goes on with it until it is done.
+"""Cut the SSH connection of a rollback under each of its changes, and resume it until it is done.
 
     python -m tests.engine.cut_campaign --report cuts.jsonl
     python -m tests.engine.cut_campaign --kinds network gap --seed 7
 
-The practice production is on a second host. For each kind of cut (tests/engine/cutter.py) it is brought back to where
-the incident began; a run is cut under a change, resumed, cut under the next one, and so on; and its end is compared
-with that of a run that nobody cut.
+The practice production is on a second host. For each kind of cut (tests/engine/cutter.py) it is reset to the beginning
+of the incident. A run is cut under a change, resumed, cut under the next change, and so on. The final state is compared
+with that of a run without cuts.
 """
 
 import argparse
@@ -22,14 +22,14 @@ from tests.engine.conftest import Ran, Rehearsed, planted
 from tests.engine.kill_campaign import INCIDENT, Campaign, Undisturbed
 
 MOST_RUNS = 40
-ENDED_WITHIN = 15.0  # seconds, for what a cut left at work on the host to be stopped there
+ENDED_WITHIN = 15.0  # seconds until commands that a cut left running on the host must have ended
 
 
 @dataclass
 class Cut:
-    """One run that was cut: under which changes, and what came of it; `problems` is empty if all is well.
+    """One run that was cut: the changes it was cut under, and the result. `problems` is empty if all is well.
 
-    `left` are the commands that it left at work on the host, which the next run must wait for or stop.
+    `left` are the commands still running on the host, which the next run must wait for or stop.
     """
 
     kind: str
@@ -41,12 +41,12 @@ class Cut:
 
 
 class Cuts:
-    """Cuts of one incident on a second host, in `folder`; `arguments` are those of each run."""
+    """Cuts of one incident on a second host, in `folder`. `arguments` are the arguments of each run."""
 
     def __init__(
         self, here: Rehearsed, arguments: Sequence[str], undisturbed: Undisturbed | None = None, seed: int = 1
     ) -> None:
-        """Without an `undisturbed` run each cut comes when the first command of its change has begun."""
+        """Without an `undisturbed` run, each cut comes when the first command of its change has begun."""
         second = here.practice.second
         assert second is not None
         self._here, self._arguments, self._host = here, arguments, second.process
@@ -58,7 +58,7 @@ class Cuts:
         self.last: Ran | None = None
 
     def until_done(self, kinds: Sequence[str]) -> Iterator[Cut]:
-        """Run, cut and resume until a run passes; the kinds come in turn. Yields each run that was cut."""
+        """Run, cut and resume until a run passes, with the kinds in turn. Yields each run that was cut."""
         self.incident, struck = "", list[str]()
         for number in range(MOST_RUNS):
             kind, before = kinds[number % len(kinds)], len(struck)
@@ -105,7 +105,7 @@ class Cuts:
             return
         said = " ".join(ran.terminal.split())
         lost = ("connection to ssh://deploy@shop-1", "gave no answer", "no SSH connection to ssh://deploy@shop-1")
-        # Where only images were fetched there is nothing to resume, and a new incident may begin.
+        # If only images were pulled, there is nothing to resume, and a new incident may begin.
         way_on = "--resume" in said or "nothing was changed" in said
         if cut.exit_code != 1 or not way_on or not any(words in said for words in lost):
             cut.problems.append(f"exit code {cut.exit_code}, and what it said\n{ran.terminal}")
@@ -117,7 +117,7 @@ class Cuts:
             cut.problems.append(f"at work on the host, and nothing of that on record: {cut.left}")
 
     def _wait_for_the_end(self, cut: Cut) -> None:
-        """Wait until nothing is at work on the host; what a dead network left there may be, until it is resumed."""
+        """Wait until no commands run on the host. After a network cut, some may run until the incident is resumed."""
         until = time.monotonic() + ENDED_WITHIN
         while (left := same_end.strays(self._here.practice)) and time.monotonic() < until:
             time.sleep(0.2)
@@ -128,7 +128,7 @@ class Cuts:
 
 
 def table(cuts: Iterable[Cut], ends: dict[str, list[str]]) -> str:
-    """How many cuts there were, how many runs they ended, and how each incident ended; and what went wrong."""
+    """Return the number of cuts, the runs they ended, how each incident ended, and the problems."""
     cuts = list(cuts)
     rows = [f"{'cut':<9}{'changes cut':>12}{'runs ended':>12}{'left at work':>14}{'all well':>10}{'same end':>10}"]
     for kind, apart in ends.items():
@@ -141,7 +141,7 @@ def table(cuts: Iterable[Cut], ends: dict[str, list[str]]) -> str:
 
 
 def main() -> int:
-    """Run a campaign; 0 if every rollback that was cut came to the same end."""
+    """Run a campaign. Return 0 if every rollback that was cut reached the same final state."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kinds", nargs="*", choices=cutter.KINDS, default=cutter.KINDS, metavar="KIND")
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="for the moments, which are drawn at random")
@@ -168,7 +168,7 @@ def main() -> int:
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 - the terminal is what it is for
+    print(text, flush=True)  # noqa: T201 - output for the terminal
 
 
 if __name__ == "__main__":

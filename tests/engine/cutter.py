@@ -1,14 +1,14 @@
-"""A plugin that cuts the SSH connection of its own run under a change: `-p tests.engine.cutter`.
+"""A plugin that cuts the SSH connection of its run under a change: `-p tests.engine.cutter`.
 
-RUNBOOK_CUT is the path of a JSON file: `kind`, what is cut; `host`, the process of the second host; `seconds`, how
-long each change takes undisturbed, by its summary; `drawn`, the part of it after which to cut; and `struck`, the
-changes under which it was cut already. Each is struck once, after its intent is on record.
+RUNBOOK_CUT is the path of a JSON file: `kind` says what is cut; `host` is the process of the second host; `seconds` is
+the duration of each change without cuts, by summary; `drawn` is the fraction of it after which to cut; and `struck` are
+the changes that were already cut. Each change is cut once, after its intent is on record.
 
 server   the sshd processes that carry a connection are killed
-client   every ssh of this run is killed
-network  packets are dropped in both directions, and no one is told; they pass again when `mend` is called
-gap      the same, for eight seconds: shorter than what ssh takes for a dead connection
-run      the run itself is killed, by SIGKILL
+client   every ssh process of this run is killed
+network  packets are dropped silently in both directions until `mend` is called
+gap      the same, for eight seconds: less than what ssh needs to consider a connection dead
+run      the run itself is killed with SIGKILL
 """
 
 import json
@@ -33,7 +33,7 @@ _PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 
 
 def carriers(host: int) -> Iterator[int]:
-    """The processes of sshd in the second host's network that carry a connection each."""
+    """Yield the sshd processes in the second host's network that carry one connection each."""
     home = Path(f"/proc/{host}/ns/net").readlink()
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
@@ -44,7 +44,7 @@ def carriers(host: int) -> Iterator[int]:
 
 
 def _clients() -> Iterator[int]:
-    """The ssh processes that this process has started."""
+    """Yield the ssh processes that this process has started."""
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
@@ -66,7 +66,7 @@ def mend(host: int) -> None:
 
 
 def cut(kind: str, host: int) -> None:
-    """Cut it."""
+    """Cut the connection."""
     if kind == "run":
         os.kill(os.getpid(), signal.SIGKILL)
     elif kind in ("network", "gap"):
@@ -82,7 +82,7 @@ def cut(kind: str, host: int) -> None:
 
 @pytest.hookimpl
 def pytest_configure() -> None:
-    """Stand beside everything that is written down."""
+    """Watch everything that is written to the journal."""
     path, write, change = Path(os.environ[VARIABLE]), Journal.write, ""
 
     def watched(journal: Journal, kind: str, *, sync: bool = False, **facts: Any) -> Entry:
@@ -91,7 +91,7 @@ def pytest_configure() -> None:
         if kind == "action":
             change = facts["summary"] if facts["state"] == "begun" else ""
         plan = json.loads(path.read_text()) if change else {"struck": [change]}
-        # A moment is known from its change on, and otherwise is that at which its first command has begun.
+        # If the duration of a change is known, the moment counts from its intent, otherwise from its first command.
         lasts = plan.get("seconds", {}).get(change)
         if change not in plan["struck"] and kind == ("command began" if lasts is None else "action"):
             path.write_text(json.dumps(plan | {"struck": [*plan["struck"], change]}))

@@ -1,7 +1,7 @@
-"""Env-file lines as people write them, odd ones among them; what they mean, Compose is asked (test_env_file_lines).
+"""Env-file lines as people write them, including odd ones. test_env_file_lines asks Compose what they mean.
 
-`@` stands for a name of the statement's own, and `«…»` around what a change of that name replaces, and nothing else;
-`~` for the end of a line, `^` for a carriage return, `→` for a tab, `·` for a space at the end.
+`@` stands for a unique name of the statement, and `«…»` encloses exactly the part that a change of that name replaces.
+`~` stands for the end of a line, `^` for a carriage return, `→` for a tab, `·` for a space at the end.
 """
 
 LINES = r"""
@@ -133,15 +133,15 @@ export @=«v1»^
 
 
 def statements() -> list[str]:
-    """Every statement, without the end of its last line."""
+    """Return every statement, without the end of its last line."""
     meant = str.maketrans({"~": "\n", "^": "\r", "→": "\t", "·": " "})
     return [line.translate(meant) for line in LINES.split("\n") if line]
 
 
 def named(statement: str, number: int) -> tuple[str, str]:
-    """The statement with a name of its own, and that name: the one whose value stands between the marks."""
+    """Return the statement with a unique name, and that name: the one whose value is between the marks."""
     name = f"K{number:03}"
     text = statement.replace("@", name)
-    # A part that is marked is the last one of its statement; its name ends before = or :.
+    # A marked part is the last one of its statement; its name ends before = or :.
     head = text.partition("«")[0].rpartition("\n")[2].removeprefix("export").strip(" \t\"'")
     return text, head.removeprefix("export").rstrip("=: \t\"'").strip() if "«" in text else name

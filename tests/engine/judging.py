@@ -1,4 +1,4 @@
-"""How a run on a planted incident is judged: what it said, what people were told, and that it changed nothing."""
+"""Checks of a run on a planted incident: its output, its messages to people, and that it changed nothing."""
 
 import json
 import re
@@ -27,7 +27,7 @@ def page(ran: Ran) -> str:
 
 
 def headline(ran: Ran) -> str:
-    """What the page's own headline says, without its elements."""
+    """Return the text of the page's headline."""
     (found,) = re.findall(r"<h1>(.*?)</h1>", page(ran), re.DOTALL)
     return " ".join(re.sub(r"<[^>]*>", "", found).split())
 
@@ -36,12 +36,12 @@ _COLUMNS = 80
 
 
 def words(ran: Ran) -> str:
-    """What the terminal showed, on one line."""
+    """Return the terminal output on one line."""
     return " ".join(ran.terminal.split())
 
 
 def told(here: Rehearsed) -> tuple[str, str]:
-    """The newest announcement and the newest ticket, as the desk received them; empty where it has no ticket."""
+    """Return the newest announcement and the newest ticket that the desk received. Empty without a ticket."""
     token = (here.practice.folder / "secrets/ticket_token").read_text().strip()
     issues = httpx.get(
         f"{here.practice.desk_url}/api/v3/repos/shop/shop/issues",
@@ -53,7 +53,7 @@ def told(here: Rehearsed) -> tuple[str, str]:
 
 
 def registry_digest(here: Rehearsed, service: str, tag: str) -> str:
-    """The digest that the registry gives for a release's image."""
+    """Return the registry's digest of a release's image."""
     password = (here.practice.folder / "secrets/registry_password").read_text().strip()
     answer = httpx.head(
         f"{here.practice.registry_url}/v2/shop/{service}/manifests/{tag}",
@@ -65,7 +65,7 @@ def registry_digest(here: Rehearsed, service: str, tag: str) -> str:
 
 
 def held(here: Rehearsed, before: dict[str, object], ran: Ran, *expected: str) -> None:
-    """Assert that a run ended 1, said why in so many words, and left production as it was."""
+    """Assert that a run exited with 1, gave these reasons, and left production unchanged."""
     assert ran.exit_code == 1, ran.terminal
     for word in expected:
         assert word in words(ran), ran.terminal
@@ -74,14 +74,14 @@ def held(here: Rehearsed, before: dict[str, object], ran: Ran, *expected: str) -
 
 
 def is_plan(ran: Ran) -> bool:
-    """Whether that run was a plan."""
+    """Return whether that run was a plan."""
     return str(ran.entries[0]["mode"]) == "plan"
 
 
 def fits_on_one_screen(plan: Ran, most: int) -> bool:
-    """Whether a plan takes no more lines than that, of 80 columns.
+    """Return whether a plan takes at most that many lines of 80 columns.
 
-    Its command and its record's path count as three: their length here is that of the folders in which tests run.
+    Its command and its record's path count as three lines, because their length depends on the test's folders.
     """
     *lines, _page = plan.terminal.splitlines()
     others = [line for line in lines if line and "--execute" not in line]
@@ -89,7 +89,7 @@ def fits_on_one_screen(plan: Ran, most: int) -> bool:
 
 
 def shown_by(plan: Ran, here: Rehearsed) -> list[str]:
-    """The arguments that a plan says to type to carry it out, without those that every run here has."""
+    """Return the arguments of the command that a plan says to type, without those that all runs here have."""
     line = next(line for line in plan.terminal.splitlines() if "--execute" in line)
     typed = shlex.split(line)
     given = typed.index("--settings")
@@ -98,9 +98,9 @@ def shown_by(plan: Ran, here: Rehearsed) -> list[str]:
 
 
 def planned_and_executed(here: Rehearsed, name: str, recovery: str) -> Ran:
-    """Plan an incident's recovery, then carry out what the plan says to type; both must do and say the same.
+    """Plan an incident's recovery, then run the command that the plan shows. Both must do and say the same.
 
-    `recovery` is what the plan's last lines must say.
+    `recovery` must be in the plan's last lines.
     """
     plan = here.run(*find_incident(name).arguments)
     assert plan.exit_code == 0, plan.terminal
@@ -119,7 +119,7 @@ def planned_and_executed(here: Rehearsed, name: str, recovery: str) -> Ran:
 
 
 def held_against_plan(executed: Ran, plan: Ran) -> PlanAndActual:
-    """What the execution's own journal says of its plan; it must be that very one, and nothing may differ."""
+    """Return the execution's comparison with its plan, which must be that plan, without differences."""
     found = plan_and_actual(executed.entries)
     assert found is not None
     assert plan.folder is not None
@@ -129,7 +129,7 @@ def held_against_plan(executed: Ran, plan: Ran) -> PlanAndActual:
 
 
 def planned_and_held(here: Rehearsed, name: str) -> Ran:
-    """Plan an incident's recovery, then try to carry it out; both must stop at one step, with the same words."""
+    """Plan an incident's recovery, then try to execute it. Both must stop at the same step, with the same words."""
     plan = here.run(*find_incident(name).arguments)
     executed = here.run(*arguments(name, here))
     for ran, stopped in ((plan, "stopped at "), (executed, "production is held as it is, at:")):

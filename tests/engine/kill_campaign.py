@@ -1,10 +1,10 @@
-"""Kills a rollback of `regression` at one moment after the other, goes on with it, and compares how it ended.
+"""Kill a rollback of `regression` at one moment after the other, resume it, and compare the final state.
 
     python -m tests.engine.kill_campaign --every --report kills.jsonl
     python -m tests.engine.kill_campaign --sample 10 --seed 7
 
-One practice production serves them all; before each kill it is brought back to where the incident began. With
-`--report`, moments that stand in that file already are left out, so that a campaign can be done in pieces.
+All kills use one practice production, which is reset to the beginning of the incident before each of them. With
+`--report`, moments that are already in that file are skipped, so that a campaign can run in pieces.
 """
 
 import argparse
@@ -26,15 +26,15 @@ from tests.engine.killer import VARIABLE
 
 INCIDENT = find_incident("regression")
 KINDS = ("middle", "crash", "last", "began", "ended")
-PATIENCE = 90  # seconds, for what a killed run left at work to end
+PATIENCE = 90  # seconds until the commands of a killed run must have ended
 
 
 @dataclass
 class Kill:
-    """One kill: at which moment, in which step or change, and what came of it; `problems` is empty if all is well.
+    """One kill: its moment, its step or change, and the result. `problems` is empty if all is well.
 
-    `record` is the name of its record's folder, `left` are the commands that were at work still when the run was dead;
-    `announced` is how often people were told.
+    `record` is the name of its record's folder. `left` are the commands that still ran when the run was dead.
+    `announced` is the number of announcements.
     """
 
     moment: str
@@ -51,7 +51,7 @@ class Kill:
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """A run that nobody killed: its steps, its changes with the seconds that they took, and where it ended."""
+    """A run that was not killed: its steps, its changes with their duration in seconds, and its final state."""
 
     steps: list[str]
     changes: list[tuple[str, float]]
@@ -59,7 +59,7 @@ class Undisturbed:
 
 
 class Campaign:
-    """Kills on one production, which must have been broken by `regression`."""
+    """Kills on one production with `regression` planted."""
 
     def __init__(self, here: Rehearsed, seed: int) -> None:
         self._here = here
@@ -69,16 +69,16 @@ class Campaign:
         self._start: dict[str, Any] | None = None
 
     def moments(self) -> list[str]:
-        """Every moment, in the order of a run."""
+        """Return every moment, in the order of a run."""
         steps = range(1, len(self.undisturbed.steps) + 1)
         changes = range(1, len(self.undisturbed.changes) + 1)
         by_kind = {"began": steps, "ended": steps, "middle": changes, "last": changes, "crash": changes}
         return [f"{kind}:{number}" for kind in KINDS for number in by_kind[kind]]
 
     def kill_at(self, moment: str, meanwhile: Callable[[], object] = lambda: None) -> Kill:
-        """Kill a run at that moment, look at what it left, go on with it, and compare its end.
+        """Kill a run at that moment, check what it left, resume it, and compare the final state.
 
-        `meanwhile` is called before it is gone on with.
+        `meanwhile` is called before the run is resumed.
         """
         began = time.monotonic()
         self.reset()
@@ -100,7 +100,7 @@ class Campaign:
         return kill
 
     def reset(self) -> None:
-        """Bring production back to where the incident began: the failed release runs, and nobody has done anything."""
+        """Reset production to the beginning of the incident: the failed release runs, and nothing was done about it."""
         here, practice = self._here, self._here.practice
         practice.wait_for(lambda: "; ".join(same_end.strays(practice)) or None, "nothing at work any more", PATIENCE)
         notes = practice.server / ".runbook"
@@ -114,7 +114,7 @@ class Campaign:
         practice.engine.compose(practice.server, "rm", "--stop", "--force", "api", "jobs")
         practice.deploy(INCIDENT.failed)
         here.docker("exec", f"{practice.name}-gateway-1", "gate", "open")
-        # The target has to be fetched again, so that this too can be killed in its middle.
+        # The target must be pulled again, so that a pull can be killed too.
         registry = practice.registry_url.removeprefix("http://")
         here.docker("image", "rm", "--force", *(f"{registry}/shop/{name}:{INCIDENT.live}" for name in ("api", "jobs")))
         INCIDENT.wait_for_symptom(practice)
@@ -133,7 +133,7 @@ class Campaign:
 
     @cached_property
     def undisturbed(self) -> Undisturbed:
-        """A run that nobody kills, made when it is first asked for."""
+        """A run that is not killed, made on first use."""
         self.reset()
         ran = self._run({}, *self._execute)
         if ran.exit_code != 0 or ran.folder is None:
@@ -168,7 +168,7 @@ class Campaign:
 
 
 def table(kills: Iterable[Kill]) -> str:
-    """How many were killed, resumed, and came to the same end; and what went wrong."""
+    """Return how many runs were killed, resumed, and reached the same final state, and the problems."""
     kills = list(kills)
     rows = [f"{'moment':<8}{'tried':>6}{'killed':>8}{'resumed':>9}{'same end':>10}{'all well':>10}"]
     for kind in (*KINDS, ""):
@@ -181,7 +181,7 @@ def table(kills: Iterable[Kill]) -> str:
 
 
 def main() -> int:
-    """Run a campaign; 0 if every kill was gone on with to the same end."""
+    """Run a campaign. Return 0 if every killed run was resumed to the same final state."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--every", action="store_true", help="every moment; otherwise a sample")
     parser.add_argument("--sample", type=int, default=5, metavar="N", help="how many moments, drawn at random")
@@ -219,7 +219,7 @@ def _kept(report: Path | None) -> list[Kill]:
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 - the terminal is what it is for
+    print(text, flush=True)  # noqa: T201 - output for the terminal
 
 
 if __name__ == "__main__":

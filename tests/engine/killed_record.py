@@ -1,4 +1,4 @@
-"""What is not right about the record of a run that was killed: its journal, and the page that is made from it."""
+"""The problems in the record of a killed run: its journal, and the page made from it."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ from tests.support import journal_schema
 
 
 def problems(ran: Ran, where: str, kind: str) -> Iterator[str]:
-    """Say what is not right about the record of a run that was killed there."""
+    """Yield the problems in the record of a run that was killed at that moment."""
     assert ran.folder is not None
     verified = runbook("verify", ran.folder / "journal.jsonl")
     if verified.returncode != 1 or "the run was killed" not in verified.stdout:

@@ -1,14 +1,14 @@
-"""A plugin that kills its own process with SIGKILL at one exact moment of a run: `-p tests.engine.killer`.
+"""A plugin that kills its own process with SIGKILL at an exact moment of a run: `-p tests.engine.killer`.
 
-The moment stands in the environment variable RUNBOOK_KILL_AT. Counting begins at 1, by what the run writes down:
+The environment variable RUNBOOK_KILL_AT names the moment. Counting begins at 1 and follows the journal:
 
-began:N       step N is on record as begun, and nothing in it has happened
-ended:N       step N is on record as ended, and nothing has happened since
-middle:N:S    the intent of change N is on record since S seconds; at its end, should it be over by then
-last:N        everything in change N is done, and nothing of that is on record
-crash:N:S     as `middle`, and the commands that it has begun die with it, as when the machine loses its power
+began:N       step N is recorded as begun, and nothing in it has happened
+ended:N       step N is recorded as ended, and nothing has happened since
+middle:N:S    the intent of change N was recorded S seconds ago; at the end of the change if that comes earlier
+last:N        everything in change N is done, and nothing of that is recorded
+crash:N:S     like `middle`, and the commands it started die with it, as in a power failure
 
-In the place of N, words of a step or of a change name the first one that has them.
+Instead of N, words of a step or change select the first one that contains them.
 """
 
 import os
@@ -29,7 +29,7 @@ _PROCESS = os.getpid()
 
 def kill(*, with_children: bool = False) -> None:
     children = list(_children()) if with_children else []
-    # Somebody else has to do it: of its children's end this process must not hear.
+    # Another process must do it: this one must not notice the end of its children.
     if not children or os.fork() == 0:
         for process in (_PROCESS, *children):
             with suppress(ProcessLookupError):
@@ -38,7 +38,7 @@ def kill(*, with_children: bool = False) -> None:
 
 
 def _children() -> Iterator[int]:
-    """The commands that this process has begun; each leads a process group of its own."""
+    """Yield the commands that this process has started. Each one leads a process group."""
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
             parent, group = stat.read_text().rpartition(")")[2].split()[1:3]
@@ -47,7 +47,7 @@ def _children() -> Iterator[int]:
 
 
 class Killer:
-    """Counts what is written down, and strikes."""
+    """Counts what is written, and kills the process."""
 
     def __init__(self, moment: str) -> None:
         self.kind, self.place, *seconds = moment.split(":")
@@ -57,12 +57,12 @@ class Killer:
         self._here = False
 
     def before(self, kind: str, state: str | None) -> None:
-        """Strike before an entry is written, if this is the moment."""
+        """Kill before an entry is written, if this is the moment."""
         if self._of == "action" and self._here and (kind, state) == ("action", "done"):
             kill()
 
     def after(self, kind: str, facts: Mapping[str, Any]) -> None:
-        """Strike when an entry is written, if this is the moment."""
+        """Kill after an entry is written, if this is the moment."""
         begins = (kind, facts.get("state")) == (("step began", None) if self._of == "step" else ("action", "begun"))
         if begins:
             self._count += 1
@@ -80,7 +80,7 @@ class Killer:
 
 @pytest.hookimpl
 def pytest_configure() -> None:
-    """Stand beside everything that is written down."""
+    """Watch everything that is written to the journal."""
     killer, write = Killer(os.environ[VARIABLE]), Journal.write
 
     def watched(journal: Journal, kind: str, *, sync: bool = False, **facts: Any) -> Entry:

@@ -1,7 +1,7 @@
-"""A plugin that lets somebody else change production in the middle of a run: `-p tests.engine.meddler`.
+"""A plugin that changes production in the middle of a run, as another person would: `-p tests.engine.meddler`.
 
-RUNBOOK_MEDDLE is JSON: a step's text, and a command as a list of words, which is run when that step is on
-record as begun for the first time, and before anything in it happens.
+RUNBOOK_MEDDLE is JSON: a step's text, and a command as a list of words. The command runs when that step is first
+recorded as begun, before anything in it happens.
 """
 
 import json
@@ -18,7 +18,7 @@ VARIABLE = "RUNBOOK_MEDDLE"
 
 @pytest.hookimpl
 def pytest_configure() -> None:
-    """Stand beside everything that is written down."""
+    """Watch everything that is written to the journal."""
     text, argv = json.loads(os.environ[VARIABLE])
     write, waiting = Journal.write, [True]
 

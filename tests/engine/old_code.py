@@ -1,9 +1,9 @@
-# ruff: noqa: S608 - writing SQL is what it is for, and the names are the tests' own
-"""The target's code, as far as a database sees it: what an ORM does with the tables and columns that it maps.
+# ruff: noqa: S608 - this module writes SQL, and all names come from the tests
+"""The target's code as a database sees it: what an ORM does with the tables and columns that it maps.
 
-It selects every mapped column, inserts rows with all of them, with only what must be there, and with NULL for what may
-be NULL and has no default, updates each column, compares each with a value of its declared type, and deletes: first the
-rows that others point to, where the code counts on the database to see to those.
+It selects every mapped column; inserts rows with all columns, with only the required ones, and with NULL in nullable
+columns without a default; updates each column; compares each column with a value of its declared type; and deletes,
+first the rows that others reference if the code relies on the database to handle those.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ class Failure:
 
 
 def tables(models: Models) -> str:
-    """The SQL that makes the target's tables."""
+    """Return the SQL that creates the target's tables."""
     made = "".join(
         f"{f'CREATE SCHEMA IF NOT EXISTS {quoted(table.schema)};' if table.schema else ''}"
         f"CREATE TABLE {_name(table)} ({', '.join(_columns(table))});"
@@ -49,20 +49,20 @@ def _rules(table: MappedTable) -> Iterator[str]:
 
 
 def rows(models: Models) -> str:
-    """The SQL that puts two rows in each of the target's tables."""
+    """Return the SQL that inserts two rows into each of the target's tables."""
     return "".join(f"{_insert(table, n)};" for table in _parents_first(models) for n in (1, 2))
 
 
 def _parents_first(models: Models) -> list[MappedTable]:
-    """The tables, those that others point to before them."""
+    """Return the tables, referenced ones before those that reference them."""
     above = {key.table for table in models.tables for key in table.foreign_keys or ()}
     return sorted(models.tables, key=lambda table: table.name not in above)
 
 
 def failures(cluster: Cluster, database: str, models: Models, *, first: str = "", last: str = "") -> list[Failure]:
-    """Do everything that the target's code does, and tell what was refused.
+    """Do everything that the target's code does, and return what was refused.
 
-    `first` and `last` are SQL for the same session; inside a transaction each statement has a savepoint of its own.
+    `first` and `last` are SQL for the same session. Inside a transaction, each statement has its own savepoint.
     """
     script = [first]
     inside = bool(first)
@@ -80,7 +80,7 @@ def failures(cluster: Cluster, database: str, models: Models, *, first: str = ""
 
 
 def operations(models: Models) -> Iterator[tuple[str, str]]:
-    """Name and SQL of everything that the target's code does."""
+    """Yield the name and SQL of everything that the target's code does."""
     for table in _parents_first(models):
         where, every = _name(table), ", ".join(quoted(column.name) for column in table.columns)
         yield f"select {table.name}", f"CREATE TEMP TABLE seen AS SELECT {every} FROM {where} LIMIT 0; DROP TABLE seen"
@@ -98,7 +98,7 @@ def operations(models: Models) -> Iterator[tuple[str, str]]:
                 yield f"empty {column.name}", f"UPDATE {where} SET {name} = NULL"
             yield f"update {column.name}", f"UPDATE {where} SET {name} = {_written(table, column, 9)}"
     keys = [key for table in models.tables for key in table.foreign_keys or ()]
-    # Code whose tables point to none another deletes in any order.
+    # Code without references between its tables deletes in any order.
     parents_last = reversed(_parents_first(models)) if keys else models.tables
     for table in _parents_first(models) if any(key.on_delete.acts for key in keys) else parents_last:
         yield f"delete from {table.name}", f"DELETE FROM {_name(table)}"
@@ -142,7 +142,7 @@ def _insert(table: MappedTable, n: int, *, nulls: bool = False) -> str:
 
 
 def _written(table: MappedTable, column: MappedColumn, n: int) -> str:
-    """A value for a column: one that is there to point to, or one of an enum's labels, where it must be."""
+    """Return a value for a column: an existing id if it is a foreign key, random text if it is unique."""
     if any(column.name in key.columns for key in table.foreign_keys or ()):
         above = next(key.table for key in table.foreign_keys or () if column.name in key.columns)
         return f"(SELECT max(id) FROM {quoted(above or '')})"
@@ -152,7 +152,7 @@ def _written(table: MappedTable, column: MappedColumn, n: int) -> str:
 
 
 def _value(column: MappedColumn, n: int) -> str:
-    """A value such as the code writes, typed as drivers type it; as large as the type allows where that may matter."""
+    """Return a value as the code writes it, typed as drivers do, as large as the type allows if that may matter."""
     if column.labels:
         return f"CAST('{column.labels[n % len(column.labels)]}' AS {column.type})"
     kind = of_text(column.type)

@@ -1,4 +1,4 @@
-"""A production whose database service is a PostgreSQL of the tests' own: `docker` is a script that runs its programs.
+"""A production whose database service is a PostgreSQL of the tests: `docker` is a script that runs its programs.
 
 Everything else is real: the commands, the host, the dumps, the server.
 """
@@ -31,7 +31,7 @@ class _Called(Invocation):
 
 
 def production(folder: Path, server: Cluster, found: Executor) -> Production:
-    """A production in `folder` whose service db is `server`."""
+    """Return a production in `folder` whose service db is `server`."""
     programs = folder / "bin"
     programs.mkdir(exist_ok=True)
     script = programs / "docker"
@@ -44,10 +44,10 @@ def production(folder: Path, server: Cluster, found: Executor) -> Production:
 
 
 def settings(name: str = "shop", user: str = "postgres") -> DatabaseSettings:
-    """The settings of a database there."""
+    """Return the settings of a database on that server."""
     return DatabaseSettings(user=user, name=name)
 
 
 def database(folder: Path, server: Cluster, found: Executor, name: str = "shop") -> Database:
-    """That database."""
+    """Return that database."""
     return Database(production(folder, server, found), settings(name))

@@ -1,4 +1,4 @@
-"""A PostgreSQL of the tests' own: made under /tmp, reached over its socket alone, and removed afterwards."""
+"""A PostgreSQL for the tests: created under /tmp, reached only over its socket, and removed afterwards."""
 
 import contextlib
 import os
@@ -16,20 +16,20 @@ _OPTIONS = "-c listen_addresses='' -c fsync=off -c full_page_writes=off -c autov
 
 @dataclass(frozen=True)
 class Cluster:
-    """A running PostgreSQL: its programs, and the directory that its socket is in."""
+    """A running PostgreSQL: the folder of its programs, and the folder of its socket."""
 
     programs: Path
     socket: Path
 
     def psql(self, database: str, sql: str, *, stop: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run SQL text as psql does a script; `stop` ends it at the first error, with exit code 3."""
+        """Run SQL text as psql runs a script. `stop` ends it at the first error, with exit code 3."""
         argv = [self.programs / "psql", "-X", "-q", "-A", "-t", "-v", f"ON_ERROR_STOP={int(stop)}", "-U", "postgres"]
         argv += ["-h", self.socket, "-d", database]
         environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
         return subprocess.run(argv, input=sql, capture_output=True, text=True, check=False, timeout=60, env=environment)
 
     def must(self, database: str, sql: str) -> str:
-        """Run SQL that has to work."""
+        """Run SQL that must succeed."""
         done = self.psql(database, sql)
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -37,7 +37,7 @@ class Cluster:
 
 @contextlib.contextmanager
 def cluster() -> Iterator[Cluster]:
-    """Raise a PostgreSQL, and take it down again."""
+    """Start a PostgreSQL, and remove it afterwards."""
     programs = _programs()
     home = Path(tempfile.mkdtemp(prefix="runbook-postgres-", dir="/tmp"))
     server = [programs / "pg_ctl", "-D", home / "data", "-w", "-s"]
@@ -63,7 +63,7 @@ def _programs() -> Path:
 
 
 def _unprivileged() -> tuple[int, int]:
-    """A user for a server that refuses to run as root."""
+    """Return a user for a server that refuses to run as root."""
     try:
         user = pwd.getpwnam("postgres")
     except KeyError:

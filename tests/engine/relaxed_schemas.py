@@ -1,12 +1,12 @@
-"""What a range makes stricter, each with the SQL that lifts it and makes it again, and a write that it refuses."""
+"""Constraints that a range tightens, each with the SQL that relaxes and restores it, and a write that it refuses."""
 
 from typing import NamedTuple
 
 
 class Relaxed(NamedTuple):
-    """What the range runs; the bridge's one statement each way; what lists the rows against it; the target's write.
+    """The range's SQL, the bridge's statement each way, the query for rows that violate it, and a refused write.
 
-    `mended` takes back what that write did, so that the bridge can be taken away.
+    `mended` undoes that write, so that the bridge can be removed.
     """
 
     up: str
@@ -93,7 +93,7 @@ RELAXED = {
     ),
 }
 
-#: What a bridge would have to change, lose or hide rows for, or cannot say, each beside one that could be relaxed.
+#: Changes for which no bridge is possible without changing, losing or hiding rows, each next to one that is possible.
 NEVER = {
     "NOT NULL, and rows changed": (
         "ALTER TABLE orders ALTER COLUMN amount SET NOT NULL; UPDATE orders SET amount = amount * 100"
@@ -160,7 +160,7 @@ def _grants(view: str) -> tuple[str, ...]:
     return f"ALTER VIEW {view} OWNER TO postgres", f"GRANT SELECT ON {view} TO PUBLIC"
 
 
-#: What the range renames or moves; what the bridge does and undoes; what reads by the new names.
+#: Renames and moves of the range, the bridge that does and undoes them, and queries by the new names.
 RENAMED = {
     "column": (
         "ALTER TABLE orders RENAME COLUMN amount TO pieces",

@@ -1,4 +1,4 @@
-"""Production in everything that matters when a run is over, in such a form that two ends can be compared."""
+"""The final state of production, in a form in which two runs can be compared."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ _VOLATILE = {"validated_at", "since", "snapshot"}
 
 
 def end_of(here: Rehearsed, incident: str) -> dict[str, Any]:
-    """Production now, with the name of `incident` taken out of it; two runs that did the same give the same."""
+    """Return the state of production without the name of `incident`. Two runs that did the same give the same."""
     practice, server = here.practice, here.practice.server
     stat = here.env_file.stat()
     return {
@@ -40,24 +40,24 @@ def end_of(here: Rehearsed, incident: str) -> dict[str, Any]:
 
 
 def others(here: Rehearsed) -> dict[str, tuple[object, ...]]:
-    """The containers that no rollback touches: id, start, restarts and state of each."""
+    """Return id, start, restarts and state of each container that no rollback touches."""
     found = _inspected(here).items()
     return {name: _identity(container) for name, container in found if _service(container) not in _SWITCHED}
 
 
 def differences(expected: Mapping[str, Any], seen: Mapping[str, Any]) -> list[str]:
-    """Say in which points two ends are not the same."""
+    """Return the differences between two final states."""
     return [f"{key}: expected {expected[key]}, seen {seen[key]}" for key in expected if expected[key] != seen[key]]
 
 
 def announcements(here: Rehearsed, incident: str) -> int:
-    """How often people were told that the incident is done."""
+    """Return how many announcements say that the incident is over."""
     received = httpx.get(f"{here.practice.desk_url}/announcements", trust_env=False).json()
     return sum(incident in json.dumps(each) for each in received if each["type"] == "success")
 
 
 def strays(practice: PracticeProduction) -> list[str]:
-    """The commands on this production that run now: on a second host those of its user, and each ssh to it."""
+    """Return the commands that run on this production: on a second host those of its user, and each ssh to it."""
     found = []
     home = Path(f"/proc/{practice.second.process}/ns/net").readlink() if practice.second else None
     for folder in Path("/proc").glob("[0-9]*"):
@@ -116,14 +116,14 @@ def _things(here: Rehearsed) -> list[str]:
 
 
 def _notes(folder: Path, incident: str) -> dict[str, object]:
-    """What the runbook keeps on the host; lines without their times, copies by their hash."""
+    """Return what the runbook keeps on the host: lines without their times, copies by their hash."""
     found: dict[str, object] = {}
     for path in sorted(folder.iterdir()):
         name = path.name.replace(incident, "INCIDENT")
         if path.suffix == ".jsonl":
             lines = [json.loads(line.replace(incident, "INCIDENT")) for line in path.read_text().splitlines()]
             found[name] = [{key: line[key] for key in line.keys() - _VOLATILE} for line in lines]
-        elif path.is_dir():  # release snapshots, each with its own salt
+        elif path.is_dir():  # release snapshots, each with a different salt
             found[name] = sorted((each.name, oct(each.stat().st_mode)) for each in path.iterdir())
         else:
             found[name] = (_sha256(path), oct(path.stat().st_mode))

@@ -1,8 +1,8 @@
-"""Which tests on the engine `script/test` leaves out, so that it takes minutes; `--campaigns` runs them all.
+"""The engine tests that `script/test` leaves out, so that it takes minutes. `--campaigns` runs all of them.
 
-By default an incident of each ending is there once (rolled back, downgraded, gone forward, held, switched off), and a
-sample of all else. What is left out is more of the same kind, another moment of a kill, another part left out of the
-settings, or what tests without the engine show as well. A new test runs by default until it is named here.
+By default one incident of each ending runs (rolled back, downgraded, gone forward, held, switched off), and a sample of
+everything else. Tests that are left out are more of the same kind, other moments of a kill, other parts left out of the
+settings, or also covered by tests without the engine. A new test runs by default until it is listed here.
 """
 
 from typing import Final
@@ -53,7 +53,7 @@ LEFT_OUT: Final = (
     "test_two_at_once.py",
     "test_written_runbook.py",
 )
-#: Of those, what is the sample.
+#: Exceptions from the list above: the sample.
 SAMPLE: Final = (
     "test_async_env.py::test_tried_on_a_copy[drops",
     "test_behind_the_gate.py::test_request_that_does_not_fit_is_told[path",
@@ -70,7 +70,7 @@ SAMPLE: Final = (
 
 
 def left_out(nodeid: str) -> bool:
-    """Whether that test runs with `--campaigns` alone.
+    """Return whether that test runs only with `--campaigns`.
 
     >>> left_out("tests/engine/test_by_hand.py::test_plan_is_carried_out_as_it_says")
     True

@@ -1,4 +1,4 @@
-"""A database of a PostgreSQL of the tests' own, in the place of the copy that a trial makes of production's schema."""
+"""A database of a test PostgreSQL that stands in for a trial's copy of production's schema."""
 
 import csv
 import io
@@ -22,7 +22,7 @@ _NOISE = re.compile(r"^(?:--.*|\\(?:un)?restrict .*|)$\n?", re.MULTILINE)
 
 @dataclass
 class Copy:
-    """A database of the cluster, in the place of the copy that a trial makes of production's schema."""
+    """A database of the cluster that stands in for a trial's copy of production's schema."""
 
     server: Cluster
     name: str
@@ -45,7 +45,7 @@ class Copy:
         self.told(carrying_out(statements))
 
     def beginning(self) -> Beginning:
-        """What it is before anything is tried on it."""
+        """Return its state before anything is tried on it."""
         tried = (tuple(map(tuple, self.ask(query))) for query in (DEFINITIONS, SHAPES))
         return Beginning('"$user", public', tuple(whole_catalog_of(self)), *tried)
 
@@ -61,7 +61,7 @@ class Copy:
         return _NOISE.sub("", subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout)
 
     def content(self) -> str:
-        """A hash over the rows of every table, by whatever name it has now."""
+        """Return a hash over the rows of every table, under its current name."""
         tables = self.ask(
             "SELECT oid, oid::regclass FROM pg_class WHERE relkind = 'r'"
             " AND relnamespace::regnamespace::text !~ '^pg_|^inf' ORDER BY 1"

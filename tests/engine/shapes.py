@@ -1,4 +1,4 @@
-"""The shapes of shapes.toml, each put on the practice production, planned for and rolled back."""
+"""The shapes of shapes.toml. Each is applied to the practice production, planned for and rolled back."""
 
 import json
 import shutil
@@ -28,11 +28,11 @@ x-helper: &helper
 
 @dataclass(frozen=True)
 class Shape:
-    """One habit: what is written before production is brought up, how that is done, and what is changed since.
+    """One shape: the files before production is brought up, how it is brought up, and later changes to the files.
 
-    `first` is an override that was there once; `since` takes the override's place afterwards. `moved` is where the
-    Compose file lies. `held` are the plan's words where it must say no; otherwise the rollback must pass, with `counts`
-    containers, with `recreated` beside it and `left` as it was.
+    `first` is an override for the first start; `since` replaces it afterwards. `moved` is the Compose file's place.
+    `held` are the words of a plan that must refuse. Otherwise the rollback must pass, with `counts` containers, with
+    `recreated` next to it, and `left` unchanged.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Shape:
 
 @dataclass
 class Tried:
-    """What came of one shape; `problems` is empty if plan and execution agree and the end is right."""
+    """The result for one shape. `problems` is empty if plan and execution agree and the final state is right."""
 
     shape: str
     plan: str
@@ -67,13 +67,13 @@ class Tried:
 
 
 def shapes() -> list[Shape]:
-    """Every shape, in the order of the file."""
+    """Return every shape, in the order of the file."""
     found = tomllib.loads(Path(__file__).with_suffix(".toml").read_text())["shape"]
     return [Shape(**each) for each in found]
 
 
 class Shaped:
-    """The practice production, broken by `regression`, which takes one shape after the other."""
+    """The practice production, broken by `regression`, which takes on one shape after the other."""
 
     def __init__(self, here: Rehearsed) -> None:
         self._here = here
@@ -84,7 +84,7 @@ class Shaped:
         self._known = {path.name for path in self._server.iterdir()}
 
     def tries(self, shape: Shape) -> Tried:
-        """Bring production up in this shape with the failed release, plan, execute, and look at the end."""
+        """Bring production up in this shape with the failed release, plan, execute, and check the final state."""
         settings = self._put_on(shape)
         before = self._containers()
         to = ("--to", shape.to) if shape.to else ()
@@ -94,7 +94,7 @@ class Shaped:
         return Tried(shape.name, _ended(plan), _ended(executed), problems)
 
     def restore(self, shape: Shape) -> None:
-        """Take everything of a shape away again; the database keeps its rows."""
+        """Remove everything of a shape. The database keeps its rows."""
         self._compose(shape, "--profile", "*", "down", "--remove-orphans", "--timeout", "1")
         for path in self._server.iterdir():
             if path.name not in self._known:
@@ -143,7 +143,7 @@ class Shaped:
         return path
 
     def _make_older(self, service: str) -> None:
-        """Put in the place of a service's container one with the labels that Compose 2.0 wrote, and no others."""
+        """Replace a service's container with one that has only the labels that Compose 2.0 wrote."""
         name = f"{self._here.practice.name}-{service}-1"
         found = json.loads(docker("inspect", name))[0]
         kept = ("project", "service", "oneoff", "container-number", "config-hash", "version")
@@ -216,7 +216,7 @@ class Shaped:
 
 
 def _ended(ran: Ran) -> str:
-    """How a run ended, in a word, and if it stopped, at which step."""
+    """Return the outcome of a run, with the step if it stopped."""
     failed = [entry for entry in ran.of_kind("step ended") if entry["outcome"] in ("failed", "inconclusive")]
     if not failed:
         return "passed" if ran.exit_code == 0 else f"exit code {ran.exit_code}"

@@ -1,9 +1,9 @@
-"""Puts the practice production into one Compose shape after the other, and plans and executes a rollback in each.
+"""Put the practice production into one Compose shape after the other, and plan and execute a rollback in each.
 
     python -m tests.engine.shapes_campaign --table docs/compose_shapes.md
     python -m tests.engine.shapes_campaign --only "container_name" "two env files"
 
-One production serves them all. With `--report`, shapes that stand in that file already are left out.
+All shapes use one production. With `--report`, shapes that are already in that file are skipped.
 """
 
 import argparse
@@ -30,7 +30,7 @@ users are served by the target. Where the plan says no, nothing was changed and 
 
 
 def table(tried: Iterable[Tried]) -> str:
-    """Shape, what the plan said, how the execution ended, and whether production was then as it had to be."""
+    """Return a table: the shape, the plan, the outcome of the execution, and whether the final state was right."""
     rows = ["| shape | plan | execution | end |", "|---|---|---|---|"]
     for each in tried:
         end = "; ".join(problem.splitlines()[0] for problem in each.problems) or "right"
@@ -43,7 +43,7 @@ def _cell(text: str) -> str:
 
 
 def main() -> int:
-    """Run a campaign; 0 if plan and execution agreed in every shape, and every end was right."""
+    """Run a campaign. Return 0 if plan and execution agreed in every shape, and every final state was right."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="*", metavar="SHAPE", help="these shapes, by name")
     parser.add_argument("--report", type=Path, metavar="FILE", help="keeps a line of JSON for each shape")
@@ -73,7 +73,7 @@ def _try(shaped: Shaped, shape: Shape) -> Tried:
     began = time.monotonic()
     try:
         tried = shaped.tries(shape)
-    except Exception as error:  # noqa: BLE001 - one shape that cannot be made must not end the campaign
+    except Exception as error:  # noqa: BLE001 - a shape that cannot be made must not end the campaign
         tried = Tried(shape.name, "not made", "not made", [f"{type(error).__name__}: {error}"])
     shaped.restore(shape)
     tried.seconds = round(time.monotonic() - began, 1)
@@ -85,7 +85,7 @@ def _lines(report: Path | None) -> list[str]:
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 - the terminal is what it is for
+    print(text, flush=True)  # noqa: T201 - output for the terminal
 
 
 if __name__ == "__main__":

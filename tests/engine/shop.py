@@ -1,4 +1,4 @@
-"""One practice production for many tests: raised once, and brought back to a release's first day for each incident."""
+"""One practice production for many tests: started once, and reset to a release's first state for each incident."""
 
 import shutil
 from collections.abc import Iterator
@@ -17,12 +17,12 @@ from tests.engine.conftest import ROOT, Rehearsed, docker, hasten
 from tests.engine.same_end import strays
 
 _MAINTENANCE = "postgres"
-_PATIENCE = 90  # seconds, for what a killed run left at work to end
+_PATIENCE = 90  # seconds until the commands of a killed run must have ended
 
 
 @dataclass(frozen=True)
 class _Baseline:
-    """Production on the day on which a release was validated: the host's folder, and the database's template."""
+    """The state of production when a release was validated: the host's folder, and the database's template."""
 
     server: Path
     database: str
@@ -35,12 +35,12 @@ class Shop:
         self._folder = folder
         self._baselines: dict[str, _Baseline] = {}
         self._raised = False
-        #: The outcome of `rehearsed`, as long as no other incident was planted.
+        #: The result of `rehearsed`, until another incident is planted.
         self.rehearsed: Rehearsed | None = None
         self.practice = PracticeProduction(ROOT, print, plugin_dirs=plugin_dirs())
 
     def plant(self, name: str, folder: Path) -> tuple[Rehearsed, Planted]:
-        """Plant an incident on production as it was when the live release had been validated; its records go there."""
+        """Reset production to the validated live release, plant an incident, and keep its records in `folder`."""
         incident = find_incident(name)
         self.rehearsed = None
         self.live(incident.live)
@@ -49,7 +49,7 @@ class Shop:
         return here, incident.go_wrong(self.practice)
 
     def live(self, tag: str) -> None:
-        """Bring production to where that release is live, validated, and used by its first customers."""
+        """Reset production to where that release is live, validated, and used by its first customers."""
         if not self._raised:
             self.practice.raise_up(tag)
             hasten(self.practice)
@@ -67,12 +67,12 @@ class Shop:
             self._validate(tag)
 
     def _validate(self, tag: str) -> None:
-        """Validate the release as CI does, and keep what production is then."""
+        """Validate the release as CI does, and keep the state of production."""
         validated = Rehearsed(self.practice, self._folder / tag).run("-m", "post_deploy")
         assert validated.exit_code == 0, validated.terminal
         server, database = self._folder / f"{tag}-server", f"kept_{len(self._baselines)}"
         shutil.copytree(self.practice.server, server)
-        # A template has no connections.
+        # A template database must have no connections.
         self._stop()
         self._administer(f'CREATE DATABASE "{database}" TEMPLATE shop')
         self._baselines[tag] = _Baseline(server, database)
@@ -102,7 +102,7 @@ class Shop:
         sql(self.practice, statement, database=_MAINTENANCE)
 
     def _empty_desk(self) -> None:
-        """Announcements and tickets are in the desk's memory alone."""
+        """Restart the desk, which keeps announcements and tickets only in memory."""
         docker("restart", "--time", "0", f"{self.practice.name}-outside-desk-1")
 
         def answers() -> str | None:
@@ -114,7 +114,7 @@ class Shop:
 
 @contextmanager
 def shop_in(folder: Path) -> Iterator[Shop]:
-    """A production whose baselines are kept in `folder`; taken down at the end."""
+    """Yield a production whose baselines are in `folder`. It is taken down at the end."""
     shop = Shop(folder)
     try:
         yield shop

@@ -1,4 +1,4 @@
-"""A small real production, whose image and Compose file a test writes, for what is tried on a copy of its schema."""
+"""A small real production with a test's own image and Compose file, for trials on a copy of its schema."""
 
 import shutil
 import subprocess
@@ -25,7 +25,7 @@ DEADLINES = Deadlines(command=60, healthy=120, stable=1, up=120)
 
 
 class Built(Release):
-    """A release that was built here: no registry has given its images a digest."""
+    """A release that was built here, whose images have no registry digest."""
 
     def pinned(self, service: str) -> str:
         return str(self.images[service])
@@ -33,7 +33,7 @@ class Built(Release):
 
 @dataclass
 class Here:
-    """The production of these tests, and the folder that it lies in."""
+    """The production of these tests, and its folder."""
 
     folder: Path
     name: str
@@ -59,9 +59,9 @@ def raised(
     compose: str,
     write: Callable[[Path], object] = lambda _context: None,
 ) -> Iterator[Here]:
-    """The production, with its database up; removed at the end.
+    """Yield the production with its database up. It is removed at the end.
 
-    `write` adds files to the image's. `dockerfile` and `compose` may name `{runtime}`, and `{api}`, `{db}`, `{name}`.
+    `write` adds files to the image. `dockerfile` and `compose` may contain `{runtime}`, `{api}`, `{db}` and `{name}`.
     """
     engine = Engine(folders.mktemp("docker"))
     plan = plan_parts(engine)
@@ -95,7 +95,7 @@ def raised(
 
 
 def left(here: Here) -> str:
-    """What a trial has left on the engine."""
+    """Return what a trial has left on the engine."""
     mine = ("--filter", f"label={LABEL}={here.name}")
     listed = [
         subprocess.run(["docker", kind, "ls", *more, "-q", *mine], check=True, capture_output=True, text=True).stdout

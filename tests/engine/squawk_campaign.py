@@ -1,8 +1,8 @@
-"""Squawk's rules beside the verdict's, on the labelled migrations: `python -m tests.engine.squawk_campaign`.
+"""Compare Squawk's rules with the verdict, on the labelled migrations: `python -m tests.engine.squawk_campaign`.
 
-Squawk is a linter of migrations, and knows no models: https://squawkhq.com/docs/rules. Those of its rules count that
-speak of clients which break; the others are about locks and style. It is no part of the product: `pip install
-squawk-cli` into any environment whose `bin` is in PATH.
+Squawk is a linter for migrations, and knows no models: https://squawkhq.com/docs/rules. Only its rules about breaking
+clients count; the others are about locks and style. It is not part of the product: `pip install squawk-cli` into any
+environment whose `bin` is in PATH.
 """
 
 import json
@@ -24,7 +24,7 @@ CLIENTS_BREAK = {
 
 
 def verdict_of_squawk(program: str, row: Row) -> Verdict:
-    """Breaking where one of its rules on clients is broken, else additive: it has no third answer."""
+    """Return breaking if one of the rules about clients is broken, else additive: Squawk has no third answer."""
     argv = [program, "--reporter", "json", "--stdin-filepath", "up.sql"]
     done = subprocess.run(argv, input=row.sql, capture_output=True, text=True, check=False, timeout=60)
     broken = {each["rule_name"] for each in json.loads(done.stdout)}

@@ -1,4 +1,4 @@
-"""The env.py of `alembic init -t async`: an image asked for its SQL, and its migrations on a copy of the schema."""
+"""The env.py of `alembic init -t async`: the SQL from the image, and the migrations on a copy of the schema."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.support.parts import host
 
 LOCK = Path(__file__).with_name("async.lock")
 COMPOSE = trials.COMPOSE.replace("postgresql://", "postgresql+asyncpg://")
-# Alembic's own template, with what every project fills in: where the database is, and the tables.
+# Alembic's template, with what every project fills in: the database's URL, and the tables.
 DOCKERFILE = """
 FROM {runtime}
 USER root
@@ -40,7 +40,7 @@ orders = sa.Table("orders", metadata, sa.Column("id", sa.Integer, primary_key=Tr
 
 
 def write(folder: Path) -> None:
-    """Write the histories, the models, and the driver."""
+    """Write the histories, the models and the driver."""
     trials.write_histories(folder)
     (folder / "models.py").write_text(MODELS)
     fetch_packages(LOCK, folder / "site", MACHINES[Engine(folder).architecture()])
@@ -48,13 +48,13 @@ def write(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
-    """A production that is migrated by asyncpg."""
+    """A production that migrates through asyncpg."""
     with raised(tmp_path_factory, "async-env", DOCKERFILE, COMPOSE, write) as found:
         yield found
 
 
 def test_image_tells_its_sql_and_models(here: Here) -> None:
-    """Without a database: the offline half of that env.py needs none, and no event loop."""
+    """The offline half of that env.py needs no database and no event loop."""
     environment = {"DATABASE_URL": "postgresql+asyncpg://shop:x@database.internal/shop"}
     settings = MigrationSettings(section="adds")
     found = ask_image(host(), here.image, settings, environment=environment, span=("0001", "0002"), deadline=120)
@@ -69,20 +69,20 @@ def test_image_tells_its_sql_and_models(here: Here) -> None:
 
 @pytest.mark.parametrize("history", ["adds", "drops"])
 def test_tried_on_a_copy(here: Here, tmp_path: Path, history: str) -> None:
-    """Down and up again through asyncpg; what both ways ran is seen in the server's log, statement by statement."""
+    """Down and up again through asyncpg. The server's log shows what both directions ran, statement by statement."""
     seen = trials.trial(here, tmp_path, history)
     assert (seen.untried, seen.no_way_back, seen.leads_nowhere) == ("", "", False)
     trials.what_ran(seen, "note" if history == "drops" else "c", adds=history == "adds")
 
 
 def test_verdict_of_both_evidences(here: Here, tmp_path: Path) -> None:
-    """Of a migration that asks the database, which only the copy can decide."""
+    """A migration that queries the database can be judged only on the copy."""
     with trials.production(here, tmp_path, "asks") as context:
         found = trials.judged(context)
     assert found.assessment.verdict == "additive", found.assessment.evidence
 
 
 def test_error_of_a_migration_is_told(here: Here, tmp_path: Path) -> None:
-    """The last line is PostgreSQL's, as asyncpg wraps it."""
+    """The last line is PostgreSQL's error, as asyncpg wraps it."""
     seen = trials.trial(here, tmp_path, "misnamed")
     assert 'column "cc" of relation "orders" does not exist' in seen.no_way_back

@@ -1,4 +1,4 @@
-"""Bad input is refused in one clear line, with an exit code that is not 0, before production is touched."""
+"""Bad input is refused in one clear line, with a nonzero exit code, before production is touched."""
 
 import re
 import socket
@@ -15,7 +15,7 @@ SETTINGS_REFUSED = 4
 
 @pytest.fixture
 def untouched(rehearsed: Rehearsed) -> Iterator[Rehearsed]:
-    """Production, which must have the same containers and env file after the test as before it."""
+    """Production. After the test it must have the same containers and env file as before."""
     ids, env_file = rehearsed.ids(), rehearsed.env_file.read_bytes()
     yield rehearsed
     assert rehearsed.ids() == ids
@@ -37,7 +37,7 @@ def edited(here: Rehearsed, folder: Path, *changes: tuple[str, str]) -> Path:
 
 
 def one_line(ran: Ran, *words: str) -> None:
-    """Assert that one message on the terminal holds all the words, over however many lines it was wrapped."""
+    """Assert that one message on the terminal contains all the words, even if it was wrapped."""
     lines = re.sub(r"\n {10,}", " ", ran.terminal).splitlines()
     assert [line for line in lines if all(word in line for word in words)], ran.terminal
 
@@ -47,7 +47,7 @@ def changes_begun(ran: Ran) -> list[str]:
 
 
 def test_no_settings_file(untouched: Rehearsed, tmp_path: Path) -> None:
-    """A settings file that is not there is named, with the way to make one."""
+    """A missing settings file is named, with the command that creates one."""
     ran = execute(untouched, tmp_path / "runbook.toml")
     assert ran.exit_code == SETTINGS_REFUSED
     one_line(ran, "ERROR: no settings file at", "docs/runbook.example.toml")
@@ -66,7 +66,7 @@ def test_no_settings_file(untouched: Rehearsed, tmp_path: Path) -> None:
 def test_settings_that_mean_nothing(
     untouched: Rehearsed, tmp_path: Path, change: tuple[str, str], words: list[str]
 ) -> None:
-    """An unknown key or a wrong type is named with its table."""
+    """An unknown key or a wrong type is reported with its table."""
     ran = execute(untouched, edited(untouched, tmp_path, change))
     assert ran.exit_code == SETTINGS_REFUSED
     one_line(ran, "ERROR:", *words)
@@ -74,14 +74,14 @@ def test_settings_that_mean_nothing(
 
 
 def test_wrong_project_name(untouched: Rehearsed) -> None:
-    """--execute with a name that is not the settings' is refused, and the right one is shown."""
+    """--execute with another project's name is refused, and the right name is shown."""
     ran = untouched.run("--execute", "shop-production")
     assert ran.exit_code == SETTINGS_REFUSED
     one_line(ran, "ERROR:", "shop-production", untouched.practice.name)
 
 
 def test_project_that_is_not_running(untouched: Rehearsed, tmp_path: Path) -> None:
-    """A project that the host does not run is refused, and those that it runs are named."""
+    """A project that does not run on the host is refused, and the running ones are named."""
     name = untouched.practice.name
     settings = edited(untouched, tmp_path, (f'name = "{name}"', 'name = "shop-elsewhere"'))
     ran = untouched.run("--execute", "shop-elsewhere", settings=settings)
@@ -91,7 +91,7 @@ def test_project_that_is_not_running(untouched: Rehearsed, tmp_path: Path) -> No
 
 
 def test_tag_that_the_registry_does_not_have(untouched: Rehearsed) -> None:
-    """A tag that is not in the registry is said, with those that are."""
+    """A tag that the registry lacks is reported, with the tags that exist."""
     ran = execute(untouched, None, "--to", "2025-12-01-rc9")
     assert ran.exit_code == 1
     one_line(ran, "has no shop/api:2025-12-01-rc9", "2025-12-15-rc1")
@@ -99,7 +99,7 @@ def test_tag_that_the_registry_does_not_have(untouched: Rehearsed) -> None:
 
 
 def test_registry_refusing_the_password(untouched: Rehearsed, tmp_path: Path) -> None:
-    """A wrong password is said, by the user's name, and the password is shown nowhere."""
+    """A wrong password is reported with the user's name, and the password is shown nowhere."""
     wrong = tmp_path / "password"
     wrong.write_text("not-the-password\n")
     right = untouched.practice.folder / "secrets/registry_password"
@@ -111,7 +111,7 @@ def test_registry_refusing_the_password(untouched: Rehearsed, tmp_path: Path) ->
 
 
 def test_env_file_without_the_tag(untouched: Rehearsed, tmp_path: Path) -> None:
-    """An env file that does not set the tag is said before anything else is looked at."""
+    """An env file that does not set the tag is reported before anything else is checked."""
     ran = execute(untouched, edited(untouched, tmp_path, ('"IMAGE_TAG"', '"RELEASE_TAG"')), "--to", "2025-12-18-rc1")
     assert ran.exit_code == 1
     one_line(ran, "does not set RELEASE_TAG")
@@ -119,7 +119,7 @@ def test_env_file_without_the_tag(untouched: Rehearsed, tmp_path: Path) -> None:
 
 
 def test_disk_nearly_full(untouched: Rehearsed, tmp_path: Path) -> None:
-    """Too little room on the host is said with the room that there is."""
+    """Too little disk space on the host is reported, with the space that is free."""
     settings = edited(untouched, tmp_path, ("[host]", "[host]\nminimum_free_gib = 1000000.0"))
     ran = execute(untouched, settings, "--to", "2025-12-18-rc1")
     assert ran.exit_code == 1
@@ -129,7 +129,7 @@ def test_disk_nearly_full(untouched: Rehearsed, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("untouched")
 def test_port_that_is_taken() -> None:
-    """A rehearsal on a port that something listens on is refused in one line, before anything is raised."""
+    """A rehearsal on a port that is in use is refused in one line, before anything is started."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         done = subprocess.run(
@@ -140,7 +140,7 @@ def test_port_that_is_taken() -> None:
 
 
 def test_release_that_failed_before(untouched: Rehearsed) -> None:
-    """A release in quarantine is no target, not even by name, and the incident in which it failed is named."""
+    """A release in quarantine is no target, even if named, and the incident in which it failed is shown."""
     ran = execute(untouched, None, "--to", "2025-12-18-rc1")
     assert ran.exit_code == 1
     one_line(ran, "2025-12-18-rc1 is in quarantine", "failed in incident")
@@ -148,7 +148,7 @@ def test_release_that_failed_before(untouched: Rehearsed) -> None:
 
 
 def test_registry_down_with_the_image_on_the_host(rehearsed: Rehearsed) -> None:
-    """A registry that is down stops no rollback whose images are on the host, and the record says so (trap 8)."""
+    """If the images are on the host, a rollback passes while the registry is down, and the record says so (trap 8)."""
     plan = rehearsed.plan_without_registry
     assert plan is not None
     assert plan.exit_code == 0, plan.terminal
@@ -157,7 +157,7 @@ def test_registry_down_with_the_image_on_the_host(rehearsed: Rehearsed) -> None:
 
 
 def test_registry_down_without_the_image(untouched: Rehearsed) -> None:
-    """A registry that is down is said when the host has no copy either."""
+    """If the host has no copy either, a registry that is down is reported."""
     with untouched.registry_down():
         ran = execute(untouched, None, "--to", "2025-12-01-rc9")
     assert ran.exit_code == 1

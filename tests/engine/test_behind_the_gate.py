@@ -1,4 +1,4 @@
-"""What is done and asked behind the gate, tried on a real engine, gateway and api while nothing is closed."""
+"""The requests and commands behind the gate, tried on a real engine, gateway and api while nothing is closed."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ from tests.engine.conftest import Rehearsed, docker
 
 
 def settings_of(here: Rehearsed, section: str, **changed: Any) -> Settings:
-    """The settings of the practice production, with some of one section changed."""
+    """Return the settings of the practice production, with some values of one section changed."""
     settings = load(here.practice.settings)
     part = getattr(settings, section)
     return settings.model_copy(update={section: type(part).model_validate(part.model_dump() | changed)})
@@ -35,7 +35,7 @@ Tools = Callable[[Settings], Context]
 
 @pytest.fixture
 def tools_for(tmp_path: Path) -> Iterator[Tools]:
-    """Makes the toolbox of a plan; its connections are closed afterwards."""
+    """Create the context of a plan. Its connections are closed afterwards."""
     made: list[Context] = []
 
     def make(settings: Settings) -> Context:
@@ -50,13 +50,13 @@ def tools_for(tmp_path: Path) -> Iterator[Tools]:
 
 
 def seen(context: Context, check: Check) -> str:
-    """What a check that must pass saw."""
+    """Return what a check saw. The check must pass."""
     context.incident.verify(check)
     return str(context.incident.journal.entries[-1]["seen"])
 
 
 def test_practice_passes(rehearsed: Rehearsed, tools_for: Tools) -> None:
-    """The practice production's own settings fit: health requests, gate, and the switch."""
+    """The practice production's settings fit: health requests, gate and switch."""
     context = tools_for(load(rehearsed.practice.settings))
     assert seen(context, context.health.check_requests_fit()).count("answers as it should") == 2
     assert seen(context, context.gate.check_consistent(context.health.is_ready)).startswith(
@@ -68,7 +68,7 @@ def test_practice_passes(rehearsed: Rehearsed, tools_for: Tools) -> None:
         == "EXPORT_MODE reaches api: EXPORT_MODE; jobs: EXPORT_MODE"
     )
     assert "with credentials" in seen(context, context.switch.check_observable())
-    # The switch is on, and would be turned off: inside it is on, of which no waiting makes off.
+    # The switch is on and the plan would turn it off: inside it is on, and waiting does not change that.
     with pytest.raises(CheckFailed, match=r"seen: .*-api-\d+ sees EXPORT_MODE=on"):
         context.incident.verify(context.switch.check_inside_containers())
 
@@ -86,14 +86,14 @@ def test_practice_passes(rehearsed: Rehearsed, tools_for: Tools) -> None:
 def test_request_that_does_not_fit_is_told(
     rehearsed: Rehearsed, tools_for: Tools, changed: dict[str, Any], says: str
 ) -> None:
-    """What would fail behind the closed gate is told while it is open."""
+    """A request that would fail behind the closed gate is reported while the gate is open."""
     context = tools_for(settings_of(rehearsed, "health", **changed))
     with pytest.raises(CheckFailed, match=says):
         context.incident.verify(context.health.check_requests_fit())
 
 
 def test_gate_that_contradicts_its_answers(rehearsed: Rehearsed, tools_for: Tools) -> None:
-    """A state command that says closed in front of an api that answers; and a program that the gateway lacks."""
+    """Two cases: the state command says closed while the api answers, and the gateway lacks the gate program."""
     liar = {"service": "gateway", "command": ["echo", "closed"]}
     lost = {"service": "gateway", "command": ["no-such-gate", "close"]}
     context = tools_for(settings_of(rehearsed, "traffic", state=liar, pause=lost))
@@ -113,7 +113,7 @@ def paused(name: str) -> Iterator[None]:
 
 
 def test_paused_container_is_not_waited_for(rehearsed: Rehearsed, tools_for: Tools) -> None:
-    """Nobody waits two minutes for a container that somebody paused."""
+    """A paused container fails at once, without waiting two minutes."""
     context = tools_for(load(rehearsed.practice.settings))
     began = monotonic()
     with paused(f"{rehearsed.practice.name}-jobs-1"), pytest.raises(CheckFailed, match="jobs-1 is paused"):
@@ -122,7 +122,7 @@ def test_paused_container_is_not_waited_for(rehearsed: Rehearsed, tools_for: Too
 
 
 def test_engine_that_nobody_reaches(rehearsed: Rehearsed, tools_for: Tools, tmp_path: Path) -> None:
-    """It is told as what it is; no image is said to be missing, and no gate to be in a wrong state."""
+    """The error is reported as what it is: not as a missing image, and not as a gate in a wrong state."""
     context = tools_for(load(rehearsed.practice.settings))
     host = LocalHost({"DOCKER_HOST": f"unix://{tmp_path}/no-engine.sock"}, context.incident)
     production = Production(host, context.settings.project, context.settings.deadlines)

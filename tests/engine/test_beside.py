@@ -1,4 +1,4 @@
-"""Both ways to switch on the real engine: who asks waits and is not refused, both end the same, and go on."""
+"""Both ways to switch on a real engine: requests wait instead of failing, and both reach the same final state."""
 
 import json
 from collections import Counter
@@ -14,20 +14,20 @@ from tests.engine.killer import VARIABLE
 from tests.engine.meddler import VARIABLE as MEDDLE
 from tests.support.open_loop import OpenLoop
 
-#: The failed release answers the first of these with 500, and the others well: it fails one request in ten.
+#: The failed release answers only the first of these with 500: it fails one request in ten.
 PATHS = ("/orders", *("/healthz",) * 9)
-GATE_WAITS = 10  # seconds: the shortest of the gateway's own deadlines for a request that waits
+GATE_WAITS = 10  # seconds: the gateway's shortest timeout for a waiting request
 
 
 @pytest.fixture(scope="module")
 def kills(broken: Rehearsed) -> Campaign:
-    """The shop, brought back to where the incident began; the run that nobody killed has switched beside."""
+    """The shop, reset to the beginning of the incident. The run without a kill has switched beside."""
     return Campaign(broken, seed=1)
 
 
 @pytest.fixture
 def fresh(kills: Campaign, broken: Rehearsed) -> Iterator[Rehearsed]:
-    """The shop where the incident began, and back there afterwards."""
+    """The shop at the beginning of the incident, reset there afterwards."""
     kills.reset()
     yield broken
     docker("exec", f"{broken.practice.name}-gateway-1", "gate", "open")
@@ -41,7 +41,7 @@ def execute(here: Rehearsed, *options: str) -> tuple[str, ...]:
     ("options", "way"), [pytest.param((), "beside"), pytest.param(("--close-gate-first",), "behind-closed-gate")]
 )
 def test_switch_adds_no_failure(fresh: Rehearsed, options: tuple[str, ...], way: str) -> None:
-    """Under 50 requests a second nobody is refused: what fails is what the failed release failed by itself."""
+    """Under 50 requests per second the switch adds no failure: only the failed release's own errors remain."""
     with OpenLoop(fresh.practice.gateway_url, PATHS, patience=25).asking() as load:
         ran = fresh.run(*execute(fresh, *options))
     assert ran.exit_code == 0, ran.terminal
@@ -50,7 +50,7 @@ def test_switch_adds_no_failure(fresh: Rehearsed, options: tuple[str, ...], way:
     assert [e["to"] for e in ran.of_kind("action") if e.get("to") in ("held", "closed") and e["state"] == "done"] == [
         "held"
     ]
-    # On a busy machine a switch may last longer than the gate lets a request wait; nobody is refused sooner.
+    # On a busy machine a switch may take longer than the gate holds a request. No request may be refused sooner.
     refused = [each for each in load.answers if each.status == 503]
     assert all(each.seconds >= GATE_WAITS for each in refused), refused
     seen = Counter((each.path, each.status, each.release) for each in load.answers if each.status != 503)
@@ -65,7 +65,7 @@ def test_switch_adds_no_failure(fresh: Rehearsed, options: tuple[str, ...], way:
 
 
 def test_held_gate_is_proved(fresh: Rehearsed) -> None:
-    """By its own word and by a request that nobody answers, before anything is replaced and before users return."""
+    """The held gate is proved by its state and by an unanswered request, before the switch and before users return."""
     ran = fresh.run(*execute(fresh, "--close-gate-first"))
     assert ran.exit_code == 0, ran.terminal
     seen = [e["seen"] for e in ran.of_kind("check") if e["state"] == "so" and "paused at the public" in e["expected"]]
@@ -88,7 +88,7 @@ def test_held_gate_is_proved(fresh: Rehearsed) -> None:
 def test_container_that_does_not_stay_healthy_is_met_by_users(
     fresh: Rehearsed, options: tuple[str, ...], step: str, headline: str
 ) -> None:
-    """Behind the opening the run fails, says that traffic is open, and goes on from there."""
+    """If a container fails after the gate opened, the run fails, says that traffic is open, and can be resumed."""
     jobs = f"{fresh.practice.name}-jobs-1"
     moment = json.dumps(["the public address serves the target", ["docker", "stop", "--time", "0", jobs]])
     ran = fresh.run(*execute(fresh, "-p", "tests.engine.meddler", *options), environment={MEDDLE: moment})
@@ -109,7 +109,7 @@ def test_container_that_does_not_stay_healthy_is_met_by_users(
 
 
 def test_end_is_that_behind_the_gate(kills: Campaign, fresh: Rehearsed) -> None:
-    """Containers, names, env file, notes and people: the same, whichever way the target took its place."""
+    """Containers, names, env file, notes and messages are the same, whichever way the release was switched."""
     others = same_end.others(fresh)
     ran = fresh.run(*execute(fresh, "--close-gate-first"))
     assert ran.exit_code == 0, ran.terminal
@@ -125,7 +125,7 @@ def test_end_is_that_behind_the_gate(kills: Campaign, fresh: Rehearsed) -> None:
     ["middle:started beside the failed release:0.5", "began:/readyz answers at every api", "last:user traffic is held"],
 )
 def test_abandoned_it_leaves_the_failed_release_as_it_was(fresh: Rehearsed, moment: str) -> None:
-    """Only the target's containers go: the env file is as before to the byte, and the api has the same container."""
+    """Only the target's containers are removed: the env file is the same byte for byte, the api keeps its container."""
     before = state(fresh)
     killed = fresh.run("-p", "tests.engine.killer", *execute(fresh), environment={VARIABLE: moment})
     assert killed.exit_code == -9, killed.terminal

@@ -1,4 +1,4 @@
-"""Relaxing a schema for the target on a real PostgreSQL: no row is touched, and all of it is undone again."""
+"""Relaxing a schema for the target on a real PostgreSQL: no row is touched, and everything is undone again."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -60,7 +60,7 @@ MODELS = Models(
 
 
 def known(old: Copy, models: Models) -> TrialResult:
-    """What a trial tells of a schema that the code with these models knows."""
+    """Return what a trial finds about a schema that the code with these models knows."""
     beginning = old.beginning()
     code = TriedStatements(statements_of_models(models), beginning.path)
     return TrialResult(then=tuple(code.refused(*old.told(code.part))), then_catalog=beginning.catalog)
@@ -68,13 +68,13 @@ def known(old: Copy, models: Models) -> TrialResult:
 
 @pytest.fixture(scope="module")
 def then(server: Cluster) -> TrialResult:
-    """What a trial tells of the schema that the target knows."""
+    """What a trial finds about the schema that the target knows."""
     with database(server, BEFORE) as old:
         return known(old, MODELS)
 
 
 def built(copy: Copy, up: str, then: TrialResult, models: Models = MODELS) -> Bridge:
-    """The bridge for what `up` did, built. Raises Inconclusive where there is none."""
+    """Return the bridge for what `up` did. Raises Inconclusive if there is none."""
     defaults = {name: detail for kind, name, detail in then.then_catalog or () if kind == "default"}
     beginning, statements = copy.beginning(), list(statements_of(up))
     there, shapes = definitions_in(beginning.definitions or ()), shapes_in(beginning.shapes or ())
@@ -96,7 +96,7 @@ def built(copy: Copy, up: str, then: TrialResult, models: Models = MODELS) -> Br
 
 @pytest.mark.parametrize("kind", RELAXED)
 def test_relaxed_and_made_again(server: Cluster, then: TrialResult, kind: str) -> None:
-    """One statement each way; no row changes; the target's write is refused without, taken with, and told as a risk."""
+    """One statement each way; no row changes; only the bridge lets the target's write pass; it is named as a risk."""
     case = RELAXED[kind]
     with database(server, BEFORE, case.up) as copy:
         before, content = copy.dump(), copy.content()
@@ -118,7 +118,7 @@ def test_relaxed_and_made_again(server: Cluster, then: TrialResult, kind: str) -
 
 @pytest.mark.parametrize("kind", NEVER)
 def test_never_where_a_row_would_be_lost(server: Cluster, then: TrialResult, kind: str) -> None:
-    """Beside what could be relaxed stands what only rows, or a person, could bring back: no bridge."""
+    """If only rows or a person could bring something back, there is no bridge, even next to relaxable changes."""
     with database(server, BEFORE, NEVER[kind]) as copy:
         before = copy.dump()
         with pytest.raises(Inconclusive):
@@ -127,7 +127,7 @@ def test_never_where_a_row_would_be_lost(server: Cluster, then: TrialResult, kin
 
 
 def test_smallest(server: Cluster, then: TrialResult) -> None:
-    """Of three things that the range made stricter only the two that stand against the target are relaxed."""
+    """Of three constraints that the range tightened, only the two that block the target are relaxed."""
     up = (
         "ALTER TABLE orders ADD CONSTRAINT told CHECK (number IS NOT NULL), ADD CONSTRAINT small CHECK (amount < 3);"
         "ALTER TABLE orders ADD UNIQUE (id, number), ADD UNIQUE (room)"
@@ -157,7 +157,7 @@ DELETE FROM orders WHERE orders.number = 'five' RETURNING orders.id, orders.stat
 
 @pytest.mark.parametrize("kind", RENAMED)
 def test_old_names_beside_new_ones(server: Cluster, then: TrialResult, kind: str) -> None:
-    """Old and new rows are read and written by the old names, and read by the new; then all is as it was."""
+    """Old and new rows are read and written by the old names, and read by the new. Afterwards all is as before."""
     up, lifts, makes, new = RENAMED[kind]
     with database(server, BEFORE, "GRANT SELECT ON orders TO PUBLIC", up) as copy:
         before, content = copy.dump(), copy.content()
@@ -167,7 +167,7 @@ def test_old_names_beside_new_ones(server: Cluster, then: TrialResult, kind: str
         assert bridge.down == makes
         assert [each.rows for each in bridge.relaxed] == [""]
         assert copy.content() == content
-        server.must(copy.name, NEXT.format(2))  # the trial took numbers
+        server.must(copy.name, NEXT.format(2))  # the trial used up sequence numbers
         answers = server.must(copy.name, WRITES).splitlines()
         assert answers == ["3|new", "4|new|4", "5|new|5", "1|new", "3|new", "4|new", "5|new"]
         read = "SELECT number, amount FROM orders ORDER BY id"
@@ -210,13 +210,13 @@ SELECT id, customer, quantity FROM orders ORDER BY id FOR UPDATE OF orders;
 
 @pytest.fixture(scope="module")
 def then_whole(server: Cluster) -> TrialResult:
-    """The same of the schema before the column was moved out."""
+    """The same for the schema before the column was moved."""
     with database(server, WHOLE) as old:
         return known(old, WHOLE_MODELS)
 
 
 def test_column_moved_to_a_table_of_its_own(server: Cluster, then_whole: TrialResult) -> None:
-    """It is read and written by its old name, every row of it; what is new finds its place; then all is as it was."""
+    """The column is read and written by its old name, new rows find their place, and afterwards all is as before."""
     with database(server, WHOLE, SPLIT) as copy:
         before, content = copy.dump(), copy.content()
         bridge = built(copy, SPLIT, then_whole, WHOLE_MODELS)
@@ -255,7 +255,7 @@ def test_column_moved_to_a_table_of_its_own(server: Cluster, then_whole: TrialRe
 def test_column_moved_where_a_row_may_be_missing(
     server: Cluster, then_whole: TrialResult, instead: str, of: str
 ) -> None:
-    """A row without its value, a value twice, of another type or changed, or one that finds no place: no bridge."""
+    """No bridge for a missing value, a value twice, of another type or changed, or a row without a place."""
     up = SPLIT.replace(of, instead)
     assert up != SPLIT
     if "code" in up:

@@ -1,4 +1,4 @@
-"""A bridge in a small real production: found on a copy of its schema, built, and taken away, and no row is touched."""
+"""A bridge in a small real production: found on a copy of its schema, built and removed. No row is touched."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,20 +22,20 @@ WRITE = "INSERT INTO orders (number) VALUES ('new')"
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
-    """A production whose database is empty."""
+    """A production with an empty database."""
     with raised(tmp_path_factory, "bridge", DOCKERFILE, COMPOSE, write_histories) as found:
         yield found
 
 
 def proposal(context: Any) -> Proposal:
-    """What the runbook finds on a copy of its own."""
+    """Return what the runbook finds on a new copy."""
     copy = SchemaCopy(context)
     with context.database.remembering(), copy.removed_afterwards():
         return proposed(context, evidence.judged(context, copy), copy)
 
 
 def bridged(context: Any) -> Bridge | None:
-    """Let the runbook look for a bridge, and put what it finds on record."""
+    """Let the runbook look for a bridge, and record what it finds."""
     context.options = Options(strategy="bridge", because="nobody may lose an order")
     context.bridge_note = BridgeNote(context.production)
     found = proposal(context)
@@ -45,7 +45,7 @@ def bridged(context: Any) -> Bridge | None:
 
 
 def test_built_and_taken_away(here: Here, tmp_path: Path) -> None:
-    """The target's write is taken while it stands; a row against it is told; then the schema is what it was."""
+    """The target's write passes on the bridge, and a conflicting row is reported. Then the schema is as before."""
     with production(here, tmp_path, "demands") as context:
         dump = ("exec", "-T", "db", "pg_dump", "-s", "-U", "shop", "--restrict-key=x", "shop")
         before = [line for line in here.compose(*dump).splitlines() if not line.startswith("--")]
@@ -90,7 +90,7 @@ def test_built_and_taken_away(here: Here, tmp_path: Path) -> None:
         ("adds", None, "the target can use the schema as it is"),
     ],
 )
-def test_before_a_deploy(  # noqa: PLR0913, PLR0917 - what is deployed, and what is told of it
+def test_before_a_deploy(  # noqa: PLR0913, PLR0917 - what is deployed, and what is said about it
     here: Here,
     tmp_path: Path,
     history: str,
@@ -98,7 +98,7 @@ def test_before_a_deploy(  # noqa: PLR0913, PLR0917 - what is deployed, and what
     why_not: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It is tried on the schema that the release to deploy would leave, which production does not have yet."""
+    """The bridge is tried on the schema that the release to deploy would leave, which production does not have yet."""
     monkeypatch.setattr(Release, "pinned", lambda _release, _service: here.image)
     with production(here, tmp_path, history, at="0001") as context:
         fact = ReleaseFact.of(Built("v1", {"api": ImageName.parse(here.image)}, {"api": "sha256:" + "0" * 64}))
@@ -110,7 +110,7 @@ def test_before_a_deploy(  # noqa: PLR0913, PLR0917 - what is deployed, and what
 
 
 def test_lock_that_another_holds(here: Here, tmp_path: Path) -> None:
-    """The transaction waits no longer than the settings allow, and then nothing of it is done."""
+    """The transaction waits no longer than the settings allow, and then none of it is done."""
     with production(here, tmp_path, "demands") as context:
         assert bridged(context)
         context.settings.database = context.settings.database.model_copy(update={"lock_timeout": 0.5})
@@ -129,7 +129,7 @@ def test_lock_that_another_holds(here: Here, tmp_path: Path) -> None:
 
 
 def test_tried_on_one_copy_and_once(here: Here, tmp_path: Path) -> None:
-    """Verdict and bridge share a copy; the next run is told the same without one."""
+    """Verdict and bridge share a copy. The next run gives the same answer without one."""
     with production(here, tmp_path, "demands") as context:
         found = bridged(context)
         assert found
@@ -143,6 +143,6 @@ def test_tried_on_one_copy_and_once(here: Here, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("history", ["drops", "loops", "adds"])
 def test_none_is_proposed(here: Here, tmp_path: Path, history: str) -> None:
-    """A dropped column, rows that a migration read, and a schema that the target can use as it is."""
+    """A dropped column, rows that a migration read, and a schema that the target can use unchanged need no bridge."""
     with production(here, tmp_path, history) as context:
         assert bridged(context) is None

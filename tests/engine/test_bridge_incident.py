@@ -1,4 +1,4 @@
-"""The failed release's column that moved away and one that it renamed: bridged for the target, then mended forward."""
+"""The failed release moved one column and renamed another: bridged for the target, then fixed forward."""
 
 import hashlib
 import json
@@ -16,17 +16,17 @@ CHOSEN = ("--strategy", "bridge", "--because", "nobody may lose a note")
 
 
 def everything(here: Rehearsed, *names: str) -> list[list[str]]:
-    """Every row of the failed release's tables, the orders by whatever name they have."""
+    """Return every row of the failed release's tables, with the orders under the given names."""
     return [rows(here.practice, name) for name in (*names, "customers")]
 
 
 class TestBridge:
-    """Back by a bridge, on by a forward-fix."""
+    """Back with a bridge, on with a forward-fix."""
 
     incident = "forward-fix"
 
     def test_proposed_and_carried_out(self, scene: Scene) -> None:
-        """Nothing is lost: old and new orders are there by the target's names, and it takes more."""
+        """Nothing is lost: old and new orders are there by the target's names, and it accepts more."""
         here, left = scene
         before, content = state(here), everything(here, "orders")
         usual = here.run("--accept-loss", "0004_customers")
@@ -60,7 +60,7 @@ class TestBridge:
         assert json.loads(ledger[-1])["bridge"] == str(ran.entries[0]["incident"])
 
     def test_status_tells_of_it(self, scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
-        """For which release it stands, since when, and what takes it away."""
+        """The status shows the bridge's release, since when it exists, and what removes it."""
         here, _ = scene
         assert main(["status", "--settings", str(here.practice.settings), "--reports", str(here.reports)]) == 0
         seen = " ".join(capsys.readouterr().out.split())
@@ -68,7 +68,7 @@ class TestBridge:
         assert "the schema is relaxed as it was on the copy" in seen
 
     def test_taken_away_by_the_forward_fix(self, scene: Scene) -> None:
-        """It goes first, in its own transaction; every order, also of the time in between, is there afterwards."""
+        """The bridge is removed first, in a separate transaction. Every order remains, also those placed in between."""
         here, _ = scene
         content = everything(here, "orders__bridged")
         plan = here.run("--forward-fix", FIX)

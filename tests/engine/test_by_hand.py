@@ -1,4 +1,4 @@
-"""`script/rehearse --by-hand`: a broken production with a plan, rolled back by what the plan says to type."""
+"""`script/rehearse --by-hand`: a broken production with a plan, rolled back with the command that the plan shows."""
 
 import itertools
 import shlex
@@ -11,7 +11,7 @@ from tests.engine.conftest import ROOT, RUN_DEADLINE, docker
 
 
 def run(*command: str) -> str:
-    """What a command shows that must end well."""
+    """Return the output of a command that must succeed."""
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=RUN_DEADLINE, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -22,7 +22,7 @@ def running(name: str) -> str:
 
 
 def test_plan_is_carried_out_as_it_says(tmp_path: Path) -> None:
-    """The failed release stays up, nothing is changed; the command in the plan's last lines rolls it back."""
+    """The failed release stays up and nothing changes. The command in the plan's last lines rolls it back."""
     pytest = (sys.executable, "-m", "pytest", "features", "--reports", str(tmp_path / "reports"))
     said = run(*pytest, "--rehearse", "regression", "--rehearse-by-hand").splitlines()
     (name,) = {line.split()[0] for line in said if line.endswith(" stays up:")}

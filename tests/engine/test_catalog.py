@@ -1,4 +1,4 @@
-"""The catalog of a real PostgreSQL, as a release snapshot keeps it: the schema, in one order, and no data."""
+"""The catalog of a real PostgreSQL in a release snapshot: the schema in a fixed order, and no data."""
 
 from collections.abc import Iterator
 
@@ -46,12 +46,12 @@ def server() -> Iterator[Cluster]:
 
 
 def test_it_is_the_schema_in_one_order(server: Cluster) -> None:
-    """Tables, columns, constraints and labels with whole names; no view, no dropped column, and no row of a table."""
+    """Tables, columns, constraints and labels with full names; no view, no dropped column, no row of a table."""
     assert catalog_of(Direct(server)) == CATALOG
 
 
 def test_names_of_the_application_stand_for_nothing_of_the_servers(server: Cluster) -> None:
-    """A function and an operator of the same names, first in the search path of the user, are not called."""
+    """A function and an operator with the same names, first in the user's search path, are not called."""
     server.must(
         "shop",
         "CREATE SCHEMA trap; CREATE FUNCTION trap.format_type(oid, int) RETURNS text LANGUAGE sql AS $$SELECT 'trap'$$;"
@@ -64,7 +64,7 @@ def test_names_of_the_application_stand_for_nothing_of_the_servers(server: Clust
 
 
 def test_database_with_more_than_is_kept(server: Cluster) -> None:
-    """It is not known, rather than half known."""
+    """A catalog that is too large is unknown, not half known."""
     columns = ", ".join(f"c{number} int" for number in range(1500))
     server.must("shop", "".join(f"CREATE TABLE wide{number} ({columns});" for number in range(14)))
     try:

@@ -1,4 +1,4 @@
-"""The configuration was changed after the target was validated: the rollback names it, and leaves it as it is."""
+"""The configuration changed after the target was validated: the rollback reports it and leaves it unchanged."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ DRIFT = {
 
 
 def with_another_configuration(broken: Rehearsed) -> Rehearsed:
-    """The production, brought up once more on a configuration that is another."""
+    """Return the production after it was brought up again with a different configuration."""
     practice = broken.practice
     compose = practice.server / "docker-compose.yml"
     text = compose.read_text().replace("mem_limit: 256m", "mem_limit: 255m", 1)
@@ -37,13 +37,13 @@ def with_another_configuration(broken: Rehearsed) -> Rehearsed:
 
 @pytest.fixture(scope="module")
 def drifted(broken: Rehearsed) -> Rehearsed:
-    """The production on which `regression` was planted, on another configuration than its target was validated with."""
+    """Production with `regression` planted, and a configuration that differs from the target's validation."""
     return with_another_configuration(broken)
 
 
 @pytest.fixture
 def to_restore(shop: Shop, tmp_path: Path) -> Rehearsed:
-    """The same, planted anew."""
+    """The same, planted again."""
     return with_another_configuration(shop.plant("regression", tmp_path)[0])
 
 
@@ -52,7 +52,7 @@ def snapshot(here: Rehearsed) -> Path:
 
 
 def test_validation_kept_the_configuration(broken: Rehearsed) -> None:
-    """The snapshot is the file that the ledger names, for its owner alone, without a value of the env file in it."""
+    """The snapshot is the file that the ledger names, readable only by its owner, without a value of the env file."""
     file = snapshot(broken)
     assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
     kept = json.loads(file.read_text())
@@ -66,12 +66,12 @@ def test_validation_kept_the_configuration(broken: Rehearsed) -> None:
 
 
 def unmoved(here: Rehearsed) -> dict[str, object]:
-    """What a plan must leave alone. Containers of the failed release end, and start again, by themselves."""
+    """Return what a plan must not change. Containers of the failed release stop and start again on their own."""
     return {name: value for name, value in state(here).items() if name != "started"}
 
 
 def test_plan_names_what_differs(drifted: Rehearsed) -> None:
-    """Key by key, in the terminal, the journal and the page; a secret's value in none of them, and nothing changed."""
+    """Each key is in the terminal, the journal and the page, secret values are in none of them, and nothing changes."""
     before = unmoved(drifted)
     plan = drifted.run()
     assert plan.exit_code == 0, plan.terminal
@@ -85,7 +85,7 @@ def test_plan_names_what_differs(drifted: Rehearsed) -> None:
 
 
 def test_plan_with_the_configuration_decides_and_changes_nothing(drifted: Rehearsed) -> None:
-    """What goes back is named, by Compose's own reading of the files as they will be; no secret is shown."""
+    """The restored files are named, as Compose reads them after the change. No secret is shown."""
     before = unmoved(drifted)
     plan = drifted.run("--with-configuration")
     assert plan.exit_code == 0, plan.terminal
@@ -100,7 +100,7 @@ def test_plan_with_the_configuration_decides_and_changes_nothing(drifted: Rehear
 
 
 def test_rollback_leaves_it_and_keeps_it_anew(drifted: Rehearsed) -> None:
-    """The target runs with the configuration as it is, and is known good with that from then on."""
+    """The target runs with the current configuration, and is known good with it from then on."""
     compose, kept = (drifted.practice.server / "docker-compose.yml").read_text(), snapshot(drifted).read_text()
     rollback = drifted.run("--execute", drifted.practice.name)
     assert rollback.exit_code == 0, rollback.terminal
@@ -116,7 +116,7 @@ def test_rollback_leaves_it_and_keeps_it_anew(drifted: Rehearsed) -> None:
 
 
 def test_rollback_with_the_configuration_restores_it(to_restore: Rehearsed) -> None:
-    """Compose file and env file are what they were; what was there is kept, other services keep their containers."""
+    """Compose file and env file are restored, the replaced ones are kept, and other services keep their containers."""
     here, server = to_restore, to_restore.practice.server
     others = {name: each for name, each in here.ids().items() if "-api-" not in name and "-jobs-" not in name}
     rollback = here.run("--with-configuration", "--execute", here.practice.name)

@@ -1,4 +1,4 @@
-"""What a real PostgreSQL tells of its rows, for restore points and losses: nothing written is missed."""
+"""Restore points and losses on a real PostgreSQL: no write is missed."""
 
 import csv
 import io
@@ -28,15 +28,15 @@ INSERT INTO audit.lines VALUES (1); INSERT INTO days VALUES ('2025-12-18');
 
 
 class Direct(Database):
-    """The same questions to a PostgreSQL outside of a container."""
+    """The same queries to a PostgreSQL outside of a container."""
 
     def __init__(self, server: Cluster) -> None:
         self._server = server
         self._given = DatabaseSettings(user="postgres", name="shop")
 
     def ask(self, query: str, *, deadline: float | None = None) -> list[list[str]]:
-        """As Database does."""
-        # As the runbook's own command has it: all of one -c is one transaction.
+        """Query as Database does."""
+        # Like the runbook's own command: all statements of one -c are one transaction.
         options = ("--no-psqlrc", "--quiet", "--csv", "--tuples-only", "--set", "ON_ERROR_STOP=1", "--command", query)
         psql, socket = str(self._server.programs / "psql"), str(self._server.socket)
         argv = [psql, "-U", "postgres", "-h", socket, "-d", "shop", *options]
@@ -48,7 +48,7 @@ class Direct(Database):
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Cluster]:
-    """A PostgreSQL with a database `shop`, and another one beside it."""
+    """A PostgreSQL with a database `shop`, and another one next to it."""
     with cluster() as found:
         found.must("postgres", "CREATE DATABASE shop;")
         found.must("postgres", "CREATE DATABASE other;")
@@ -71,7 +71,7 @@ def server() -> Iterator[Cluster]:
     ],
 )
 def test_whatever_is_written_is_seen(server: Cluster, sql: str) -> None:
-    """Rows that come, go or change in any table, also as many as before, and large objects."""
+    """Inserts, deletes and updates in any table are seen, also if the row count stays the same, and large objects."""
     database = Direct(server)
     before = read_state(database, 60)
     assert before.snapshot
@@ -93,7 +93,7 @@ def test_whatever_is_written_is_seen(server: Cluster, sql: str) -> None:
     ],
 )
 def test_what_writes_no_row_of_this_database_is_let_pass(server: Cluster, database: str, sql: str) -> None:
-    """The WAL moves with all of these."""
+    """These writes move the WAL, but change no row of this database."""
     shop = Direct(server)
     server.must("shop", "SELECT lo_unlink(oid) FROM pg_largeobject_metadata")
     before = read_state(shop, 60)
@@ -102,7 +102,7 @@ def test_what_writes_no_row_of_this_database_is_let_pass(server: Cluster, databa
 
 
 def test_losses_are_counted_by_reading_alone(server: Cluster) -> None:
-    """Rows are counted in their tables, and in those that a foreign key would empty with them; types are compared."""
+    """Rows are counted in their tables, and in those that a foreign key would empty with them. Types are compared."""
     server.must("shop", "TRUNCATE customers CASCADE; INSERT INTO customers VALUES (1, 'a');")
     server.must("shop", "INSERT INTO orders VALUES (1, 1, 'x'), (2, 1, NULL); INSERT INTO audit.lines VALUES (1), (2)")
     sql = """
@@ -130,7 +130,7 @@ def test_losses_are_counted_by_reading_alone(server: Cluster) -> None:
 
 
 def test_every_table_that_must_be_in_a_dump_is_named_there(server: Cluster, tmp_path: Path) -> None:
-    """Partitioned tables have no data of their own; names of schema, table and owner may have spaces."""
+    """Partitioned tables have no data themselves. Names of schema, table and owner may contain spaces."""
     server.must(
         "shop", 'CREATE ROLE "shop owner"; CREATE SCHEMA "my schema"; CREATE TABLE "my schema"."odd name" (i int)'
     )

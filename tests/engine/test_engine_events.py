@@ -1,4 +1,4 @@
-"""The events of a real engine: a container's death, start and health end a pause at once."""
+"""The events of a real engine: a container's death, start and health end a wait at once."""
 
 import threading
 import time
@@ -14,14 +14,14 @@ from runbook.polling import wait_for
 from tests.engine.conftest import docker
 from tests.support.parts import Heard
 
-LONG = 30.0  # seconds, which no test waits for
+LONG = 30.0  # seconds, longer than any test waits
 PROJECT = f"events-{uuid.uuid4().hex[:6]}"
 HEALTH = ("--health-cmd", "test -e /tmp/well", "--health-interval", "1s", "--health-retries", "1")
 
 
 @pytest.fixture
 def container() -> Iterator[str]:
-    """A container of a Compose project, by its labels."""
+    """A container with the labels of a Compose project."""
     labels = ("--label", f"com.docker.compose.project={PROJECT}")
     name = docker("run", "--detach", "--init", *labels, *HEALTH, BASE_IMAGE, "sleep", "600")
     yield name
@@ -39,7 +39,7 @@ def container() -> Iterator[str]:
 def test_wait_ends_when_it_happens(
     container: str, command: str, members: tuple[str, ...], wanted: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No poll sees it: there is one look before, and others only when the engine has told of something."""
+    """The change is found without polling: one look before it, and others only after an event."""
     monkeypatch.setattr("runbook.polling._SELDOM", LONG)
     host = LocalHost({}, Heard())
     started = (host.engine.container(container, 10) or {})["State"]["StartedAt"]

@@ -1,4 +1,4 @@
-"""The way in, on a real production: init, doctor and plan; and plans whose settings leave a part out, or all."""
+"""First use on a real production: init, doctor and plan, and plans whose settings leave out one part, or all."""
 
 import os
 import re
@@ -18,7 +18,7 @@ Scene = tuple[Rehearsed, Planted]
 
 
 def without(here: Rehearsed, *sections: str) -> str:
-    """The settings of this production without these sections."""
+    """Return this production's settings without these sections."""
     text = here.practice.settings.read_text()
     for name in sections:
         text = re.sub(rf"^\[{re.escape(name)}\]\n(?:.+\n)*\n?", "", text, flags=re.MULTILINE)
@@ -32,13 +32,13 @@ def planned(here: Rehearsed, folder: Path, text: str, *arguments: str) -> Ran:
 
 
 def not_configured(ran: Ran) -> set[str]:
-    """What the steps that were not configured say of it."""
+    """Return what the steps that were not configured say about that."""
     ended = [entry for entry in ran.of_kind("step ended") if entry["outcome"] == "not configured"]
     return {str(entry["detail"]) for entry in ended}
 
 
 class TestPartsLeftOut:
-    """Each part alone, and all at once: the plan goes on to its end, and says what follows."""
+    """Each part is left out separately, and all at once: the plan completes, and says what follows."""
 
     incident = "regression"
 
@@ -57,7 +57,7 @@ class TestPartsLeftOut:
         ids=lambda value: "+".join(value) if value and isinstance(value[0], str) else "",
     )
     def test_one_part(self, scene: Scene, tmp_path: Path, sections: list[str], absent: list[Absent]) -> None:
-        """The strategy is found all the same, and nothing is asked of what is not there."""
+        """The strategy is still found, and a part that is not configured is never queried."""
         ran = planned(scene[0], tmp_path, without(scene[0], *sections))
         assert ran.exit_code == 0, ran.terminal
         assert not_configured(ran) == {each.told for each in absent}
@@ -65,7 +65,7 @@ class TestPartsLeftOut:
         assert ran.of_kind("closed")[-1]["outcome"] == "planned"
 
     def test_no_gate(self, scene: Scene, tmp_path: Path) -> None:
-        """The public address is looked at; nothing is paused, and users are said to meet the switch."""
+        """The public address is probed; nothing is paused, and the plan says that users will notice the switch."""
         text = re.sub(
             r"^(pause|resume|state|hold) = .+\n", "", scene[0].practice.settings.read_text(), flags=re.MULTILINE
         )
@@ -76,7 +76,7 @@ class TestPartsLeftOut:
         assert ran.of_kind("availability") != []
 
     def test_no_database(self, scene: Scene, tmp_path: Path) -> None:
-        """A person is asked once; with the word the plan goes on."""
+        """A person is asked once. With the answer, the plan continues."""
         text = without(scene[0], "database", "migrations")
         asked = planned(scene[0], tmp_path, text)
         assert asked.exit_code == 6, asked.terminal
@@ -85,7 +85,7 @@ class TestPartsLeftOut:
         assert not_configured(ran) == {Absent.DATABASE.told}
 
     def test_only_the_project(self, scene: Scene, tmp_path: Path) -> None:
-        """Carried out: production runs the target, and the record says what nobody looked at."""
+        """Executed: production runs the target, and the record says what was not checked."""
         kept = without(scene[0], "registry", "database", "migrations", "traffic", "health", "metrics", "logs",
                        "switches.exports", "announcement", "ticket", "incident_log")  # fmt: skip
         word = ("--no-migrations", "--because", "this release has none")
@@ -97,12 +97,12 @@ class TestPartsLeftOut:
 
 
 class TestDatabaseElsewhere:
-    """The database is asked by its URL, with the programs of an image on the host; nothing of it is in the project."""
+    """The database is reached by its URL, with programs of an image on the host. It is not in the Compose project."""
 
     incident = "breaking-migration"
 
     def test_schema_goes_back_behind_a_restore_point(self, scene: Scene, tmp_path: Path) -> None:
-        """Judged, dumped, read back and downgraded; the password is in no command, and in no file of the record."""
+        """Judged, dumped, read back and downgraded. The password is in no command and in no file of the record."""
         here = scene[0]
         container = f"{here.practice.name}-db-1"
         told = "{{.Config.Image}} {{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
@@ -129,19 +129,19 @@ class TestDatabaseElsewhere:
 
 
 def called(here: Rehearsed, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The command, as the user who deploys has it: with docker's own login."""
+    """Run the command as the deploying user does, with docker's login."""
     environment = os.environ | {"DOCKER_CONFIG": str(here.practice._layout.docker_config), "COLUMNS": "80"}
     command = [sys.executable, "-m", "runbook", *arguments]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
 
 class TestEntrance:
-    """A clone, a production that this repository has no settings of, and three commands."""
+    """A clone, a production without settings in this repository, and three commands."""
 
     incident = "regression"
 
     def test_init_doctor_plan(self, scene: Scene, tmp_path: Path) -> None:
-        """The settings load, hold no secret and say what is there; doctor and plan work with them as they are."""
+        """The settings load, contain no secret and describe production. doctor and plan work with them unchanged."""
         here, settings = scene[0], tmp_path / "runbook.toml"
         ids, env_file = here.ids(), here.env_file.read_bytes()
         begun = called(here, "init", str(here.practice.server), "--settings", str(settings))

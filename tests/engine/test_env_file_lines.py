@@ -1,4 +1,4 @@
-"""Env-file lines against `docker compose config`: the value of each, and the change of each, are what Compose says."""
+"""Env-file lines compared with `docker compose config`: each value, and the result of changing it."""
 
 import json
 import os
@@ -20,7 +20,7 @@ CASES = [named(statement, number) for number, statement in enumerate(statements(
 
 
 def compose(folder: Path, *arguments: str) -> str:
-    """What Compose prints of the project in that folder, asked as a person would."""
+    """Return Compose's output for the project in that folder."""
     argv = ("docker", "compose", "-p", "shop", "--env-file", ".env", *arguments)
     kept = ("PATH", "HOME", "DOCKER_CONFIG")
     environment = {name: os.environ[name] for name in kept if name in os.environ}
@@ -28,7 +28,7 @@ def compose(folder: Path, *arguments: str) -> str:
 
 
 def truth(folder: Path, names: list[str]) -> dict[str, str]:
-    """What Compose puts in the place of `${NAME}`, for each of these names that can stand there."""
+    """Return what Compose substitutes for `${NAME}`, for each of these names that can be used there."""
     asked = {name: "${" + name + "-(not set)}" for name in names}
     project = {"services": {"api": {"image": "api", "environment": asked}}}
     (folder / "project.json").write_text(json.dumps(project))
@@ -52,13 +52,13 @@ def unmarked(text: str) -> str:
 
 
 def test_there_are_enough_lines() -> None:
-    """The list is as long as it is said to be."""
+    """The list has at least 105 lines."""
     assert len(CASES) >= 105
 
 
 @pytest.mark.parametrize("front", [pytest.param(b"", id="plain"), pytest.param(BOM, id="byte-order-mark")])
 def test_no_value_differs(tmp_path: Path, front: bytes) -> None:
-    """Every value is the one that Compose puts in the place of its name."""
+    """Every value is the one that Compose substitutes."""
     there = on_host(tmp_path, front + as_bytes("\n".join(unmarked(text) for text, _ in CASES)))
     read = there.read().values
     by_name = truth(tmp_path, [name for name in read if name.replace("_", "").isalnum()])
@@ -73,7 +73,7 @@ def test_no_value_differs(tmp_path: Path, front: bytes) -> None:
 
 
 def test_every_change_is_right(tmp_path: Path) -> None:
-    """Each value is replaced in its place; every other byte, and every other value, is as before."""
+    """Each value is replaced in place. Every other byte and every other value stays the same."""
     pieces = [text for text, _ in CASES]
     there = on_host(tmp_path, as_bytes("\n".join(map(unmarked, pieces))))
     env_file = there.read()
@@ -83,7 +83,7 @@ def test_every_change_is_right(tmp_path: Path) -> None:
         if "«" not in text:
             continue
         start, _, rest = text.partition("«")
-        # The old value's place, and nothing else.
+        # Exactly the old value's place.
         pieces[number] = f"{start}{NEW}{rest.partition('»')[2]}"
         content = there.with_value(env_file, name, NEW)
         assert content == as_bytes("\n".join(map(unmarked, pieces))), text

@@ -1,4 +1,4 @@
-"""Productions that were not made for this runbook, as a new user meets them: init, doctor, validate, plan, rollback."""
+"""Productions that were not made for this runbook, as a new user: init, doctor, validate, plan, rollback."""
 
 import os
 import shutil
@@ -24,18 +24,18 @@ pytestmark = campaign
 
 @dataclass(frozen=True)
 class Story:
-    """A bad release of an example, what a person decides about it, and what must be so at the end."""
+    """A bad release of an example, the person's decision about it, and the expected final state."""
 
     name: str
     bad: str
     decides: tuple[str, ...]
-    #: What the first plan asks for in the settings, under `[migrations]`.
+    #: The settings that the first plan asks for, in `[migrations]`.
     knows: str = ""
     ends: Callable[[Raised], bool] = lambda _raised: True
 
 
 def columns(raised: Raised, table: str) -> str:
-    """The columns of a table of the production."""
+    """Return the columns of a table of the production."""
     asking = (
         "SELECT string_agg(column_name, ' ' ORDER BY column_name) FROM information_schema.columns WHERE table_name ="
     )
@@ -55,7 +55,7 @@ FLASK = Story("flask", "2024.2", (), "at_start = false", lambda raised: columns(
 
 @pytest.fixture
 def raised(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Raised]:
-    """The example with its first release live; removed at the end."""
+    """The example with its first release live. It is removed at the end."""
     story: Story = request.param
     if story.name == "node" and shutil.which("npm") is None:
         pytest.skip("npm is not here")
@@ -73,7 +73,7 @@ def raised(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def typed(raised: Raised, *words: str, code: int) -> str:
-    """Type `runbook …` in a folder of the user's own, with docker's own login; the output."""
+    """Run `runbook …` in a folder of the user, with docker's login, and return the output."""
     folder = raised.folder / "operator"
     folder.mkdir(exist_ok=True)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "RUNBOOK"))}
@@ -96,7 +96,7 @@ def typed(raised: Raised, *words: str, code: int) -> str:
     indirect=["raised"],
 )
 def test_new_user_comes_from_init_to_a_rollback(raised: Raised, story: Story) -> None:
-    """With the file that init wrote, and the key that a plan asks for. doctor finds one problem: no validation."""
+    """The file from init and the key that the plan asks for suffice. doctor reports one problem: no validation."""
     said = [typed(raised, "init", str(raised.server), code=0)]
     settings = raised.folder / "operator" / "runbook.toml"
     assert load(settings).project.env_file == raised.example.env_file

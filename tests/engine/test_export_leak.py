@@ -1,4 +1,4 @@
-"""The incident `export-leak`: switched off, felt by everybody, on the release that runs, and switched on again."""
+"""The incident `export-leak`: the switch is turned off for everybody, on the running release, and on again."""
 
 import json
 import subprocess
@@ -26,7 +26,7 @@ LIVE = "2025-12-15-rc1"
 
 
 class InStore(NamedTuple):
-    """A switch in a secret store: what the settings say of it, the login for a run, and what the store says now."""
+    """A switch in a secret store: its settings, the login for a run, and its current value in the store."""
 
     address: str
     section: str
@@ -68,12 +68,12 @@ def in_ssm() -> Iterator[InStore]:
 
 
 class TestExportLeak:
-    """The export answers strangers, who ask 20 times a second while it is switched off."""
+    """The export answers strangers, who send 20 requests per second while it is switched off."""
 
     incident = "export-leak"
 
     def statuses(self, here: Rehearsed) -> dict[str, set[int]]:
-        """How exports and reports answer, without credentials and with."""
+        """Return the statuses of exports and reports, without credentials and with them."""
         line = next(line for line in here.env_file.read_text().splitlines() if "USER_TOKEN=" in line)
         token = line.partition("=")[2].split("#")[0].strip().strip("'\"")
         found = {}
@@ -98,14 +98,14 @@ class TestExportLeak:
         return [docker("inspect", "--format", "{{.Image}}", name) for name in names]
 
     def test_unknown_switch(self, scene: Scene) -> None:
-        """A switch that no setting names is refused with those that there are, and nothing changes."""
+        """A switch that the settings do not name is refused with the known ones, and nothing changes."""
         here, _ = scene
         before = state(here)
         ran = here.run("-m", "emergency", "--disable", "imports", "--execute", here.practice.name)
         held(here, before, ran, "no switch imports in the settings (there are: exports)")
 
     def test_plan_changes_nothing(self, scene: Scene) -> None:
-        """A plan shows how it would be switched off, and the leak goes on."""
+        """A plan shows how the switch would be turned off, and the leak continues."""
         here, _ = scene
         before = state(here)
         plan = here.run("-m", "emergency")
@@ -115,10 +115,10 @@ class TestExportLeak:
         assert 200 in self.statuses(here)["stranger"]
 
     def test_switched_off(self, scene: Scene) -> None:
-        """Exports and reports are 404 for everybody, on the same release, whatever the env file's tag says."""
+        """Exports and reports are 404 for everybody, on the same release, whatever tag the env file has."""
         here, _ = scene
         ids, images = here.ids(), self.image_ids(here)
-        # Somebody has prepared the next deploy: the tag in the env file is not the one that runs (trap 1).
+        # Somebody has prepared the next deploy: the tag in the env file is not the running one (trap 1).
         text = here.env_file.read_text()
         here.env_file.write_text(text.replace("IMAGE_TAG=2025-12-22-rc1", f"IMAGE_TAG={LIVE}"))
         prepared = here.env_file.read_bytes()
@@ -155,7 +155,7 @@ class TestExportLeak:
         assert Path(kept.path).read_bytes() == prepared
 
     def test_stopped_while_requests_wait(self, scene: Scene) -> None:
-        """Killed when the gate holds, it says so; gone on with, the switch is turned, and the gate open."""
+        """A run killed while the gate holds says so. Resumed, it turns the switch, and the gate opens."""
         here, _ = scene
         turn = ("-m", "emergency", "--enable", "exports")
         settings = ("--settings", str(here.practice.settings), "--reports", str(here.reports))
@@ -187,7 +187,7 @@ class TestExportLeak:
         assert off.exit_code == 0, off.terminal
 
     def test_switched_on_again(self, scene: Scene) -> None:
-        """--enable takes it back: users with credentials are served, on the same release."""
+        """--enable restores access: users with credentials are served, on the same release."""
         here, _ = scene
         images = self.image_ids(here)
         ran = here.run("-m", "emergency", "--enable", "exports", "--execute", here.practice.name)
@@ -202,7 +202,7 @@ class TestExportLeak:
     def test_switched_off_and_on_in_a_store(
         self, scene: Scene, tmp_path: Path, store: Callable[[], AbstractContextManager[InStore]]
     ) -> None:
-        """Store, its copy in the env file, and the containers follow; the store's login is on no record."""
+        """The store, its copy in the env file and the containers change together. The store's login is on no record."""
         here, _ = scene
         with store() as switch:
             settings = tmp_path / "runbook.toml"

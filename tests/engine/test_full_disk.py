@@ -1,7 +1,7 @@
-"""The disk with the records fills up in the middle of a run: the record is closed all the same, and says so.
+"""The disk with the records fills up in the middle of a run: the record is still closed, and says so.
 
-Needs no engine (`docker` is the one of tests/harness), but root: a disk that is full is mounted, a tmpfs. Hence it
-stands here, with the tests that need more than Python, and `script/test --fast` leaves it out.
+The tests need no engine (`docker` is the one of tests/harness), but they need root, because they mount a small tmpfs.
+That is why they are with the engine tests, and `script/test --fast` leaves them out.
 """
 
 import subprocess
@@ -18,7 +18,7 @@ from tests.support.keeping import keep
 FILLING = scenario("Filling", "When the disk fills up", "Then all is well", tags="@provides:filled")
 LATER = scenario("Later", "When a file is made", tags="@provides:made")
 TALKING = scenario("Talking", "When very much is said", "Then all is well", tags="@provides:said")
-# What it prints goes into the journal: more than may still fit into the last page that the journal has.
+# Its output goes into the journal: more than may fit into the last page that the journal has.
 _FILL = """
 
 @when("the disk fills up")
@@ -33,12 +33,12 @@ def very_much_said(context) -> Action:
     command = Command(("sh", "-c", "yes | head --bytes {much}"), 50, {folder!r})
     return Action(ActionName.BRING_UP, "very much is said", (command,))
 """
-_ROOM = 2 * 1024 * 1024  # bytes, besides the reserve
+_ROOM = 2 * 1024 * 1024  # bytes, in addition to the reserve
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path, zygote: Zygote) -> Iterator[Runbook]:
-    """A runbook whose reports lie on a disk of its own that holds little more than the reserve."""
+    """A runbook whose reports are on a separate disk with little more than the reserve."""
     runbook = Runbook(tmp_path, zygote)
     reports = tmp_path / "reports"
     reports.mkdir()
@@ -49,12 +49,12 @@ def small_disk(tmp_path: Path, zygote: Zygote) -> Iterator[Runbook]:
         steps.write_text(steps.read_text() + _FILL.format(folder=str(tmp_path), much=_ROOM + 1))
         yield runbook
     finally:
-        # Lazily: where a run hangs and is killed, a file may be open still.
+        # Lazily, because a run that hung and was killed may still have a file open.
         subprocess.run(["umount", "--lazy", str(reports)], check=True)
 
 
 def test_record_is_closed_on_a_full_disk(small_disk: Runbook) -> None:
-    """The step fails, nothing more is changed, the journal is whole, the page is there, and production is told."""
+    """The step fails, nothing more changes, the journal and the page are complete, and production's state is shown."""
     small_disk.feature("1.feature", FILLING, LATER)
     ran = small_disk.run("features", "--execute", "shop")
     assert ran.exit_code == 1, ran.terminal
@@ -75,7 +75,7 @@ def test_record_is_closed_on_a_full_disk(small_disk: Runbook) -> None:
 
 
 def test_output_that_does_not_fit_stops_nothing(small_disk: Runbook) -> None:
-    """Where the whole of an output does not fit, the record says so, keeps its end, and the run goes on to its end."""
+    """If an output does not fit, the record says so and keeps its end, and the run completes."""
     small_disk.feature("1.feature", TALKING, LATER)
     ran = small_disk.run("features", "--execute", "shop")
     assert ran.exit_code == 0, ran.terminal
@@ -88,7 +88,7 @@ def test_output_that_does_not_fit_stops_nothing(small_disk: Runbook) -> None:
 
 
 def test_incident_goes_on_when_there_is_room_again(small_disk: Runbook) -> None:
-    """With room again the same incident is resumed and comes to its end."""
+    """Once there is room again, the same incident is resumed and completes."""
     small_disk.feature("1.feature", FILLING, LATER)
     small_disk.run("features", "--execute", "shop")
     (small_disk.folder / "reports" / ".filler").unlink()
@@ -99,7 +99,7 @@ def test_incident_goes_on_when_there_is_room_again(small_disk: Runbook) -> None:
 
 
 def test_run_that_could_not_be_closed_is_not_begun(small_disk: Runbook) -> None:
-    """Where there is no room for the record, nothing is begun: one line says so."""
+    """Without room for the record, nothing is begun, and one line says so."""
     small_disk.feature("1.feature", FILLING, LATER)
     subprocess.run(
         ["dd", "if=/dev/zero", f"of={small_disk.folder}/reports/.filler", "bs=4096"], capture_output=True, check=False

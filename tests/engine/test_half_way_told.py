@@ -1,4 +1,4 @@
-"""Where a migration that failed has left a real PostgreSQL: told against both ends, with a way on and a way back."""
+"""A migration failed on a real PostgreSQL: the report compares the schema with both ends, and shows both ways out."""
 
 import subprocess
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def server() -> Iterator[Cluster]:
 
 
 def context(server: Cluster, folder: Path) -> Any:
-    """A production at r3, with two revisions to undo, whose target was validated at r1."""
+    """Return a production at r3, with two revisions to undo. The target was validated at r1."""
     server.must("postgres", "DROP DATABASE IF EXISTS shop")
     server.must("postgres", "CREATE DATABASE shop")
     server.must("shop", TARGET)
@@ -70,7 +70,7 @@ def image_json(*known: str, **more: Any) -> dict[str, Any]:
 
 
 def stopped(parts: Any, server: Cluster, done: str) -> tuple[CheckFailed, HalfWay]:
-    """What is raised where a downgrade has done this much when it fails."""
+    """Return the error and the fact of a downgrade that fails after it has done this much."""
 
     def downgrade() -> None:
         with half_way.told(parts, Direction.DOWNGRADE, "r1"):
@@ -83,7 +83,7 @@ def stopped(parts: Any, server: Cluster, done: str) -> tuple[CheckFailed, HalfWa
 
 
 def test_nothing_stayed(server: Cluster, tmp_path: Path) -> None:
-    """One transaction: as before; on with --resume, back by starting what was stopped."""
+    """One transaction: the schema is unchanged. --resume continues; starting what was stopped goes back."""
     error, fact = stopped(context(server, tmp_path), server, "")
     assert fact.untouched
     assert error.seen.startswith("the downgrade ended with exit code 1: value too long; nothing of it stayed:")
@@ -94,7 +94,7 @@ def test_nothing_stayed(server: Cluster, tmp_path: Path) -> None:
 
 
 def test_half_way(server: Cluster, tmp_path: Path) -> None:
-    """A statement that was committed by itself: the revision says r3 still, and the catalog tells."""
+    """A statement was committed on its own: the revision still says r3, and the catalog shows the difference."""
     error, fact = stopped(context(server, tmp_path), server, "ALTER TABLE orders DROP COLUMN note")
     assert fact.stands_between
     assert fact.changed == ("column public.orders.note is gone",)
@@ -107,7 +107,7 @@ def test_half_way(server: Cluster, tmp_path: Path) -> None:
 
 
 def test_between_two_revisions(server: Cluster, tmp_path: Path) -> None:
-    """Each revision in a transaction of its own: the first went through, and it is gone on with from there."""
+    """Each revision has its own transaction: the first one passed, and the incident is resumed from there."""
     parts = context(server, tmp_path)
     error, fact = stopped(
         parts, server, "ALTER TABLE orders DROP COLUMN more; UPDATE alembic_version SET version_num = 'r2'"
@@ -115,13 +115,13 @@ def test_between_two_revisions(server: Cluster, tmp_path: Path) -> None:
     assert (fact.untouched, fact.stands_between) == (False, False)
     assert "1 of 2 revisions went through: the database is at r2, between r3 and r1" in error.seen
     assert error.next_step.index(fact.way_on) < error.next_step.index(fact.way_back)
-    # A second try is held against the schema from before the first one.
+    # A second attempt is compared with the schema from before the first one.
     _, again = stopped(parts, server, "")
     assert again.changed == ("column public.orders.more is gone",)
 
 
 def test_forward_fix_that_fails(server: Cluster, tmp_path: Path) -> None:
-    """The same on the way forward: what was undone is told, and so is what stayed."""
+    """The same on the way forward: both what was undone and what stayed is reported."""
     parts = context(server, tmp_path)
 
     def upgrade(done: str) -> None:
@@ -138,7 +138,7 @@ def test_forward_fix_that_fails(server: Cluster, tmp_path: Path) -> None:
 
 
 def test_what_it_destroys_is_kept_once(server: Cluster, tmp_path: Path) -> None:
-    """Written before the downgrade, for its owner alone; not again on half of the way; put back by its command."""
+    """Kept before the downgrade, readable only by the owner; not kept again half way; restored by its command."""
     parts = context(server, tmp_path)
     server.must("shop", "INSERT INTO orders VALUES (1, 'a', 'kept', 'too')")
     parts.incident.execute(kept_rows.keeping(parts), parts.host)
@@ -160,7 +160,7 @@ def test_what_it_destroys_is_kept_once(server: Cluster, tmp_path: Path) -> None:
 
 
 def test_database_that_does_not_answer(server: Cluster, tmp_path: Path) -> None:
-    """Not known is said so, with the way back."""
+    """An unknown state is reported as unknown, with the way back."""
     parts = context(server, tmp_path)
     parts.database.revisions = parts.database.ask = lambda *_arguments, **_options: unanswered()
     parts.incident.record_fact("schema before", {"revisions": ["r3"], "catalog": []})
@@ -171,5 +171,5 @@ def test_database_that_does_not_answer(server: Cluster, tmp_path: Path) -> None:
 
 
 def unanswered() -> None:
-    """What a database does that is gone."""
+    """Raise the error of a database that does not answer."""
     raise Inconclusive("no answer", "look at it")

@@ -1,4 +1,4 @@
-"""The image probe on real images: current versions, Debian's old ones, and migration projects good and bad."""
+"""The image probe on real images: current versions, Debian's old ones, and good and bad migration projects."""
 
 import shutil
 import signal
@@ -87,7 +87,7 @@ class Images:
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Images]:
-    """Images with all projects on current and on old versions, built here and removed at the end."""
+    """Images with all projects, on current and on old versions, built here and removed at the end."""
     engine = Engine(tmp_path_factory.mktemp("docker"))
     plan = plan_parts(engine)
     build_parts(engine, plan, "probe-test", Stages(print))
@@ -132,11 +132,11 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Images]:
 
 @pytest.fixture(params=["current", pytest.param("old", marks=campaign)])
 def image(images: Images, request: pytest.FixtureRequest) -> str:
-    """The image with all projects: with current versions, and in the campaign with old ones."""
+    """The image with all projects: with current versions, and in the campaign also with old ones."""
     return images.tags[request.param]
 
 
-def ask(  # noqa: PLR0913 - what a test may want to differ
+def ask(  # noqa: PLR0913 - the parameters that tests vary
     image: str,
     project: str,
     span: tuple[str, str] | None = None,
@@ -153,7 +153,7 @@ def ask(  # noqa: PLR0913 - what a test may want to differ
 
 
 def containers(image: str) -> list[str]:
-    """The names of the containers that still ask `image`, running or not."""
+    """Return the names of the containers that still probe `image`, running or not."""
     listed = subprocess.run(
         ["docker", "ps", "--all", "--filter", f"label={LABEL}", "--format", "{{.Image}} {{.Names}}"],
         capture_output=True,
@@ -169,7 +169,7 @@ def problems(found: ImageReport) -> set[str]:
 
 @pytest.mark.parametrize("image", ["current", "old"], indirect=True)
 def test_normal_project_is_read_wholly(image: str) -> None:
-    """Versions, graph, both functions, SQL both ways and the columns that the code maps, as they are."""
+    """Versions, graph, both functions, SQL in both directions and the columns that the code maps are read correctly."""
     found = ask(image, "normal", ("0001", "0003"), environment={"PYTHONPATH": "/nowhere"})
     graph = found.read_graph()
     if "old" in image:
@@ -202,7 +202,7 @@ def test_normal_project_is_read_wholly(image: str) -> None:
 
 
 def test_mapped_columns_say_who_fills_them(image: str) -> None:
-    """A type in PostgreSQL's words, the name in the database, and whether code or database fills the column."""
+    """Types are in PostgreSQL's words, names are the database's, columns say whether code or database fills them."""
     found = ask(image, "normal")
     assert found.span is None
     assert found.models is not None
@@ -232,7 +232,7 @@ def test_mapped_columns_say_who_fills_them(image: str) -> None:
 
 
 def test_mapped_tables_tell_their_keys(image: str) -> None:
-    """Foreign keys with their rules, unique keys of plain columns, the labels of enums, and partitioning."""
+    """Foreign keys with their rules, unique keys of plain columns, enum labels and partitioning are reported."""
     found = ask(image, "normal")
     assert found.models is not None
     tables = {table.name: table for table in found.models.tables}
@@ -254,7 +254,7 @@ def test_mapped_tables_tell_their_keys(image: str) -> None:
 
 
 def test_merge_counts_both_branches(image: str) -> None:
-    """A range over a merge has both branches; what `alembic downgrade` would leave behind is said."""
+    """A range over a merge has both branches. Revisions that `alembic downgrade` would leave behind are reported."""
     whole = ask(image, "merge", ("a0", "m1"))
     assert {step.revision for step in whole.steps} == {"m1", "m", "a1", "b1"}
     assert all(step.undoes for step in whole.steps), "a merge undoes nothing because it does nothing"
@@ -269,7 +269,7 @@ def test_merge_counts_both_branches(image: str) -> None:
 
 
 def test_branches_and_dependencies(image: str) -> None:
-    """Labels, several heads, and what a revision depends on across branches."""
+    """Labels, several heads, and dependencies across branches are reported."""
     found = ask(image, "merge", ("x0", "x1"))
     by_name = {item.revision: item for item in found.read_graph().revisions}
     assert set(found.heads) == {"m1", "x1"}
@@ -282,7 +282,7 @@ def test_branches_and_dependencies(image: str) -> None:
 
 
 def test_shapes_of_downgrades(image: str) -> None:
-    """Each way to write a downgrade is told from a real one."""
+    """Each way to write an empty downgrade is distinguished from a real one."""
     found = ask(image, "shapes", ("base", "s09"))
     assert {step.revision: step.downgrade.shape for step in found.steps} == {
         "s01": Shape.REAL,
@@ -324,7 +324,7 @@ def test_shapes_of_downgrades(image: str) -> None:
 def test_what_could_not_be_read_is_said(
     image: str, project: str, span: tuple[str, str] | None, expected: dict[str, str]
 ) -> None:
-    """Each trouble is named with its place, costs nothing else, and leaves no half SQL."""
+    """Each problem is reported with its place, affects nothing else, and leaves no incomplete SQL."""
     found = ask(image, project, span)
     assert problems(found) == set(expected)
     for what, words in expected.items():
@@ -339,7 +339,7 @@ def test_what_could_not_be_read_is_said(
 
 
 def test_what_depends_on_the_database_is_never_taken_for_sql(image: str) -> None:
-    """Each way to ask the database, or to do without it, is named with its revision, also in another file."""
+    """Each way to query the database, or to work without it, is reported with its revision, also in another file."""
     found = ask(image, "doubts", ("0001", "0029"))
     assert found.upgrade is not None
     assert found.upgrade.sql is None
@@ -349,7 +349,7 @@ def test_what_depends_on_the_database_is_never_taken_for_sql(image: str) -> None
 
 
 def test_what_asks_nothing_is_taken_for_sql(image: str) -> None:
-    """Enum types in all their forms, writes by the connection and errors that are raised again leave no doubt."""
+    """Enum types in all forms, writes through the connection and errors that are raised again cause no doubt."""
     found = ask(image, "certain", ("0001", "0014"))
     assert found.problems == ()
     assert found.upgrade is not None
@@ -362,7 +362,7 @@ def test_what_asks_nothing_is_taken_for_sql(image: str) -> None:
 
 
 def test_tables_of_an_env_that_connects_are_known(image: str) -> None:
-    """An env.py without an offline mode spoils the SQL; its tables were there before it connected."""
+    """An env.py without an offline mode gives no SQL. Its tables are known, since they existed before it connected."""
     found = ask(image, "connects")
     assert found.models is not None
     assert [table.name for table in found.models.tables] == ["things"]
@@ -372,7 +372,7 @@ def test_tables_of_an_env_that_connects_are_known(image: str) -> None:
     ("stage", "project"), [("current", "module_level"), ("current", "secret_files"), ("flask", "flask_app")]
 )
 def test_what_env_py_takes_for_granted(images: Images, stage: str, project: str) -> None:
-    """Metadata that is passed online alone, secrets in files, a Flask application: all is had all the same."""
+    """Metadata passed only online, secrets in files, a Flask application: everything is still read."""
     found = ask(images.tags[stage], project, ("base", "0001"), environment={"FLASK_APP": f"{project}/app.py"})
     assert found.problems == ()
     assert found.models is not None
@@ -382,7 +382,7 @@ def test_what_env_py_takes_for_granted(images: Images, stage: str, project: str)
 
 
 def test_noise_is_not_an_answer(image: str) -> None:
-    """What the code prints, even an answer of the right form, even into the container's own output, is no answer."""
+    """Output of the code is no answer, even in the right format, even in the container's own output."""
     heard = Heard()
     found = ask(image, "noisy", ("base", "0001"), heard=heard)
     assert found.heads == ("0001",)
@@ -393,7 +393,7 @@ def test_noise_is_not_an_answer(image: str) -> None:
 
 
 def test_forks_do_not_answer_twice(image: str) -> None:
-    """A migration that forks, or leaves a process behind, changes neither the answer nor the time it takes."""
+    """A migration that forks, or leaves a process behind, changes neither the answer nor its duration."""
     found = ask(image, "forks", ("0001", "0002"))
     assert found.upgrade is not None
     assert found.upgrade.sql is not None
@@ -402,7 +402,7 @@ def test_forks_do_not_answer_twice(image: str) -> None:
 
 
 def test_migration_that_never_ends_costs_its_own_sql(image: str) -> None:
-    """The questions share the deadline: one that hangs, or prints for ever, is said, and the rest is answered."""
+    """The questions share the deadline. One that hangs, or prints forever, is reported, and the rest is answered."""
     began = time.monotonic()
     found = ask(image, "never_ends", ("0001", "0002"), deadline=40)
     assert time.monotonic() - began < 40
@@ -413,7 +413,7 @@ def test_migration_that_never_ends_costs_its_own_sql(image: str) -> None:
 
 
 def test_other_places_and_sections(image: str) -> None:
-    """Another file, section and folders, several collections of tables; a table mapped twice is said and joined."""
+    """Another file, section and folders; several metadata collections. A table mapped twice is reported and joined."""
     found = ask(
         image,
         "elsewhere",
@@ -430,7 +430,7 @@ def test_other_places_and_sections(image: str) -> None:
 
 @pytest.mark.parametrize("section", ["alembic", "own"])
 def test_revisions_in_several_folders(image: str, section: str) -> None:
-    """Folders that the configuration names, or that env.py gives to Alembic, are all read."""
+    """Folders from the configuration, and folders that env.py gives to Alembic, are all read."""
     settings = MigrationSettings(config="places/alembic.ini", section=section)
     found = ask(image, "places", ("0001", "0002"), settings=settings)
     assert found.heads == ("0002",)
@@ -441,12 +441,12 @@ def test_revisions_in_several_folders(image: str, section: str) -> None:
 
 @pytest.mark.parametrize("section", ["configured", "stops"])
 def test_folders_that_only_env_py_knows_are_unknown(image: str, section: str) -> None:
-    """Where Alembic reads other folders than env.py names, or env.py ended before, no head is made of the half."""
+    """If Alembic reads other folders than env.py names, or env.py ended before, no head is derived from the part."""
     settings = MigrationSettings(config="places/alembic.ini", section=section)
     try:
         found = ask(image, "places", settings=settings)
     except Inconclusive as error:
-        assert "other folders of revisions" in str(error)  # noqa: PT017 - with models there is an answer, without none
+        assert "other folders of revisions" in str(error)  # noqa: PT017 - with models there is an answer, without them there is none
     else:
         assert found.graph is None
         assert "other folders of revisions" in found.why("graph")
@@ -455,7 +455,7 @@ def test_folders_that_only_env_py_knows_are_unknown(image: str, section: str) ->
 @pytest.mark.parametrize("stage", ["pyproject", "lone"])
 @pytest.mark.parametrize("config", ["alembic.ini", "pyproject.toml"])
 def test_configuration_in_pyproject(images: Images, config: str, stage: str) -> None:
-    """Alembic 1.16 and later reads both files, whichever is named or there; an older one says that it does not."""
+    """Alembic 1.16 and later reads both files, whichever is named or present. An older one says that it does not."""
     settings = MigrationSettings(config=config)
     found = ask(images.tags[stage], "", ("0001", "0002"), settings=settings)
     assert found.heads == ("0002",)
@@ -465,7 +465,7 @@ def test_configuration_in_pyproject(images: Images, config: str, stage: str) -> 
 
 
 def test_secrets_of_the_service_stay_secret(image: str) -> None:
-    """The service's environment reaches env.py, and no argument, no record and no reason shows it."""
+    """The service's environment reaches env.py, but no argument, record or error message shows it."""
     heard = Heard()
     url = f"postgresql://shop:{SECRET}@db/shop"
     found = ask(image, "broken_env", ("base", "0001"), environment={"DATABASE_URL": url}, heard=heard)
@@ -477,7 +477,7 @@ def test_secrets_of_the_service_stay_secret(image: str) -> None:
 
 
 def test_image_that_never_answers_is_stopped(images: Images) -> None:
-    """At the deadline the container is gone, not only the client."""
+    """At the deadline the container is removed, not only the client."""
     heard = Heard()
     began = time.monotonic()
     with pytest.raises(Inconclusive, match="did not answer within 6 s"):
@@ -489,7 +489,7 @@ def test_image_that_never_answers_is_stopped(images: Images) -> None:
 
 @pytest.mark.parametrize("stage", ["loud", "louder"])
 def test_image_that_prints_without_end_is_stopped(images: Images, stage: str) -> None:
-    """What an image prints ends at a limit, on both outputs, and soon."""
+    """An image's output ends soon at a limit, on both streams."""
     began = time.monotonic()
     with pytest.raises(Inconclusive, match="printed more than 8 MiB and was stopped"):
         ask(images.tags[stage], "normal")
@@ -497,13 +497,13 @@ def test_image_that_prints_without_end_is_stopped(images: Images, stage: str) ->
 
 
 def test_image_without_rights(images: Images) -> None:
-    """It runs as the image's own user, and a folder that this one may not read is named; nothing is left out."""
+    """The probe runs as the image's user, and a folder that this user may not read is named. Nothing is left out."""
     with pytest.raises(Inconclusive, match="the image's user 1234 may not read /srv/normal/migrations/versions"):
         ask(images.tags["closed"], "normal")
 
 
 def test_image_that_writes_where_it_lies(images: Images) -> None:
-    """An application that keeps a log beside itself is asked again, with a file system that it can write."""
+    """An application that logs into its own folder is probed again, with a writable file system."""
     heard = Heard()
     found = ask(images.tags["rooted"], "writes", heard=heard)
     assert found.models is not None
@@ -512,7 +512,7 @@ def test_image_that_writes_where_it_lies(images: Images) -> None:
 
 
 def test_interrupt_leaves_no_container(images: Images) -> None:
-    """Ctrl-C while an image is asked: the container is gone as well."""
+    """Ctrl-C while an image is probed also removes the container."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -540,7 +540,7 @@ def test_interrupt_leaves_no_container(images: Images) -> None:
     ],
 )
 def test_image_that_can_tell_nothing(images: Images, stage: str, config: str, python: str, words: str) -> None:
-    """Without Alembic, its file, a Python or an image, one line says which of them is missing."""
+    """Without Alembic, its file, Python or the image, one line says which of them is missing."""
     tag = images.tags.get(stage, "rollback-runbook/probe-test-missing:none")
     with pytest.raises(Inconclusive, match=words):
         ask(tag, "", settings=MigrationSettings(config=config, python=python))

@@ -1,4 +1,4 @@
-"""Incidents that end on another release, judged by engine, database and HTTP, and not by the runbook's own word."""
+"""Incidents that end on another release, checked with the engine, the database and HTTP instead of the record."""
 
 import hashlib
 import os
@@ -19,12 +19,12 @@ LIVE = "2025-12-15-rc1"
 
 
 class TestBreakingMigration:
-    """A column renamed and one dropped, and rows that only the failed release could write."""
+    """One column was renamed and one dropped, and the failed release wrote rows that only it understands."""
 
     incident = "breaking-migration"
 
     def test_plan_changes_nothing(self, scene: Scene) -> None:
-        """A plan shows the dump and the downgrade with the failed image, and leaves everything as it was."""
+        """A plan shows the dump and the downgrade with the failed image, and changes nothing."""
         here, _ = scene
         before = state(here)
         plan = here.run("--accept-loss", "0004_customers")
@@ -39,7 +39,7 @@ class TestBreakingMigration:
         assert f"--accept-loss 0004_customers --execute {here.practice.name}" in seen
 
     def test_held_without_acceptance(self, scene: Scene) -> None:
-        """Without --accept-loss it's held, and tables, columns and rows that would be lost are named."""
+        """Without --accept-loss the run is held, and the tables, columns and rows that would be lost are named."""
         here, _ = scene
         before = state(here)
         ran = here.run("--execute", here.practice.name)
@@ -62,7 +62,7 @@ class TestBreakingMigration:
         assert "Production is held as it is" in page(ran)
 
     def test_held_with_another_revision(self, scene: Scene) -> None:
-        """--accept-loss with a revision that is not the lowest one undone accepts nothing."""
+        """--accept-loss with a revision other than the lowest one undone accepts nothing."""
         here, _ = scene
         before = state(here)
         held(
@@ -70,7 +70,7 @@ class TestBreakingMigration:
         )
 
     def test_rolled_back(self, scene: Scene) -> None:
-        """Rows from before are unchanged, those of the failed release are in a restore point that restores."""
+        """Rows from before are unchanged, those of the failed release are in a restore point that can be restored."""
         here, left = scene
         others = {name: i for name, i in here.ids().items() if "-api-" not in name and "-jobs-" not in name}
         held_by_failed = rows(here.practice, "orders", where=f"NOT ({left.before})")
@@ -112,7 +112,7 @@ class TestBreakingMigration:
         assert "Over: production runs 2025-12-15-rc1 again" in page(ran)
 
     def test_restore_point_comes_back_as_the_record_says(self, scene: Scene) -> None:
-        """The commands on record, typed as they stand: beside the live database first, then in its place."""
+        """The commands on record, typed unchanged, restore the dump: beside the live database, then in its place."""
         here, left = scene
         journal = max(here.reports.glob("*-rollback/journal.jsonl"))
         (point,) = follow_ups(verify(journal).entries).restore_points
@@ -135,7 +135,7 @@ class TestBreakingMigration:
 
 
 def typed(here: Rehearsed, *steps: RestoreStep) -> None:
-    """Type the commands of a how-to one after the other in one shell, as somebody on the production host would."""
+    """Type the commands of a how-to one after the other in one shell, as a person on the production host would."""
     done = subprocess.run(
         ["bash", "-e", "-c", "\n".join(step.command for step in steps)],
         stdin=subprocess.DEVNULL,
@@ -154,7 +154,7 @@ class TestAdditiveMigration:
     incident = "additive-migration"
 
     def test_only_the_image_goes_back(self, scene: Scene) -> None:
-        """The target serves users on the newer schema; nothing of the schema or of its rows has changed."""
+        """The target serves users on the newer schema. Neither the schema nor its rows have changed."""
         here, left = scene
         before = state(here)
         recovery = "migrations additive → image-only schema stays at 0004_discounts"
@@ -171,7 +171,7 @@ class TestAdditiveMigration:
         assert "The schema stays at 0004_discounts" in told(here)[0]
 
     def test_post_deploy_judges_readiness_by_the_same_rule(self, scene: Scene) -> None:
-        """CI's validation afterwards passes, because the ledger says that this release passed with this schema."""
+        """CI's validation passes afterwards, because the ledger says that this release passed with this schema."""
         here, _ = scene
         assert running(here, "api") == LIVE
         validated = here.run("-m", "post_deploy")
@@ -179,7 +179,7 @@ class TestAdditiveMigration:
         assert "all but ready, migrations_current" in page(validated)
 
     def test_post_deploy_is_strict_without_that_evidence(self, scene: Scene) -> None:
-        """The same answer does not pass when nothing says that the release can live with the newer schema."""
+        """The same answer does not pass without evidence that the release works with the newer schema."""
         here, _ = scene
         ledger = here.practice.server / ".runbook/known_good.jsonl"
         kept = ledger.read_text()
@@ -196,7 +196,7 @@ class TestAdditiveMigration:
 
 
 class TestForwardFix:
-    """A release that mends the failed one's migration is in the registry."""
+    """A release that repairs the failed one's migration is in the registry."""
 
     incident = "forward-fix"
 
@@ -209,7 +209,7 @@ class TestForwardFix:
         held(here, before, ran, "do not continue the database's revision 0004_customers")
 
     def test_went_forward(self, scene: Scene) -> None:
-        """The schema goes on, all rows stay, and who ordered before can order again."""
+        """The schema moves forward, all rows stay, and known customers can order again."""
         here, left = scene
         fix = "2025-12-20-rc2"
         orders = here.practice.ask("/orders").json()

@@ -1,4 +1,4 @@
-"""Incidents whose migrations only a database tells: what they did is seen on a copy of the schema, and decided."""
+"""Incidents whose migrations query the database: their effect is observed on a copy of the schema, and decided."""
 
 from rehearsal.incidents.catalogue import NEW_CUSTOMERS
 from rehearsal.incidents.database import columns, rows, sql, tables
@@ -10,7 +10,7 @@ LIVE = "2025-12-15-rc1"
 
 
 def decided(ran: Ran, verdict: Verdict) -> list[dict[str, str]]:
-    """The findings of the verdict, which the evidence decided and no person."""
+    """Return the findings of a verdict that the evidence decided, without a person."""
     assert ran.fact("verdict")["verdict"] == verdict
     (found,) = (entry for entry in ran.of_kind("decision") if entry["question"] == "verdict")
     assert "option" not in found
@@ -18,7 +18,7 @@ def decided(ran: Ran, verdict: Verdict) -> list[dict[str, str]]:
 
 
 def no_sql_was_read(ran: Ran, verdict: Verdict) -> None:
-    """The image told no SQL, and what the upgrade ran on the copy stood in its place."""
+    """The image gave no SQL, and the SQL that the upgrade ran on the copy was used instead."""
     assert ran.fact("failed migrations")["upgrade"]["sql"] is None
     told = f"no SQL could be read from the image; what the upgrade ran on the copy decides: {verdict}"
     assert told in ran.fact("verdict")["evidence"]
@@ -26,7 +26,7 @@ def no_sql_was_read(ran: Ran, verdict: Verdict) -> None:
 
 
 def runs(here: Rehearsed, tag: str) -> None:
-    """Production runs a release, and customers order from it."""
+    """Assert that production runs a release, and that customers can order from it."""
     assert (running(here, "api"), running(here, "jobs")) == (tag, tag)
     order = {"customer": "Ada", "item": "mug", "quantity": 1, "currency": "EUR"}
     answer = here.practice.post("/orders", order)
@@ -34,12 +34,12 @@ def runs(here: Rehearsed, tag: str) -> None:
 
 
 class TestAskingMigration:
-    """Its upgrade asks an inspector what there is, and counts orders before it writes a code to some of them."""
+    """The upgrade inspects the schema, and counts orders before it writes a code to some of them."""
 
     incident = "asking-migration"
 
     def test_only_the_image_goes_back(self, scene: Scene) -> None:
-        """Whatever it counted, all that it can write is what the target does not know: schema and rows stay."""
+        """Everything that the upgrade can write is unknown to the target: schema and rows stay."""
         here, left = scene
         before, coded = state(here), rows(here.practice, "orders", ["id", "discount"])
         assert sql(here.practice, "SELECT code FROM discounts") == ["THANKS"]
@@ -60,12 +60,12 @@ class TestAskingMigration:
 
 
 class TestOfflineRefused:
-    """Its env.py raises where it is to write SQL, as that of the release before it does."""
+    """The env.py raises when it should write SQL, and so does that of the release before."""
 
     incident = "offline-refused"
 
     def test_held_without_acceptance(self, scene: Scene) -> None:
-        """What would be lost is named and counted, as the downgrade on the copy ran it; none of it is unknown."""
+        """The loss is named and counted, from what the downgrade ran on the copy. None of it is unknown."""
         here, _ = scene
         before = state(here)
         plan = here.run()
@@ -79,7 +79,7 @@ class TestOfflineRefused:
         assert "unknown loss" not in words(plan)
 
     def test_rolled_back(self, scene: Scene) -> None:
-        """Breaking by what ran on the copy, and by the target's statements there; rows from before are unchanged."""
+        """Breaking by what ran on the copy and by the target's statements there. Rows from before are unchanged."""
         here, left = scene
         ran = planned_and_executed(here, self.incident, "~ schema 0004_customers → 0003_heartbeats")
         no_sql_was_read(ran, Verdict.BREAKING)
@@ -102,12 +102,12 @@ class TestOfflineRefused:
 
 
 class TestPartitioned:
-    """A partition of a mapped table was detached, and others are for its rows now."""
+    """A partition of a mapped table was detached, and others now take its rows."""
 
     incident = "partitioned"
 
     def test_only_the_image_goes_back(self, scene: Scene) -> None:
-        """No row was in it, and each that the target may write has a place: schema and rows stay."""
+        """The partition was empty, and each row that the target may write has a place: schema and rows stay."""
         here, left = scene
         before, totals = state(here), rows(here.practice, "daily_totals")
         assert totals

@@ -1,4 +1,4 @@
-"""Incidents whose right end is "held, and here is why": nothing of production changes, down to the file's inode."""
+"""Incidents that must be held, with the reason: nothing in production changes, down to a file's inode."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ class TestIrreversibleMigration:
     incident = "irreversible-migration"
 
     def test_held(self, scene: Scene) -> None:
-        """Nothing at all changes, and the reason is said on terminal and page."""
+        """Nothing changes, and the reason is on terminal and page."""
         here, _ = scene
         before = state(here)
         ran = planned_and_held(here, self.incident)
@@ -22,7 +22,7 @@ class TestIrreversibleMigration:
         assert "Production is held as it is: expected a working downgrade" in headline(ran)
 
     def test_database_that_does_not_answer(self, scene: Scene, tmp_path: Path) -> None:
-        """A database that cannot be asked stops the run before anything changes."""
+        """A database that does not answer stops the run before anything changes."""
         here, _ = scene
         before = state(here)
         settings = tmp_path / "runbook.toml"
@@ -33,7 +33,7 @@ class TestIrreversibleMigration:
         held(here, before, ran, "the database shop does not answer")
 
     def test_database_at_two_heads(self, scene: Scene) -> None:
-        """A database at two revisions is a human's decision, and nothing changes."""
+        """A database at two revisions needs a human's decision, and nothing changes."""
         here, _ = scene
         sql(here.practice, "INSERT INTO alembic_version VALUES ('0003_heartbeats')")
         try:
@@ -44,7 +44,7 @@ class TestIrreversibleMigration:
             sql(here.practice, "DELETE FROM alembic_version WHERE version_num = '0003_heartbeats'")
 
     def test_image_without_alembic(self, scene: Scene, tmp_path: Path) -> None:
-        """An image in which no migrations are found is said, with the settings to check."""
+        """An image without migrations is reported, with the settings to check."""
         here, _ = scene
         before = state(here)
         settings = tmp_path / "runbook.toml"
@@ -56,12 +56,12 @@ class TestIrreversibleMigration:
 
 
 class TestMigrateOnBoot:
-    """The live release before the failed one migrates when it starts, and would die on the newer schema."""
+    """The live release before the failed one migrates when it starts, and would fail on the newer schema."""
 
     incident = "migrate-on-boot"
 
     def test_held(self, scene: Scene) -> None:
-        """It's found out before the gate closes, and nothing at all changes."""
+        """The run is held before the gate closes, and nothing changes."""
         here, _ = scene
         before = state(here)
         ran = planned_and_held(here, self.incident)

@@ -1,4 +1,4 @@
-"""Incidents whose right end is "stopped, and here is where": a downgrade that fails behind its first statements."""
+"""Incidents that must stop, with the place: a downgrade that fails after its first statements."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from tests.support.keeping import keep
 
 
 def stopped(here: Rehearsed, name: str) -> tuple[Ran, HalfWay]:
-    """The run that stopped in the downgrade, and where it says that this left production."""
+    """Return the run that stopped in the downgrade, and the state of production that it reports."""
     ran = here.run(*arguments(name, here))
     assert ran.exit_code == 1, ran.terminal
     keep(name, ran.folder)
@@ -33,12 +33,12 @@ def stopped(here: Rehearsed, name: str) -> tuple[Ran, HalfWay]:
 
 
 class TestHalfWayDowngrade:
-    """Its downgrade commits statement by statement, and a row refuses the second."""
+    """The downgrade commits statement by statement, and a row refuses the second one."""
 
     incident = "half-way-downgrade"
 
     def test_told_and_brought_back(self, scene: Scene) -> None:
-        """What is gone and what is still to come are named; the command printed brings the dump's database back."""
+        """What is gone and what is still to come are named. The printed command brings the dump's database back."""
         here, _ = scene
         known = columns(here.practice, "orders")
         content = rows(here.practice, "orders")
@@ -62,7 +62,7 @@ class TestHalfWayDowngrade:
         self.restore_is_told(here, back)
 
     def restore_is_told(self, here: Rehearsed, back: Ran) -> None:
-        """Dump, revisions, data loss and commands, in the channel and in the incident log, once."""
+        """Assert that dump, revisions, data loss and commands are in the channel and in the incident log, once each."""
         fact, dump = RestoredFact.model_validate(back.fact("restored")), back.fact("restore point")
         assert back.folder is not None
         assert announcements(here, back.folder.name) == 1
@@ -91,12 +91,12 @@ class TestHalfWayDowngrade:
 
 
 class TestUndoneDowngrade:
-    """Its downgrade is one transaction: nothing of it stays."""
+    """The downgrade is one transaction: nothing of it stays."""
 
     incident = "undone-downgrade"
 
     def test_told_and_started_again(self, scene: Scene) -> None:
-        """Schema and rows are as they were; the command printed starts the failed release again."""
+        """Schema and rows are unchanged. The printed command starts the failed release again."""
         here, _ = scene
         known, content = columns(here.practice, "orders"), rows(here.practice, "orders")
         ran, fact = stopped(here, self.incident)

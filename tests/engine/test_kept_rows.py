@@ -1,4 +1,4 @@
-"""What a downgrade destroys is kept by itself, and put back behind the forward-fix: on a real PostgreSQL."""
+"""Rows that a downgrade destroys are kept separately, and put back after the forward-fix: on a real PostgreSQL."""
 
 import subprocess
 from collections.abc import Iterator
@@ -64,7 +64,7 @@ def fresh(server: Cluster) -> None:
 
 
 def written(server: Cluster, kept: Kept) -> str:
-    """The file, as the production host would have it."""
+    """Return the file of kept rows, as on the production host."""
     psql = [server.programs / "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", server.socket]
     told = [word for each in statements(kept) for word in ("--command", each)]
     done = subprocess.run(
@@ -78,7 +78,7 @@ def held(server: Cluster) -> dict[str, str]:
 
 
 def test_rows_come_back_behind_the_forward_fix(server: Cluster, tmp_path: Path) -> None:
-    """Down, rows of the old release, up again, put back: equal to the value; what was written meanwhile stays."""
+    """Down, rows of the old release, up again, put back: equal to the value. Rows written meanwhile stay."""
     fresh(server)
     server.must("shop", UP + USED)
     before = held(server)
@@ -106,7 +106,7 @@ def test_rows_come_back_behind_the_forward_fix(server: Cluster, tmp_path: Path) 
 
 
 def test_putting_back_twice_changes_nothing(server: Cluster, tmp_path: Path) -> None:
-    """It converges; and where the schema is another one, nothing at all is put back."""
+    """A repetition converges. If the schema is another one, nothing is put back."""
     fresh(server)
     server.must("shop", UP + USED)
     content = written(server, kept_of(DOWN, UP, database(tmp_path, server, incident(tmp_path))))
@@ -122,7 +122,7 @@ def test_putting_back_twice_changes_nothing(server: Cluster, tmp_path: Path) -> 
 
 
 def test_what_cannot_be_kept_by_itself_is_named(server: Cluster, tmp_path: Path) -> None:
-    """Other types, deleted rows, a name that is given by the downgrade: only the restore point has these."""
+    """Other types, deleted rows and a name that the downgrade assigns are only in the restore point."""
     fresh(server)
     sql = """
         ALTER TABLE orders ALTER COLUMN number TYPE varchar(2); DELETE FROM heaps;

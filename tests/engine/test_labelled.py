@@ -1,4 +1,4 @@
-"""The right answers of the labelled migrations, proved on a real PostgreSQL, and how well a database helps."""
+"""The right answers of the labelled migrations, proved on a real PostgreSQL, and how much a database helps."""
 
 import subprocess
 from collections.abc import Iterator
@@ -24,29 +24,29 @@ _PLACE = {id(row): f"{row.models} {number}" for number, row in enumerate([*LABEL
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[Cluster]:
-    """A PostgreSQL with one database, which each row makes anew."""
+    """A PostgreSQL with one database, which each row rebuilds."""
     with cluster() as running:
         running.must("postgres", "CREATE DATABASE it")
         yield running
 
 
 def migrated(postgres: Cluster, row: Row, filled: str) -> subprocess.CompletedProcess[str]:
-    """The target's database, with rows or without, after the row's SQL."""
+    """Create the target's database, with rows or without, and run the row's SQL."""
     postgres.must("it", before(row) + filled)
     return postgres.psql("it", row.sql)
 
 
 def before(row: Row) -> str:
-    """The SQL of the target's database, without rows."""
+    """Return the SQL of the target's database, without rows."""
     reset = "ALTER DATABASE it RESET ALL;"
     return f"{reset}{_EMPTY}{row.first};{MOOD}{tables(row.there)}{BESIDE}{row.before};"
 
 
 @pytest.mark.parametrize("row", [*LABELLED, *PROJECTS], ids=lambda row: f"{_PLACE[id(row)]} {row.verdict}")
 def test_the_answer_is_right(postgres: Cluster, row: Row) -> None:
-    """After an additive one nothing that the target's code does is refused; after a breaking one something is."""
+    """After an additive migration, no statement of the target's code is refused; after a breaking one, some are."""
     done = migrated(postgres, row, rows(row.there))
-    if done.returncode != 0:  # on rows PostgreSQL may refuse the migration itself
+    if done.returncode != 0:  # with rows, PostgreSQL may refuse the migration itself
         done = migrated(postgres, row, "")
     assert done.returncode == 0, done.stderr
     refused = failures(postgres, "it", row.there)
@@ -55,9 +55,9 @@ def test_the_answer_is_right(postgres: Cluster, row: Row) -> None:
 
 @pytest.mark.parametrize("labelled", [LABELLED, PROJECTS], ids=["shop", "projects"])
 def test_with_a_database(postgres: Cluster, labelled: list[Row]) -> None:
-    """The SQL, the statements of the models on a copy, and rows of a database that the failed release has not used."""
+    """The SQL, the models' statements on a copy, and rows of a database that the failed release has not used yet."""
     found = score([(row, with_database(postgres, row)) for row in labelled])
-    print(found, *found.undecided, sep="\n")  # noqa: T201 - what was measured
+    print(found, *found.undecided, sep="\n")  # noqa: T201 - the measured score
     assert found.silent == ()
     assert found.alarms == ()
     assert found.recall >= (0.98 if labelled is LABELLED else 0.93), found
@@ -65,7 +65,7 @@ def test_with_a_database(postgres: Cluster, labelled: list[Row]) -> None:
 
 
 def with_database(postgres: Cluster, row: Row) -> Verdict:
-    """The worse of all evidence, as the chapter has it: the copy without rows, then production with rows."""
+    """Return the worst verdict of all evidence, as in the chapter: the copy without rows, then production with rows."""
     assert row.mapped is not None
     postgres.must("it", before(row))
     then = tried(postgres, row.mapped)
@@ -79,7 +79,7 @@ def with_database(postgres: Cluster, row: Row) -> Verdict:
     findings = judge(row.sql, row.mapped, partitions=parts).findings
     by_sql = settled_on_copy(findings, taken(statements_of_models(row.mapped), now), every)
     if any(each.asks and each.verdict is REVIEW for each in by_sql):
-        migrated(postgres, row, rows(row.there))  # where rows refuse the migration, production has none
+        migrated(postgres, row, rows(row.there))  # if rows refuse the migration, production has none
     seen = [Finding(BREAKING, "", "", "") for _ in breaks] + [Finding(REVIEW, "", "", "") for _ in (*gone, *doubtful)]
     return worst(each.verdict for each in (*asked(context, by_sql), *seen))
 

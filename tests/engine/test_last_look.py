@@ -1,7 +1,8 @@
-"""A rollback has passed only if production, looked at last, is what was to be; docs/harness.md has the table.
+"""A rollback passes only if the final check finds production as it should be; docs/harness.md has the table.
 
-Somebody else changes production at a moment of the run. Whatever it was, the run does not end well, nobody is told that
-users are served unless they were, and the record says what was seen. Put right by hand, the incident is resumed.
+Another person changes production at some moment of the run. Whatever the change was, the run does not pass, people are
+not told that users are served unless they were, and the record says what was seen. Once production is repaired by hand,
+the incident is resumed.
 """
 
 import json
@@ -19,7 +20,7 @@ BEFORE_TOLD, AFTER_TOLD = LAST_LOOK, "the follow-up ticket is found in the track
 
 
 def bringing_up(here: Rehearsed, tag: str, *, only_file: bool = False) -> list[str]:
-    """What somebody types to deploy another release, or only to change the env file."""
+    """Return a command that deploys another release, or only changes the env file."""
     up = "" if only_file else f"&& docker compose --project-name {here.practice.name} up --detach api jobs"
     typed = f"cd {here.practice.server} && sed -i 's/^IMAGE_TAG=.*/IMAGE_TAG={tag}/' .env {up}"
     return ["env", "--unset=IMAGE_TAG", f"DOCKER_CONFIG={here.practice._layout.docker_config}", "sh", "-c", typed]
@@ -30,7 +31,7 @@ def closing(here: Rehearsed) -> list[str]:
 
 
 def meddled(here: Rehearsed, moment: str, argv: list[str], *arguments: str) -> Ran:
-    """Roll back, or go on with a rollback, while somebody does that."""
+    """Roll back, or resume a rollback, while another person runs that command."""
     return here.run(
         *("-p", "tests.engine.meddler", *arguments, "--execute", here.practice.name),
         environment={VARIABLE: json.dumps([moment, argv])},
@@ -38,14 +39,14 @@ def meddled(here: Rehearsed, moment: str, argv: list[str], *arguments: str) -> R
 
 
 def announcements(here: Rehearsed) -> int:
-    """How often people were told that it is done."""
+    """Return how many announcements say that the incident is over."""
     told = httpx.get(f"{here.practice.desk_url}/announcements", trust_env=False).json()
     return sum(each["type"] == "success" for each in told)
 
 
 @pytest.fixture(scope="module")
 def broken_off(broken: Rehearsed) -> tuple[Rehearsed, Ran]:
-    """A rollback at whose end somebody deployed a third release."""
+    """A rollback at whose end another person deployed a third release."""
     broken.practice.publish(THIRD)
     before = announcements(broken)
     ran = meddled(broken, VALIDATED, bringing_up(broken, THIRD), "--to", TARGET)
@@ -61,7 +62,7 @@ def put_right(here: Rehearsed) -> None:
 
 
 def test_third_release_is_not_validated_in_the_targets_place(broken_off: tuple[Rehearsed, Ran]) -> None:
-    """What runs is held against the pinned target, not against what the env file names by then."""
+    """The running containers are compared with the pinned target, not with the tag that the env file now has."""
     _, ran = broken_off
     assert ran.exit_code == 1, ran.terminal
     assert ran.entries[-1]["outcome"] == "failed"
@@ -75,7 +76,7 @@ def test_third_release_is_not_validated_in_the_targets_place(broken_off: tuple[R
     ("change", "seen"), [("gate", "the traffic gate is closed"), ("file", "Compose would start"), ("ci", FAILED)]
 )
 def test_nobody_is_told_of_a_success_that_is_none(broken_off: tuple[Rehearsed, Ran], change: str, seen: str) -> None:
-    """The gate closed by somebody, another tag in the env file, the failed release redeployed by CI: `failed`."""
+    """The gate closed by a person, another tag in the env file, the failed release redeployed by CI: `failed`."""
     here, first = broken_off
     assert first.folder is not None
     argv = {"gate": closing(here), "file": bringing_up(here, FAILED, only_file=True), "ci": bringing_up(here, FAILED)}
@@ -89,7 +90,7 @@ def test_nobody_is_told_of_a_success_that_is_none(broken_off: tuple[Rehearsed, R
 
 
 def test_last_look_comes_behind_the_announcement(broken_off: tuple[Rehearsed, Ran]) -> None:
-    """What changes after people were told is found too, and the rollback stays open; put right, it passes."""
+    """A change after the announcement is found too, and the rollback stays open. Once repaired, it passes."""
     here, first = broken_off
     assert first.folder is not None
     ran = meddled(here, AFTER_TOLD, bringing_up(here, FAILED), "--resume", first.folder.name)

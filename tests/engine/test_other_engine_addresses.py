@@ -1,4 +1,4 @@
-"""An engine that is not at the usual place: by DOCKER_HOST and by a docker context, both CLI and SDK go there."""
+"""An engine at another address, by DOCKER_HOST or by a docker context: both CLI and SDK use it."""
 
 import json
 import socket
@@ -15,7 +15,7 @@ _ENGINE = "/var/run/docker.sock"
 
 
 class Relay:
-    """A socket that leads to the engine, and counts who came by: connections that began with each word."""
+    """A socket that leads to the engine, and records the beginning of each connection."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -37,7 +37,7 @@ class Relay:
                 threading.Thread(target=self._relay, args=(near, far), daemon=True).start()
 
     def _relay(self, near: socket.socket, far: socket.socket) -> None:
-        """Pass on both ways; one may end long before the other, as when nothing more is written to a container."""
+        """Pass on both ways. One may end long before the other, as when nothing more is written to a container."""
         with near, far:
             answering = threading.Thread(target=self._pass_on, args=(far, near, False), daemon=True)
             answering.start()
@@ -53,7 +53,7 @@ class Relay:
             target.shutdown(socket.SHUT_WR)
 
     def agents(self) -> set[str]:
-        """Who asked, by the first word of the user agents."""
+        """Return the first words of the user agents that connected."""
         lines = b"\n".join(self.heard).split(b"\r\n")
         return {line.split(b" ")[1].split(b"/")[0].decode() for line in lines if line.startswith(b"User-Agent: ")}
 
@@ -69,7 +69,7 @@ def relay_in(folder: Path) -> Iterator[Relay]:
 
 @pytest.mark.parametrize("by", ["DOCKER_HOST", "DOCKER_CONTEXT", "currentContext"])
 def test_plan_at_another_address(broken: Rehearsed, tmp_path: Path, by: str) -> None:
-    """A plan passes there as at the usual place, and nothing asks another engine."""
+    """A plan passes there as at the usual address, and nothing uses another engine."""
     config = broken.practice.folder / "docker-config" / "config.json"
     kept = config.read_text()
     with relay_in(tmp_path) as relay:
@@ -86,6 +86,6 @@ def test_plan_at_another_address(broken: Rehearsed, tmp_path: Path, by: str) -> 
             if by != "DOCKER_HOST":
                 broken.docker("context", "rm", "elsewhere")
         assert ran.exit_code == 0, ran.terminal
-        # Compose names itself, or the docker that it belongs to.
+        # Compose identifies itself as Compose, or as the docker client it belongs to.
         assert "docker-sdk-python" in relay.agents()
         assert {"Docker-Client", "compose"} & relay.agents()

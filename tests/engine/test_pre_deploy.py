@@ -1,4 +1,4 @@
-"""Before a deploy: could production come back from the release, how, and what would be lost? Nothing is changed."""
+"""Before a deploy: could production come back from the release, how, and what would be lost? Nothing changes."""
 
 import json
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ SAME_SCHEMA, ADDITIVE, BREAKING, IRREVERSIBLE = "2025-12-18-rc1", "2025-12-19-rc
 
 
 def live(shop: Shop, tag: str, folder: Path) -> Rehearsed:
-    """Production on which that release is live, ready and validated, and nothing has gone wrong."""
+    """Return production with that release live, ready and validated, and no fault."""
     shop.rehearsed = None
     shop.live(tag)
     shop.practice.deploy(tag)
@@ -35,14 +35,14 @@ def here(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Rehearsed:
 
 @pytest.fixture
 def untouched(here: Rehearsed) -> Iterator[Rehearsed]:
-    """The same, which must be as it was afterwards: containers, env file, gate, schema, rows and notes."""
+    """The same production, which must be unchanged afterwards: containers, env file, gate, schema, rows and notes."""
     before = state(here)
     yield here
     assert state(here) == before
 
 
 def ask(here: Rehearsed, tag: str, *more: str) -> Ran:
-    """Build and push the release, as CI does, and ask about it."""
+    """Build and push the release, as CI does, and run the pre-deploy validation."""
     practice: PracticeProduction = here.practice
     practice.publish(tag)
     return here.run("-m", "pre_deploy", "--release", tag, *more)
@@ -61,7 +61,7 @@ def test_release_without_migrations(untouched: Rehearsed) -> None:
 
 
 def test_additive_release(untouched: Rehearsed) -> None:
-    """What it adds stays, and what runs now can live with it."""
+    """What the release adds stays, and the running release works with it."""
     ran = ask(untouched, ADDITIVE)
     assert ran.exit_code == 0, ran.terminal
     assert (ran.fact("verdict")["verdict"], ran.fact("strategy"), ran.fact("loss")) == ("additive", "image-only", [])
@@ -69,7 +69,7 @@ def test_additive_release(untouched: Rehearsed) -> None:
 
 
 def test_breaking_release_with_a_downgrade(untouched: Rehearsed) -> None:
-    """It could be undone; what its own migrations and the downgrade destroy is named, counted in the rows of now."""
+    """The release could be undone. What its migrations and the downgrade destroy is named and counted in rows."""
     ran = ask(untouched, BREAKING)
     assert ran.exit_code == 0, ran.terminal
     assert (ran.fact("verdict")["verdict"], ran.fact("strategy")) == ("breaking", "downgrade")
@@ -84,7 +84,7 @@ def test_breaking_release_with_a_downgrade(untouched: Rehearsed) -> None:
 
 
 def test_release_that_cannot_be_undone(untouched: Rehearsed) -> None:
-    """A breaking migration with a downgrade() that does nothing: do not deploy it."""
+    """A breaking migration with a downgrade() that does nothing must not be deployed."""
     ran = ask(untouched, IRREVERSIBLE)
     assert ran.exit_code == 1, ran.terminal
     assert "downgrade() of 0004_euro_only is empty" in words(ran)
@@ -94,7 +94,7 @@ def test_release_that_cannot_be_undone(untouched: Rehearsed) -> None:
 
 
 def test_tag_that_was_never_pushed(untouched: Rehearsed) -> None:
-    """The registry is asked, and says that it has none."""
+    """The registry is queried, and reports that it has no such tag."""
     ran = untouched.run("-m", "pre_deploy", "--release", "2031-01-01-rc1")
     assert ran.exit_code == 1, ran.terminal
     assert "2031-01-01-rc1" in ran.terminal
@@ -110,7 +110,7 @@ def test_release_that_runs_already(untouched: Rehearsed) -> None:
 
 
 def test_quarantined_release_is_refused_before_it_is_deployed(here: Rehearsed) -> None:
-    """Its digests failed before: it stops at the first scenario, and its images are not pulled."""
+    """Its digests failed before: the run stops at the first scenario, and its images are not pulled."""
     here.practice.publish(ADDITIVE)
     notes = here.practice.server / ".runbook" / "quarantine.jsonl"
     before = notes.read_bytes() if notes.exists() else None
@@ -131,7 +131,7 @@ def test_quarantined_release_is_refused_before_it_is_deployed(here: Rehearsed) -
 
 
 def test_validation_of_what_ci_deployed(untouched: Rehearsed) -> None:
-    """`--expect` holds env file and containers against the tag; another one is said, with what leads on."""
+    """`--expect` compares env file and containers with the tag. Another tag is reported, with the way on."""
     ran = untouched.run("-m", "post_deploy", "--expect", SAME_SCHEMA)
     assert ran.exit_code == 1, ran.terminal
     told = (
@@ -144,14 +144,14 @@ def test_validation_of_what_ci_deployed(untouched: Rehearsed) -> None:
 
 
 def test_validation_of_the_release_that_is_expected(here: Rehearsed) -> None:
-    """The one that runs passes, and enters the ledger."""
+    """The running release passes, and enters the ledger."""
     ran = here.run("-m", "post_deploy", "--expect", LIVE)
     assert ran.exit_code == 0, ran.terminal
     assert ran.of_kind("closed")[-1]["outcome"] == "passed"
 
 
 def test_target_that_migrates_when_it_starts(shop: Shop, tmp_path: Path) -> None:
-    """An additive release over one that migrates when it starts: after a rollback that one could not start."""
+    """An additive release over one that migrates when it starts: after a rollback, that one could not start."""
     here = live(shop, MIGRATES_AT_START, tmp_path)
     before = state(here)
     ran = ask(here, "2025-12-19-rc2")

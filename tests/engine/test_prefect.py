@@ -1,4 +1,4 @@
-"""Prefect's server, not written for this runbook: held for the true reason, and rolled back, by settings alone."""
+"""Prefect's server, not written for this runbook: held for the true reason, and rolled back, only with settings."""
 
 import json
 import subprocess
@@ -76,7 +76,7 @@ class Prefect:
 
 @pytest.fixture(scope="module")
 def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect]:
-    """Both releases deployed; planned as Prefect comes, and rolled back where it does not migrate at start."""
+    """Both releases deployed, planned with Prefect's defaults, and rolled back without migrations at start."""
     here = Prefect(tmp_path_factory.mktemp("prefect") / f"prefect-{uuid.uuid4().hex[:6]}")
     try:
         here.script("up")
@@ -92,7 +92,7 @@ def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect]:
 
 
 def test_release_that_migrates_when_it_starts_is_held(prefect: Prefect) -> None:
-    """3.8.8 would end at a revision that it does not know, and the plan says so."""
+    """3.8.8 would stop at a revision that it does not know, and the plan says so."""
     assert prefect.held is not None
     assert prefect.held.exit_code != 0
     assert "migrations additive → image-only" in " ".join(prefect.held.terminal.split())
@@ -102,7 +102,7 @@ def test_release_that_migrates_when_it_starts_is_held(prefect: Prefect) -> None:
 
 
 def test_rollback_ends_well(prefect: Prefect) -> None:
-    """The table that 3.9.1 brought is no harm to 3.8.8, which was told not to migrate."""
+    """The table that 3.9.1 added does no harm to 3.8.8, which was told not to migrate."""
     assert prefect.rollback is not None
     assert prefect.rollback.exit_code == 0, prefect.rollback.terminal
     said = [str(entry) for entry in prefect.rollback.of_kind("decision")]

@@ -1,4 +1,4 @@
-"""The registry as a source of releases, and docker's own logins at it: against Debian's docker-registry itself."""
+"""The registry as a source of releases, and docker's logins for it, with Debian's docker-registry."""
 
 import base64
 import json
@@ -26,7 +26,7 @@ TOKEN = "identity-canary-4711"
 
 
 def fill(folder: Path) -> Store:
-    """Ten thousand tags of the api and a few of the jobs: releases of one image, and at their end some of their own."""
+    """Store ten thousand tags of the api and a few of the jobs: one image for most, and different ones at the end."""
     store = Store(folder)
     for repository in ("shop/api", "shop/jobs"):
         old, _ = store.image(repository, "linux/amd64", "2020-01-01T00:00:00Z")
@@ -70,7 +70,7 @@ def listed(url: str, *, newest: int = 4, pattern: str = "v.+") -> tuple[list[Can
 
 
 def test_newest_of_ten_thousand_tags_are_found(open_registry: str) -> None:
-    """The tags come page by page; the last by version are looked at, and ordered by when they were built."""
+    """The tags come page by page. The last by version are inspected, and sorted by build time."""
     began = time.monotonic()
     found, source = listed(open_registry)
     assert [each.tag for each in found] == ["v2.12", "v2.11", "v2.10", "v2.9"]
@@ -88,7 +88,7 @@ def test_newest_of_ten_thousand_tags_are_found(open_registry: str) -> None:
 
 
 def test_each_release_says_its_platforms_and_what_it_lacks(open_registry: str) -> None:
-    """An index is for all its platforms; a release without an image of the jobs says so."""
+    """An index covers all its platforms. A release without an image of the jobs is reported as such."""
     found = {each.tag: each for each in listed(open_registry)[0]}
     assert found["v2.10"].platforms == ("linux/amd64", "linux/arm64")
     assert found["v2.11"].platforms == ("linux/arm64",)
@@ -97,7 +97,7 @@ def test_each_release_says_its_platforms_and_what_it_lacks(open_registry: str) -
 
 
 def test_digests_are_those_that_a_tag_stands_for(open_registry: str) -> None:
-    """Of an index the digest is the index's own, as docker keeps it."""
+    """For an index, the digest is the index's own, as docker keeps it."""
     found = {each.tag: each for each in listed(open_registry)[0]}
     with asking() as http:
         asked = Registry(open_registry, None, None, http)
@@ -107,13 +107,13 @@ def test_digests_are_those_that_a_tag_stands_for(open_registry: str) -> None:
 
 
 def test_pattern_decides_which_tags_count(open_registry: str) -> None:
-    """Where the settings name a pattern, nothing else is looked at."""
+    """If the settings have a pattern, no other tags are inspected."""
     found, _ = listed(open_registry, pattern=r"v1\.99\d\d")
     assert [each.tag for each in found] == ["v1.9994", "v1.9993", "v1.9992", "v1.9991"]
 
 
 def configured(folder: Path, **configuration: object) -> dict[str, str]:
-    """An environment in which docker has this configuration, and the helper `shop`, which knows one login."""
+    """Return an environment in which docker has this configuration, and the helper `shop` with one login."""
     (folder / "docker").mkdir()
     (folder / "docker" / "config.json").write_text(json.dumps(configuration))
     helper = folder / "docker-credential-shop"
@@ -127,7 +127,7 @@ def configured(folder: Path, **configuration: object) -> dict[str, str]:
 
 
 def with_login(url: str, environment: dict[str, str]) -> tuple[str, list[tuple[str, str]]]:
-    """The digest of a release, as whoever docker has logged in; and what was learned to be secret."""
+    """Return a release's digest, read with docker's login, and the secrets that were learned."""
     name, learned = urlsplit(url).netloc, list[tuple[str, str]]()
     on_host = host(environment=environment)
     with asking() as http:
@@ -152,7 +152,7 @@ AUTH = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 def test_basic_authentication_with_dockers_own_login(
     store: Store, tmp_path: Path, login: Callable[[str], dict[str, object]]
 ) -> None:
-    """No second password is needed where docker has one, in whichever place."""
+    """If docker has a login, in any of the possible places, no second password is needed."""
     with registry(store.folder, *basic(store.folder)) as url:
         digest, learned = with_login(url, configured(tmp_path, **login(urlsplit(url).netloc)))
         assert digest.startswith("sha256:")
@@ -160,13 +160,13 @@ def test_basic_authentication_with_dockers_own_login(
 
 
 def test_login_at_another_registry_is_not_sent(store: Store, tmp_path: Path) -> None:
-    """A login counts for its own registry."""
+    """A login is used only for its registry."""
     with registry(store.folder, *basic(store.folder)) as url, pytest.raises(RegistryRefused, match=r"user \(none\)"):
         with_login(url, configured(tmp_path, auths={"registry.example": {"auth": AUTH}}))
 
 
 def test_bearer_authentication_with_a_password(store: Store, tmp_path: Path) -> None:
-    """The token service is asked as docker's user, and its token opens the registry."""
+    """The token service is asked with docker's user, and its token opens the registry."""
 
     def allows(asked: Asked) -> bool:
         return asked.headers.get("authorization") == f"Basic {AUTH}"
@@ -177,7 +177,7 @@ def test_bearer_authentication_with_a_password(store: Store, tmp_path: Path) -> 
 
 
 def test_bearer_authentication_with_an_identity_token(store: Store, tmp_path: Path) -> None:
-    """Where docker keeps a token in the place of a password, the token service exchanges it."""
+    """If docker keeps an identity token instead of a password, the token service exchanges it."""
 
     def allows(asked: Asked) -> bool:
         form = parse_qs(asked.body.decode())

@@ -1,4 +1,4 @@
-"""The incident `regression`, judged by the engine, the files and the HTTP answers, not by the runbook's own word."""
+"""The incident `regression`, checked with the engine, the files and HTTP answers instead of the record."""
 
 import base64
 import json
@@ -16,7 +16,7 @@ from tests.support.keeping import keep
 from tests.support.same_commands import commands, differences
 
 TARGET, FAILED = "2025-12-15-rc1", "2025-12-18-rc1"
-#: As many commands may a run start on the host; docs/performance.md has what they are.
+#: The most commands that a run may start on the host. docs/performance.md lists them.
 MOST_OF_A_PLAN, MOST_OF_A_ROLLBACK = 10, 29
 VERIFY = [str(ROOT / ".venv/bin/python"), "-m", "runbook", "verify"]
 
@@ -28,13 +28,13 @@ def env_value(here: Rehearsed, key: str) -> str:
 
 
 def announcements(here: Rehearsed) -> list[dict[str, object]]:
-    """All that the desk was told, at whichever turn."""
+    """Return everything that the desk was told, at every turn."""
     found: list[dict[str, object]] = httpx.get(f"{here.practice.desk_url}/announcements", trust_env=False).json()
     return found
 
 
 def test_plan_changes_nothing(rehearsed: Rehearsed) -> None:
-    """A plan leaves every container and every byte of the env file as it was, and exits 0."""
+    """A plan changes no container and no byte of the env file, and exits with 0."""
     assert rehearsed.plan is not None
     assert rehearsed.plan.exit_code == 0, rehearsed.plan.terminal
     assert rehearsed.ids_after_plan == rehearsed.ids_before
@@ -45,7 +45,7 @@ def test_plan_changes_nothing(rehearsed: Rehearsed) -> None:
 
 
 def test_plan_shows_the_commands(rehearsed: Rehearsed) -> None:
-    """A plan keeps the commands that it would run, and ends with the one that carries it out, on one screen."""
+    """A plan keeps the commands that it would run, and ends with the command that executes it, on one screen."""
     assert rehearsed.plan is not None
     planned = "\n".join(commands(rehearsed.plan.entries))
     assert "gate hold" in planned
@@ -56,7 +56,7 @@ def test_plan_shows_the_commands(rehearsed: Rehearsed) -> None:
 
 
 def test_execution_does_what_the_plan_said(rehearsed: Rehearsed) -> None:
-    """Step by step, command by command; also by the plan that was made while the registry was down."""
+    """The execution matches the plan step by step, command by command; also the plan made with the registry down."""
     assert rehearsed.rollback is not None
     assert rehearsed.rollback.exit_code == 0, rehearsed.rollback.terminal
     for plan in (rehearsed.plan, rehearsed.plan_without_registry):
@@ -66,14 +66,14 @@ def test_execution_does_what_the_plan_said(rehearsed: Rehearsed) -> None:
 
 @pytest.mark.parametrize(("which", "most"), [("plan", MOST_OF_A_PLAN), ("rollback", MOST_OF_A_ROLLBACK)])
 def test_few_commands_are_started(rehearsed: Rehearsed, which: str, most: int) -> None:
-    """Nothing is asked twice: what a plan and a rollback start on the host, by their journals."""
+    """Nothing is queried twice: the commands that a plan and a rollback start on the host, by their journals."""
     run = getattr(rehearsed, which)
     started = [entry["command"] for entry in run.of_kind("command") if not entry.get("by_engine")]
     assert len(started) <= most, "\n".join(started)
 
 
 def test_rollback_passes(rehearsed: Rehearsed) -> None:
-    """The rollback ends 0, says so, and its last line is the path of its record."""
+    """The rollback exits with 0, says so, and its last line is the path of its record."""
     assert rehearsed.rollback is not None
     assert rehearsed.rollback.exit_code == 0, rehearsed.rollback.terminal
     last = rehearsed.rollback.terminal.strip().splitlines()[-1]
@@ -83,7 +83,7 @@ def test_rollback_passes(rehearsed: Rehearsed) -> None:
 
 
 def test_api_and_jobs_run_the_registrys_digest(rehearsed: Rehearsed) -> None:
-    """The engine shows api and jobs on the image that the registry gives for the target."""
+    """The engine shows api and jobs on the image that the registry has for the target."""
     for service in ("api", "jobs"):
         container = f"{rehearsed.practice.name}-{service}-1"
         image = docker("inspect", "--format", "{{.Image}}", container)
@@ -93,7 +93,7 @@ def test_api_and_jobs_run_the_registrys_digest(rehearsed: Rehearsed) -> None:
 
 
 def test_other_services_kept_their_containers(rehearsed: Rehearsed) -> None:
-    """Database, gateway, registry and desk are the containers from before; api and jobs are new ones."""
+    """Database, gateway, registry and desk keep their containers. Those of api and jobs are new."""
     now = rehearsed.ids()
     new = {name for name in now if now[name] != rehearsed.ids_before.get(name)}
     name = rehearsed.practice.name
@@ -102,7 +102,7 @@ def test_other_services_kept_their_containers(rehearsed: Rehearsed) -> None:
 
 
 def test_env_file_differs_in_one_value_only(rehearsed: Rehearsed) -> None:
-    """The env file names the target; every other byte, its mode and its owner are as before."""
+    """The env file names the target. Every other byte, its mode and its owner are unchanged."""
     now, stat = rehearsed.env_file.read_bytes(), rehearsed.env_file.stat()
     assert rehearsed.stat_before is not None
     assert now != rehearsed.env_before
@@ -120,7 +120,7 @@ def test_env_file_differs_in_one_value_only(rehearsed: Rehearsed) -> None:
 
 
 def test_testinfra_agrees_on_the_host(rehearsed: Rehearsed) -> None:
-    """Seen by testinfra: the env file's mode, and nothing half-written beside it."""
+    """The testinfra view has the env file's mode, and no unfinished file next to it."""
     host = testinfra.get_host("local://")
     assert host.file(str(rehearsed.env_file)).mode == 0o640
     assert not host.file(f"{rehearsed.env_file}.new").exists
@@ -128,7 +128,7 @@ def test_testinfra_agrees_on_the_host(rehearsed: Rehearsed) -> None:
 
 
 def test_plain_compose_up_changes_nothing(rehearsed: Rehearsed) -> None:
-    """`docker compose up -d`, typed by a person in the project's folder, keeps every container."""
+    """`docker compose up -d`, typed in the project's folder, keeps every container."""
     before = rehearsed.ids()
     rehearsed.practice.engine.compose(rehearsed.practice.server, "up", "--detach")
     assert rehearsed.ids() == before
@@ -145,7 +145,7 @@ def test_users_are_served_by_the_target(rehearsed: Rehearsed) -> None:
 
 
 def test_desk_received_announcement_and_ticket(rehearsed: Rehearsed) -> None:
-    """The desk was told each turn, at the end with the journal's head of that moment, and holds one ticket."""
+    """The desk was told each turn, at the end with the journal's head at that moment, and holds one ticket."""
     assert rehearsed.rollback is not None
     incident = rehearsed.rollback.of_kind("opened")[0]["incident"]
     told = announcements(rehearsed)
@@ -167,7 +167,7 @@ def test_desk_received_announcement_and_ticket(rehearsed: Rehearsed) -> None:
 
 
 def test_errors_are_counted_apart(rehearsed: Rehearsed) -> None:
-    """The failed release's errors are on record as from before the switch, and none counts as new."""
+    """The failed release's errors are recorded as from before the switch, and none counts as new."""
     assert rehearsed.rollback is not None
     before = rehearsed.rollback.fact("before")["log_errors"]
     assert sum(before.values()) > 0
@@ -176,7 +176,7 @@ def test_errors_are_counted_apart(rehearsed: Rehearsed) -> None:
 
 
 def test_requests_wait_only_while_the_target_takes_the_place(rehearsed: Rehearsed) -> None:
-    """By the journal: env file, both services up, and only then requests are held, the failed ones gone, all let on."""
+    """Order by the journal: env file, both services up, then requests are held, failed containers removed, released."""
     assert rehearsed.rollback is not None
     begun = [entry["summary"] for entry in rehearsed.rollback.of_kind("action") if entry["state"] == "begun"]
     order = [
@@ -188,7 +188,7 @@ def test_requests_wait_only_while_the_target_takes_the_place(rehearsed: Rehearse
 
 
 def test_failed_release_is_quarantined_and_target_in_the_ledger(rehearsed: Rehearsed) -> None:
-    """On the host, the failed digests are in quarantine and the newest line of the ledger is the target's."""
+    """On the host, the failed digests are in quarantine, and the ledger's newest line is the target's."""
     folder = rehearsed.practice.server / ".runbook"
     quarantine = [json.loads(line) for line in (folder / "quarantine.jsonl").read_text().splitlines()]
     failed = {registry_digest(rehearsed, service, FAILED) for service in ("api", "jobs")}
@@ -213,7 +213,7 @@ def test_journal_verifies_and_tells_any_change(rehearsed: Rehearsed, tmp_path: P
 
 
 def encodings(secret: str) -> set[str]:
-    """The four encodings, made here by other means than the redactor's."""
+    """Return the four encodings, made here in other ways than the redactor's."""
     raw = secret.encode()
     inside = {base64.b64encode(b"x" * n + raw + b"y" * 3).decode()[4:-8] for n in range(3)}
     return {
@@ -225,7 +225,7 @@ def encodings(secret: str) -> set[str]:
 
 
 def test_no_secret_is_written_anywhere(rehearsed: Rehearsed) -> None:
-    """No password and no token stands in any file of the records or on the terminal, in any of the four encodings."""
+    """No password or token is in any file of the records or on the terminal, in any of the four encodings."""
     secrets = {path.name: path.read_text().strip() for path in (rehearsed.practice.folder / "secrets").iterdir()}
     secrets |= {key: env_value(rehearsed, key) for key in ("METRICS_TOKEN", "POSTGRES_PASSWORD", "USER_TOKEN")}
     assert len(secrets) >= 6
@@ -240,7 +240,7 @@ def test_no_secret_is_written_anywhere(rehearsed: Rehearsed) -> None:
 
 
 def test_repeated_run_does_nothing(rehearsed: Rehearsed) -> None:
-    """Typed again after the rollback, with or without the target's name, it changes nothing; what is held is told."""
+    """Repeated after the rollback, with or without the target's name, it changes nothing, and says what it found."""
     before, told = rehearsed.ids(), announcements(rehearsed)
     named = rehearsed.run("--to", TARGET, "--execute", rehearsed.practice.name)
     plain = rehearsed.run("--execute", rehearsed.practice.name)
@@ -254,7 +254,7 @@ def test_repeated_run_does_nothing(rehearsed: Rehearsed) -> None:
 
 
 def test_post_deploy_refuses_the_quarantined_release(rehearsed: Rehearsed) -> None:
-    """When CI deploys the failed tag again, post-deploy validation fails and says in which incident it failed."""
+    """When CI deploys the failed tag again, post-deploy validation fails and names the incident in which it failed."""
     rehearsed.practice.deploy(FAILED)
     validation = rehearsed.run("-m", "post_deploy")
     assert validation.exit_code == 1

@@ -1,4 +1,4 @@
-"""A dump is checked, restored beside the live database and put in its place, on a real PostgreSQL."""
+"""A dump is checked, restored next to the live database and put in its place, on a real PostgreSQL."""
 
 import subprocess
 from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ CREATE TABLE orders (id serial PRIMARY KEY, note text); INSERT INTO orders (note
 SELECT lo_from_bytea(0, 'large'); CREATE EXTENSION citext; CREATE TABLE "Odd name" (c citext);
 ALTER TABLE "Odd name" OWNER TO "shop owner"; GRANT SELECT ON orders TO reader;
 """
-#: A name that is one of everybody's least favourites.
+#: A name with every character that needs quoting.
 NAME = 'Shop "of" it\'s ünï'
 
 
@@ -112,7 +112,7 @@ class Here:
         self.context.incident.execute(change(self.context), self.context.host)
 
     def prepared(self) -> None:
-        """Everything up to the swap."""
+        """Perform everything before the swap."""
         for check in (dump.whole, dump.fits, dump.needs_met, dump.room):
             self.seen(check)
         self.made(places.restoring_beside)
@@ -123,7 +123,7 @@ class Here:
 
 
 def test_the_two_change_places(server: Cluster, tmp_path: Path, name: str) -> None:
-    """The live name holds what the dump held, with settings, owners and large objects; the other one is kept whole."""
+    """The live name has the dump's content, with settings, owners and large objects. The other database is kept."""
     here = Here(server, tmp_path, name)
     here.prepared()
     session = subprocess.Popen(
@@ -146,9 +146,9 @@ def test_the_two_change_places(server: Cluster, tmp_path: Path, name: str) -> No
     sealed = here.dump.with_name(f"{here.dump.name}.sha256").read_text()[:64]
     assert (fact.path, fact.size, fact.sha256) == (str(here.dump), here.dump.stat().st_size, sealed)
     assert fact.made
-    # It was known before any change, but for the rows.
+    # Known before any change, except for the rows.
     assert here.context.incident.facts.to_restore == fact.model_copy(update={"rows": ()})
-    # Its own restore point has the rows that were written since.
+    # Its restore point has the rows written since.
     assert here.context.incident.facts.restore_point.path != str(here.dump)
     for change in (places.restoring_beside, places.keeping, places.swapping):
         assert change(here.context).already() is not None, "repeated, it finds what is done"
@@ -157,7 +157,7 @@ def test_the_two_change_places(server: Cluster, tmp_path: Path, name: str) -> No
 
 
 def test_killed_at_each_point(server: Cluster, tmp_path: Path) -> None:
-    """Behind each command of each change it is begun anew, ends as it would have, and serves meanwhile."""
+    """Killed after any command of a change, the restore starts again, ends as it would have, and serves meanwhile."""
     here = Here(server, tmp_path)
     for number in range(len(places.restoring_beside(here.context).commands)):
         change = places.restoring_beside(here.context)
@@ -167,7 +167,7 @@ def test_killed_at_each_point(server: Cluster, tmp_path: Path) -> None:
             assert places.restoring_beside(here.context).already() is None
             assert here.sql("SELECT count(*) FROM orders") == "4\n"
     here.prepared()
-    # Behind the first statement of the swap the live database takes nobody in.
+    # After the first statement of the swap, the live database accepts no connections.
     here.server.must("postgres", f"ALTER DATABASE {here.name} WITH ALLOW_CONNECTIONS false")
     assert places.swapping(here.context).already() is None
     here.made(places.swapping)
@@ -175,7 +175,7 @@ def test_killed_at_each_point(server: Cluster, tmp_path: Path) -> None:
 
 
 def test_swap_that_fails_leaves_the_live_one_serving(server: Cluster, tmp_path: Path) -> None:
-    """Where the restored one cannot be renamed, neither is, and the live one takes connections again."""
+    """If the restored database cannot be renamed, neither is, and the live one accepts connections again."""
     here = Here(server, tmp_path)
     here.prepared()
     change = places.swapping(here.context)
@@ -188,7 +188,7 @@ def test_swap_that_fails_leaves_the_live_one_serving(server: Cluster, tmp_path: 
 
 
 def test_dumps_that_are_refused(server: Cluster, tmp_path: Path) -> None:
-    """Truncated, tampered with, without a seal, of another database: told before anything is made."""
+    """Truncated, tampered with, without a seal, or of another database: reported before anything is created."""
     here = Here(server, tmp_path)
     content = here.dump.read_bytes()
     here.dump.write_bytes(content[: len(content) // 2])
@@ -208,7 +208,7 @@ def test_dumps_that_are_refused(server: Cluster, tmp_path: Path) -> None:
 
 
 def test_what_the_server_lacks(server: Cluster, tmp_path: Path) -> None:
-    """A role that is gone, and what keeps a database from being renamed."""
+    """A missing role, and an obstacle to renaming a database, are reported."""
     here = Here(server, tmp_path)
     server.must("postgres", 'ALTER ROLE reader RENAME TO "gone away"')
     try:
@@ -219,7 +219,7 @@ def test_what_the_server_lacks(server: Cluster, tmp_path: Path) -> None:
 
 
 def test_dumps_are_listed(server: Cluster, tmp_path: Path) -> None:
-    """Each with its time, size, hash, schema and incident; one that is not whole is said to be so, and no other."""
+    """Each with its time, size, hash, schema and incident. A damaged dump is marked as such, and no other."""
     here = Here(server, tmp_path)
     good, lines = listed(here.context)
     assert good
@@ -251,7 +251,7 @@ def test_nothing_to_list(server: Cluster, tmp_path: Path) -> None:
 def test_other_major_version(
     server: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: int, words: str
 ) -> None:
-    """A dump of a newer server is refused, one of an older server taken, and both are said."""
+    """A dump of a newer server is refused, one of an older server is accepted, and both are reported."""
     here = Here(server, tmp_path)
     monkeypatch.setattr(Databases, "version", lambda _self: version)
     if words:
@@ -261,7 +261,7 @@ def test_other_major_version(
 
 
 def test_full_disk(server: Cluster, tmp_path: Path) -> None:
-    """The live database's own restore point does not fit: nothing changes places, and with room it goes on."""
+    """If the live database's restore point does not fit, nothing is swapped. With more space the restore continues."""
     here = Here(server, tmp_path)
     here.sql("CREATE TABLE much AS SELECT md5(i::text) FROM generate_series(1, 20000) i")
     here.made(places.restoring_beside)
@@ -293,7 +293,7 @@ exec {programs}/{name} "$@"
 
 
 def test_database_elsewhere(server: Cluster, tmp_path: Path) -> None:
-    """By its URL: the password goes first on standard input, the dump behind it; how much is free nobody tells."""
+    """By URL: the password comes first on standard input, then the dump. The free space is unknown."""
     here = Here(server, tmp_path)
     for name in ("psql", "pg_dump", "pg_restore"):
         client = tmp_path / "bin" / name

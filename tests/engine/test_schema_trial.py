@@ -1,4 +1,4 @@
-"""The failed release's migrations tried on a copy of a small real production's schema, whatever its env.py asks."""
+"""The failed release's migrations on a copy of a small real production's schema, whatever its env.py queries."""
 
 import uuid
 from collections.abc import Iterator
@@ -59,7 +59,7 @@ TWO_TABLES = (
     "op.create_table('b', sa.Column('a_id', sa.Integer(), sa.ForeignKey('a.id')))"
 )
 ALL = "FOR VALUES WITH (MODULUS 1, REMAINDER 0)"
-# What the second revision of each history does, up and down. env.py always connects: no SQL can be had offline.
+# The second revision of each history, up and down. Its env.py always connects, so there is no offline SQL.
 HISTORIES = {
     "adds": (ADDS, "op.drop_column('orders', 'c')"),
     "branch_adds": (ADDS, "op.drop_column('orders', 'c')"),
@@ -90,7 +90,7 @@ HISTORIES = {
         f"op.drop_table('orders_1'); op.execute('ALTER TABLE orders ATTACH PARTITION orders_0 {ALL}')",
     ),
     "index_of_partitions": ("op.create_index('ours', 'orders', ['note'])", "op.drop_index('ours')"),
-    # Ways back that are none.
+    # Downgrades that do not undo the upgrade.
     "order": (
         TWO_TABLES,
         "op.drop_table('a'); op.drop_table('b')",
@@ -104,7 +104,7 @@ HISTORIES = {
     "uncompilable": (ADDS, "op.add_column('orders', sa.Column('d', sa.types.NullType()))"),
     "misnamed": (ADDS, "op.drop_column('orders', 'cc')"),
     "half": (ADDS + "; op.create_index('ours', 'orders', ['note'])", "op.drop_index('ours')"),
-    # Ways back that lead back.
+    # Downgrades that do undo it.
     "index": ("op.create_index('ours', 'orders', ['note'])", "op.drop_index('ours')"),
     "typed": (
         "op.execute(\"CREATE TYPE mood AS ENUM ('glad')\"); op.execute('ALTER TABLE orders ADD feeling mood')",
@@ -129,7 +129,7 @@ PARTITIONED = (
     "'PARTITION BY HASH (id)'); "
     f"op.execute('CREATE TABLE orders_0 PARTITION OF orders {ALL}')"
 )
-# Histories with a branch of its own beside them, at b001.
+# Histories next to a separate branch, at b001.
 BRANCHED = {"branch_adds", "branch_drops"}
 REVISION = """import sqlalchemy as sa
 from alembic import op
@@ -162,7 +162,7 @@ def write_histories(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
-    """A production whose database is empty."""
+    """A production with an empty database."""
     with raised(tmp_path_factory, "schema-trial", DOCKERFILE, COMPOSE, write_histories) as found:
         yield found
 
@@ -172,14 +172,14 @@ FILLED = "INSERT INTO orders (number) VALUES ('kept')"
 
 @contextmanager
 def production(here: Here, folder: Path, history: str, at: str = "0002", **deadlines: Any) -> Iterator[Any]:
-    """The runbook's parts, where the database is at 0002 (or `at`) of a history, and the target's head is 0001."""
+    """Return the context of a production at 0002 (or `at`) of a history. The target's head is 0001."""
     here.sql("DROP SCHEMA IF EXISTS audit CASCADE; DROP SCHEMA public CASCADE")
     here.sql("CREATE SCHEMA public; CREATE SCHEMA audit")
     beside = ("b001",) if history in BRANCHED else ()
     for revision in (at, *beside):
         here.compose("exec", "-T", "api", "python3", "-m", "alembic", "--name", history, "upgrade", revision)
     filled = "INSERT INTO orders (number, c) VALUES ('kept', 1)" if history == "demands" and at == "0002" else FILLED
-    if history != "rule_of_a_partition":  # which lets no number in
+    if history != "rule_of_a_partition":  # this history accepts no number
         here.sql(filled)
     name = f"trial-{uuid.uuid4().hex[:8]}"
     (folder / name).mkdir(parents=True)
@@ -222,7 +222,7 @@ def production(here: Here, folder: Path, history: str, at: str = "0002", **deadl
 
 
 def judged(context: Any) -> evidence.Judged:
-    """What all evidence says, with a copy of its own."""
+    """Return the result of all evidence, with a new copy."""
     copy = SchemaCopy(context)
     with copy.removed_afterwards():
         found = evidence.judged(context, copy)
@@ -231,7 +231,7 @@ def judged(context: Any) -> evidence.Judged:
 
 
 def before_deploy(here: Here, folder: Path, history: str, monkeypatch: pytest.MonkeyPatch) -> evidence.Judged:
-    """What is said of a release that goes from 0001 to 0002 before it is deployed; no registry has its image."""
+    """Return the pre-deploy verdict on a release that goes from 0001 to 0002. No registry has its image."""
     monkeypatch.setattr(Release, "pinned", lambda _release, _service: here.image)
     with production(here, folder, history, at="0001") as context:
         fact = ReleaseFact.of(Built("v1", {"api": ImageName.parse(here.image)}, {"api": "sha256:" + "0" * 64}))
@@ -246,7 +246,7 @@ def before_deploy(here: Here, folder: Path, history: str, monkeypatch: pytest.Mo
 def test_before_a_deploy(
     here: Here, tmp_path: Path, history: str, verdict: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The release to deploy is taken up and down again on a copy of what is live."""
+    """The release to deploy is upgraded and downgraded again on a copy of the live schema."""
     found = before_deploy(here, tmp_path, history, monkeypatch)
     assert found.assessment.verdict == verdict, "\n".join(map(repr, found.assessment.findings))
     assert "down and up again closed" in found.sources[0]
@@ -254,7 +254,7 @@ def test_before_a_deploy(
 
 
 def what_ran(seen: TrialResult | None, column: str, *, adds: bool) -> None:
-    """Each way has its own statements, and none of the other's."""
+    """Assert that each direction has its own statements, and none of the other's."""
     assert seen is not None
     ways = (seen.upgrade_sql, seen.downgrade_sql)
     for added, sql in zip((adds, not adds), ways, strict=True):
@@ -291,7 +291,7 @@ def trial_in(context: Any) -> TrialResult:
 def test_env_py_that_refuses_offline_is_decided(
     here: Here, tmp_path: Path, history: str, verdict: str, words: str
 ) -> None:
-    """What the upgrade ran on the copy is judged, and the target's statements are tried there; both agree."""
+    """The SQL that the upgrade ran on the copy is judged, and the target's statements are tried there. Both agree."""
     with production(here, tmp_path, history) as context:
         found = judged(context)
     assert found.assessment.verdict == verdict, "\n".join(map(repr, found.assessment.findings))
@@ -303,7 +303,7 @@ def test_env_py_that_refuses_offline_is_decided(
 
 
 def test_what_postgres_says_is_told(here: Here, tmp_path: Path) -> None:
-    """A statement of the target's with the very message of the server."""
+    """A refused statement of the target is reported with the server's message."""
     seen = trial(here, tmp_path, "demands")
     assert {each.state for each in seen.breaks} == {"23502"}
     assert 'null value in column "c" of relation "orders"' in seen.breaks[0].message
@@ -325,7 +325,7 @@ def test_what_postgres_says_is_told(here: Here, tmp_path: Path) -> None:
     ],
 )
 def test_a_way_back_that_is_none(here: Here, tmp_path: Path, history: str, words: str) -> None:
-    """The exit code is not believed; a name that is gone is breaking all the same."""
+    """The exit code is not trusted. A name that is gone is breaking all the same."""
     seen = trial(here, tmp_path, history)
     assert words in seen.no_way_back
     assert bool(seen.breaks) is (history in {"empty", "raises"})
@@ -333,7 +333,7 @@ def test_a_way_back_that_is_none(here: Here, tmp_path: Path, history: str, words
 
 @pytest.mark.parametrize("history", ["adds", "drops", "index", "typed", "renames", "tables", "checks", "loosens"])
 def test_a_way_back_that_leads_back(here: Here, tmp_path: Path, history: str) -> None:
-    """None of these is called a way that leads nowhere."""
+    """None of these downgrades is reported as not undoing the upgrade."""
     seen = trial(here, tmp_path, history)
     assert (seen.untried, seen.no_way_back, seen.leads_nowhere) == ("", "", False)
     if history in {"adds", "drops"}:
@@ -341,13 +341,13 @@ def test_a_way_back_that_leads_back(here: Here, tmp_path: Path, history: str) ->
 
 
 def test_a_trial_has_its_time(here: Here, tmp_path: Path) -> None:
-    """A migration that goes on for too long is no evidence; nothing of it is left."""
+    """A migration that takes too long gives no evidence, and nothing of it is left."""
     seen = trial(here, tmp_path, "sleeps", healthy=20.0)
     assert "did not end within" in seen.untried or "took more than 20 s" in seen.untried
 
 
 def test_an_image_that_is_not_there(here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the engine says is told; it refutes no downgrade, nothing is left, and nothing of it is kept."""
+    """The engine's error is reported. It refutes no downgrade, nothing is left, and the answer is not kept."""
     monkeypatch.setattr(migration_facts, "failed_image", lambda _context: "rollback-runbook/never-built:v0")
     with production(here, tmp_path, "adds") as context:
         seen = trial_in(context)
@@ -358,7 +358,7 @@ def test_an_image_that_is_not_there(here: Here, tmp_path: Path, monkeypatch: pyt
 
 @pytest.mark.parametrize("history", ["drops", "demands"])
 def test_asked_once(here: Here, tmp_path: Path, history: str) -> None:
-    """The same question is answered as before, without a copy; another schema is tried anew."""
+    """The same question gets the kept answer, without a copy. Another schema is tried again."""
     with production(here, tmp_path, history) as context:
         first = trial_in(context)
         begun = len(context.heard.began)
@@ -372,6 +372,6 @@ def test_asked_once(here: Here, tmp_path: Path, history: str) -> None:
 
 
 def test_doubt_is_not_kept(here: Here, tmp_path: Path) -> None:
-    """A command that ended badly may do better another time."""
+    """A command that failed may succeed another time."""
     with production(here, tmp_path, "raises") as context:
         assert {trial_in(context).by, trial_in(context).by} == {""}

@@ -1,4 +1,4 @@
-"""Secrets as Compose sees them, whatever way they are written: each value is known, and struck out."""
+"""Secrets as Compose sees them, in every notation: each value is known and redacted."""
 
 from pathlib import Path
 
@@ -63,13 +63,13 @@ SECRETS = [
 def laid_out(folder: Path, redactor: Redactor, **files: str) -> EnvFileOnHost:
     for name, text in (FILES | files).items():
         (folder / name).write_text(text)
-    # Nothing of that name runs on this engine.
+    # No container with that name runs on this engine.
     site = production(folder, name="secrets")
     return EnvFileOnHost(site, str(folder / ".env"), redactor, ())
 
 
 def test_every_secret_is_struck_out(tmp_path: Path) -> None:
-    """In whatever way a secret gets to a service, its value is known before anything is written."""
+    """However a secret reaches a service, its value is known before anything is written."""
     redactor = Redactor()
     there = laid_out(tmp_path, redactor)
     there.read()
@@ -79,7 +79,7 @@ def test_every_secret_is_struck_out(tmp_path: Path) -> None:
 
 
 def test_tag_that_is_made_of_parts_is_replaced_as_a_whole(tmp_path: Path) -> None:
-    """A tag that is made of other values becomes the literal one, and those values stay."""
+    """A tag composed of other values becomes a literal, and those values stay."""
     there = laid_out(tmp_path, Redactor())
     env_file = there.read()
     assert env_file.value_of("IMAGE_TAG") == "2026-01-rc1"
@@ -87,14 +87,14 @@ def test_tag_that_is_made_of_parts_is_replaced_as_a_whole(tmp_path: Path) -> Non
 
 
 def beside(folder: Path, env: str, other: str, *env_files: str) -> EnvFileOnHost:
-    """The env file among others that production was made with."""
+    """Return the env file, next to another env file that production was started with."""
     there = laid_out(folder, Redactor(), **{".env": env, "other.env": other})
     there._production.invocation = Invocation(("docker-compose.yml",), env_files)
     return there
 
 
 def test_other_env_files_are_read_with_it(tmp_path: Path) -> None:
-    """A value that is made of another env file's is the one that Compose makes."""
+    """A value composed from another env file is the one that Compose makes."""
     there = beside(tmp_path, "IMAGE_TAG=v1\nTOKEN=${PART}-y\n", "PART=from-there\n", "other.env", ".env")
     env_file = there.read()
     assert env_file.values == {"IMAGE_TAG": "v1", "TOKEN": "from-there-y"}
@@ -104,13 +104,13 @@ def test_other_env_files_are_read_with_it(tmp_path: Path) -> None:
 
 
 def test_other_env_file_that_is_gone(tmp_path: Path) -> None:
-    """The file that is missing is named."""
+    """The missing file is named."""
     with pytest.raises(EnvFileError, match=r"couldn't find env file: .*gone\.env"):
         beside(tmp_path, "IMAGE_TAG=v1\n", "", "gone.env", ".env").read()
 
 
 def test_value_that_a_later_env_file_decides(tmp_path: Path) -> None:
-    """Where another env file goes before, no change of this one does anything, and that is found out in the plan."""
+    """If another env file takes precedence, a change of this one has no effect, and the plan says so."""
     there = beside(tmp_path, "IMAGE_TAG=v1\n", "IMAGE_TAG=v3\n", ".env", "other.env")
     with pytest.raises(
         EnvFileError, match=r"Compose reads IMAGE_TAG=v3 whatever the lines of .* say: it is set elsewhere"
@@ -129,14 +129,14 @@ def test_value_that_a_later_env_file_decides(tmp_path: Path) -> None:
     ],
 )
 def test_what_compose_cannot_read_is_not_quoted(tmp_path: Path, content: str, words: str) -> None:
-    """The line is told by its number, and nothing of what it says: nobody knows yet what of it is secret."""
+    """The line is given by its number, without its content: which parts are secret is not known yet."""
     with pytest.raises(EnvFileError, match=words) as caught:
         laid_out(tmp_path, Redactor(), **{".env": content}).read()
     assert "s3cret" not in str(caught.value)
 
 
 def test_change_leaves_nothing_on_the_host(tmp_path: Path) -> None:
-    """The bytes that Compose was asked about are in no file that anybody could find afterwards."""
+    """The bytes that were passed to Compose are in no file on the host."""
     there = laid_out(tmp_path, Redactor())
     before = sorted(tmp_path.iterdir()), sorted(Path("/dev/shm").iterdir())
     there.with_value(there.read(), "IMAGE_TAG", "v2")

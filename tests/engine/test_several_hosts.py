@@ -1,6 +1,6 @@
-"""`regression` on three hosts, each with an engine and a database of its own: the second one fails its readiness.
+"""`regression` on three hosts, each with its own engine and database. The second one fails its readiness.
 
-Judged by each host's engine and files.
+Checked with each host's engine and files.
 """
 
 import json
@@ -27,12 +27,12 @@ pytestmark = [
 LIVE, FAILED = "2025-12-15-rc1", "2025-12-18-rc1"
 HOSTS = ("shop-1", "shop-2", "shop-3")
 _SWITCHED_WITHIN = 500.0  # seconds
-#: The scenario in which a host's users come to the target, for each way to switch.
+#: The scenario in which the first host's users reach the target, for each way to switch.
 _SWITCHED = ("The target takes the failed release's place[shop-1]", "Traffic is resumed to the target[shop-1]")
 
 
 def tags(here: Rehearsed) -> dict[str, str]:
-    """The tag of the api that each host runs, by its engine."""
+    """Return the tag of the api that runs on each host, according to its engine."""
     name, form = f"{here.practice.name}-api-1", "{{.Config.Image}}"
     found = [engine.docker("inspect", "--format", form, name) for engine in here.practice.engines.values()]
     return dict(zip(HOSTS, (each.strip().rpartition(":")[2] for each in found), strict=True))
@@ -40,7 +40,7 @@ def tags(here: Rehearsed) -> dict[str, str]:
 
 @contextmanager
 def second_database_stopped_behind_the_first_switch(here: Rehearsed) -> Iterator[None]:
-    """Once the first host serves the target, take the second one's database away."""
+    """Stop the second host's database once the first host serves the target."""
     known, over = set(here.reports.glob("[!.]*/")), threading.Event()
 
     def passed(folder: Path) -> bool:
@@ -70,7 +70,7 @@ def _database(here: Rehearsed, what: str) -> None:
 
 
 def test_it_stops_at_the_second_and_goes_on_there(tmp_path: Path) -> None:
-    """The first runs the target, the third what it ran; resumed, all run the target, and the locks are free."""
+    """The first host runs the target, the third is unchanged. Resumed, all run the target, and the locks are free."""
     with planted("regression", tmp_path, remote=3) as (here, _):
         with second_database_stopped_behind_the_first_switch(here):
             stopped = here.run("--execute", here.practice.name)
@@ -83,7 +83,7 @@ def test_it_stops_at_the_second_and_goes_on_there(tmp_path: Path) -> None:
         _database(here, "start")
         assert stopped.folder is not None
         resume = ("--resume", stopped.folder.name, "--execute", here.practice.name)
-        # The errors of that time stand in the logs of the target's containers; who took the database away knows why.
+        # The errors of that time are in the logs of the target's containers. The person knows why.
         assert here.run(*resume).exit_code == 1
         assert set(tags(here).values()) == {LIVE, FAILED}
         resumed = here.run(*resume, "--override", "5.3.2@shop-2", "--because", "its database was away for a while")

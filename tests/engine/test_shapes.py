@@ -1,4 +1,4 @@
-"""A Compose project with many habits at once is rolled back; tests.engine.shapes_campaign tries each one alone."""
+"""A Compose project with many unusual features is rolled back. tests.engine.shapes_campaign tries each one alone."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from tests.support.campaigns import campaign
 
 @pytest.fixture(scope="module")
 def shaped(rehearsed: Rehearsed) -> Iterator[Shaped]:
-    """The production that the other tests have done with."""
+    """The production after the other tests."""
     yield Shaped(rehearsed)
     rehearsed.practice.deploy("2025-12-15-rc1")
     rehearsed.practice.wait_ready("2025-12-15-rc1")
@@ -20,7 +20,7 @@ def shaped(rehearsed: Rehearsed) -> Iterator[Shaped]:
 @campaign
 @pytest.mark.parametrize("name", ["many at once", "a network edited since it was made"])
 def test_plan_and_execution_agree(shaped: Shaped, name: str) -> None:
-    """Nothing stops behind the closed gate that was so before; what would, is said in the plan."""
+    """Nothing that was wrong before stops the run behind the closed gate: the plan reports it."""
     (shape,) = [each for each in shapes() if each.name == name]
     try:
         tried = shaped.tries(shape)

@@ -1,4 +1,4 @@
-"""The incidents on a second host, over SSH, beside the same on this machine: the same steps, changes and end."""
+"""The incidents on a second host over SSH, compared with this machine: the same steps, changes and final state."""
 
 import os
 import re
@@ -26,7 +26,7 @@ _OTHER_EACH_TIME = re.compile(
 
 
 def told(here: Rehearsed, ran: Ran) -> dict[str, Any]:
-    """What a run says and what is left, without what is another one in every rehearsal: names, addresses, digests."""
+    """Return what a run says and leaves, without parts that differ in every rehearsal: names, addresses, digests."""
 
     def plain(text: str) -> str:
         text = text.replace(str(here.practice.folder), "FOLDER").replace(here.practice.name, "NAME")
@@ -50,7 +50,7 @@ def told(here: Rehearsed, ran: Ran) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", ["regression", "breaking-migration", "export-leak"])
 def test_it_ends_as_on_this_machine(name: str, tmp_path: Path) -> None:
-    """Same steps with the same outcomes, same changes, same end of production; and the rehearsal's own judgement."""
+    """Same steps with the same outcomes, same changes, same final state, and the rehearsal itself reports success."""
     found, seconds = [], []
     for remote in (True, False):
         (tmp_path / str(remote)).mkdir()
@@ -61,4 +61,4 @@ def test_it_ends_as_on_this_machine(name: str, tmp_path: Path) -> None:
             found.append(told(here, ran))
             seconds.append(sum(entry["seconds"] for entry in ran.of_kind("step ended")))
     assert found[0] == found[1]
-    print(f"{name}: {seconds[0]:.1f} s over SSH, {seconds[1]:.1f} s here")  # noqa: T201 - for the log of the tests
+    print(f"{name}: {seconds[0]:.1f} s over SSH, {seconds[1]:.1f} s here")  # noqa: T201 - for the test log

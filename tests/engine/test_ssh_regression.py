@@ -1,6 +1,6 @@
-"""`regression` on a second host, over SSH: a plan leaves nothing, and a rollback is cut off again and again.
+"""`regression` on a second host over SSH: a plan leaves nothing, and a rollback is cut off again and again.
 
-Judged by the second host's engine, files and processes.
+Checked with the second host's engine, files and processes.
 """
 
 import os
@@ -26,12 +26,12 @@ pytestmark = [
 ]
 
 LIVE, FAILED = "2025-12-15-rc1", "2025-12-18-rc1"
-_CHANGES = 6  # under so many of its changes at least the rollback must have been cut
+_CHANGES = 6  # the rollback must have been cut under at least this many changes
 
 
 @pytest.fixture(scope="module")
 def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsed]:
-    """A second host on which `regression` was planted, and which no runbook has ever seen."""
+    """A second host with `regression` planted, on which no runbook has ever run."""
     practice = PracticeProduction(ROOT, print, plugin_dirs=plugin_dirs(), remote=True)
     here = Rehearsed(practice, tmp_path_factory.mktemp("ssh") / "reports")
     try:
@@ -46,20 +46,20 @@ def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsed]:
 
 
 def listing(here: Rehearsed) -> str:
-    """All that a run could leave on the second host: files with size and time, and what its engine has."""
+    """Return everything a run could leave on the second host: files with size and time, and its engine's content."""
     second = here.practice.second
     assert second is not None
     inside, told = ("nsenter", f"--mount=/proc/{second.process}/ns/mnt"), "%p %y %m %U %i %s %T@\n"
-    # The whole of its own places, and whatever its user owns anywhere else; other rehearsals are not on it.
+    # The host's separate folders completely, and elsewhere whatever its user owns. No other rehearsal is on it.
     places = ("/home", "/root", "/tmp", "/var/tmp", here.practice.server, second.folder / "home")
-    # What it shares with this machine is another file system, and not its own.
+    # Folders shared with this machine are on another file system, and do not belong to the host.
     own = ["find", *map(str, (*places, here.practice.folder / "docker-config")), "-xdev"]
     pruned = ["-path", f"{here.practice.folder.parent}", "-prune", "-o"]
     anywhere = ["find", "/", "/run", "/dev/shm", "-xdev", *pruned, "-uid", "4711"]
     kept = ["!", "-name", "runc-process*"]
     files = "".join(
         subprocess.run(
-            # The engine makes files in /tmp and takes them away (a health check does): a folder's time may change.
+            # The engine creates and removes files in /tmp (for health checks), so a folder's time may change.
             [*inside, *command, *kept, "(", "-type", "d", "-printf", "%p %y %m %U %i\n", "-o", "-printf", told, ")"],
             capture_output=True,
             text=True,
@@ -70,7 +70,7 @@ def listing(here: Rehearsed) -> str:
     ask, images = here.docker, "{{.ID}} {{.Repository}} {{.Tag}} {{.Digest}}"
     return "\n".join((
         *sorted(files.splitlines()),
-        # Images of one second come in any order; their age, which grows, is left out.
+        # Images of the same second come in any order. Their age, which grows, is left out.
         *sorted(ask("image", "ls", "--all", "--no-trunc", "--format", images).splitlines()),
         ask("ps", "--all", "--no-trunc", "--format", "{{.ID}} {{.Names}} {{.Image}}"),
         ask("volume", "ls"), ask("network", "ls", "--no-trunc"),
@@ -78,7 +78,7 @@ def listing(here: Rehearsed) -> str:
 
 
 def released(here: Rehearsed) -> set[str]:
-    """The tags of what api and jobs run, by the second host's engine."""
+    """Return the tags that api and jobs run, according to the second host's engine."""
     names = (f"{here.practice.name}-{service}-1" for service in ("api", "jobs"))
     asked = ("inspect", "--format", "{{.Config.Image}} {{.State.Status}}")
     lines = [here.docker(*asked, name) for name in names]
@@ -86,7 +86,7 @@ def released(here: Rehearsed) -> set[str]:
 
 
 def test_plan_leaves_not_one_byte(remote: Rehearsed) -> None:
-    """A plan for a host that has never seen the runbook: the host is the same afterwards, byte for byte."""
+    """A plan for a host that has never seen the runbook leaves it the same, byte for byte."""
     before = listing(remote)
     plan = remote.run("--to", LIVE)
     assert plan.exit_code == 0, plan.terminal
@@ -98,11 +98,11 @@ def test_plan_leaves_not_one_byte(remote: Rehearsed) -> None:
 
 
 def test_what_needs_more_than_the_user_has_says_so(remote: Rehearsed) -> None:
-    """Outside of the group docker, or in a folder of somebody else: the plan says what is missing, and stops."""
+    """Outside the group docker, or in another user's folder, the plan says what is missing, and stops."""
     second, server = remote.practice.second, remote.practice.server
     assert second is not None
     groups = (second.folder / "group").read_text()
-    # Written in its place, since it is mounted over the host's own; a new connection has the groups of then.
+    # Written in place, because it is mounted over the host's file. New connections get the new groups.
     (second.folder / "group").write_text(groups.replace("docker:x:4712:deploy", "docker:x:4712:"))
     try:
         ran = remote.run("--to", LIVE)
@@ -124,7 +124,7 @@ def test_what_needs_more_than_the_user_has_says_so(remote: Rehearsed) -> None:
 
 @pytest.mark.skipif(WHOLE, reason="the next test does so as well")
 def test_rolled_back(remote: Rehearsed) -> None:
-    """Both containers run the target, and the gate is open; nothing is at work on the host any more."""
+    """Both services run the target, the gate is open, and no commands run on the host."""
     ran = remote.run("--to", LIVE, "--execute", remote.practice.name)
     assert ran.exit_code == 0, ran.terminal
     assert released(remote) == {f"{LIVE} running"}
@@ -134,7 +134,7 @@ def test_rolled_back(remote: Rehearsed) -> None:
 
 @campaign
 def test_connection_is_cut_again_and_again(remote: Rehearsed) -> None:
-    """Cut under one change after the other, each time in another way: it is told, and is gone on with to the end."""
+    """Cut under one change after the other, in different ways, the run says so and is resumed to the end."""
     practice = remote.practice
     cuts = Cuts(remote, ("--to", LIVE))
     found = list(cuts.until_done(("network", "run", "server", "client", "gap")))
@@ -149,4 +149,4 @@ def test_connection_is_cut_again_and_again(remote: Rehearsed) -> None:
     assert f"IMAGE_TAG={LIVE}  # set by CI" in remote.env_file.read_text()
     stat = remote.env_file.stat()
     assert (oct(stat.st_mode), stat.st_uid, stat.st_gid) == ("0o100640", 4711, 4711)
-    print(*found, sep="\n")  # noqa: T201 - how each of the cuts ended, for the log of the tests
+    print(*found, sep="\n")  # noqa: T201 - the result of each cut, for the test log

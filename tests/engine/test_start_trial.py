@@ -1,4 +1,4 @@
-"""The target's start, tried on a copy of the schema, and the commands that migrate: on a small real production."""
+"""The target's start on a copy of the schema, and the migration commands, on a small real production."""
 
 import subprocess
 import uuid
@@ -65,7 +65,7 @@ INSERT INTO audit.versions VALUES ('0002');
 
 @contextmanager
 def parts_of(here: Here, folder: Path, kind: str, **migrations: Any) -> Iterator[Any]:
-    """The runbook's parts for this production, whose api does at its start what `kind` says."""
+    """Return the context for this production, whose api does at its start what `kind` says."""
     (here.folder / ".env").write_text(f"PASSWORD=dollar$$and'quote\nKIND={kind}\nIMAGE_TAG=v1\n")
     name = f"trial-{uuid.uuid4().hex[:8]}"
     (folder / name).mkdir(parents=True)
@@ -95,7 +95,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
 
 
 def tried(here: Here, folder: Path, kind: str, **migrations: Any) -> Any:
-    """How the target fares whose start is of that kind; nothing stays of the trial, and production is as it was."""
+    """Return the trial of a target with that kind of start. Nothing of it stays, and production is unchanged."""
     with parts_of(here, folder, kind, **migrations) as context:
         try:
             return startup_check.migrates_not_at_start(context, here.release).observe()
@@ -106,7 +106,7 @@ def tried(here: Here, folder: Path, kind: str, **migrations: Any) -> Any:
 
 
 def test_target_that_lives_with_the_schema(here: Here, tmp_path: Path) -> None:
-    """It starts, speaks to the copy under the database's own names, and changes nothing."""
+    """The target starts, connects to the copy under the database's usual names, and changes nothing."""
     seen = tried(here, tmp_path, "plain")
     assert seen.ok
     assert "api started, connected to the database and left schema and revision alone (tried" in seen.seen
@@ -121,7 +121,7 @@ def test_target_that_lives_with_the_schema(here: Here, tmp_path: Path) -> None:
     ],
 )
 def test_target_that_migrates(here: Here, tmp_path: Path, kind: str, words: str) -> None:
-    """In Python code, by hand or by Alembic: it is seen on the copy, and production never hears of it."""
+    """In Python code, by hand or with Alembic: the migration is seen on the copy, and production is not affected."""
     seen = tried(here, tmp_path, kind)
     assert not seen.ok
     assert words in seen.seen
@@ -138,7 +138,7 @@ def test_target_that_migrates(here: Here, tmp_path: Path, kind: str, words: str)
     ],
 )
 def test_doubt_is_said(here: Here, tmp_path: Path, kind: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What ends for another reason, or never asks the database, tells nothing; the setting that would is named."""
+    """A start that ends for another reason, or never queries the database, proves nothing. The setting is named."""
     monkeypatch.setattr(trial, "_SILENT", 2.0)
     with pytest.raises(Inconclusive, match=words) as caught:
         tried(here, tmp_path, kind)
@@ -148,7 +148,7 @@ def test_doubt_is_said(here: Here, tmp_path: Path, kind: str, words: str, monkey
 
 
 def test_trial_that_was_interrupted_or_killed(here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C leaves nothing; what SIGKILL left is removed by the next trial, once no trial can be at work."""
+    """Ctrl-C leaves nothing. What SIGKILL left is removed by the next trial, once no trial can be running."""
 
     def interrupted(_trial: Any) -> None:
         raise KeyboardInterrupt
@@ -171,7 +171,7 @@ def test_trial_that_was_interrupted_or_killed(here: Here, tmp_path: Path, monkey
 
 
 def test_commands_run_whatever_the_entrypoint(here: Here, tmp_path: Path) -> None:
-    """By a Python off PATH, past an ENTRYPOINT that swallows, beside a container that has the service's address."""
+    """Python is not in PATH, ENTRYPOINT swallows commands, and a container has the service's address."""
     here.sql("UPDATE audit.versions SET version_num = '0001'")
     try:
         with parts_of(here, tmp_path, "plain", python="/opt/own-python") as context:
@@ -186,7 +186,7 @@ def test_commands_run_whatever_the_entrypoint(here: Here, tmp_path: Path) -> Non
         own = ["/opt/own-python", "-m", "alembic", "downgrade", "{revision}"]
         with parts_of(here, tmp_path, "plain", downgrade=own) as context:
             assert starts(context, "v1", Direction.DOWNGRADE).observe().ok
-        # One that does not know --help and would write: it has no network to do it by.
+        # A command that ignores --help and would write: it has no network for that.
         rogue = "import os,psycopg; psycopg.connect(os.environ['DATABASE_URL']).execute('DROP TABLE orders').commit()"
         with parts_of(here, tmp_path, "plain", downgrade=["python3", "-c", rogue, "{revision}"]) as context:
             seen = starts(context, "v1", Direction.DOWNGRADE).observe()

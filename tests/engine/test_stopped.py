@@ -1,7 +1,7 @@
-"""A rollback that is stopped half way says so, leaves users at the gate, and is gone on with from anywhere.
+"""A rollback stopped half way says so, keeps users at the gate, and can be resumed from anywhere.
 
-With the journal an incident is resumed (tests/engine/test_stopped_by_sigkill.py); without it, as from another laptop,
-the command that was typed first goes on from the note on the production host.
+With the journal, the incident is resumed (tests/engine/test_stopped_by_sigkill.py). Without it, as from another laptop,
+the command that was typed first continues from the note on the production host.
 """
 
 import json
@@ -30,7 +30,7 @@ def wait_for_words(journal: Path, words: str) -> None:
 
 
 def stopped(here: Rehearsed, words: str, how: signal.Signals, *arguments: str) -> Ran:
-    """Start a rollback, send it a signal as soon as the journal holds `words`, and return how it ended."""
+    """Start a rollback, send it a signal as soon as the journal contains `words`, and return how it ended."""
     known = set(here.reports.glob("[!.]*"))
     argv = [sys.executable, "-m", "pytest", "features", "--settings", str(here.practice.settings)]
     run = subprocess.Popen(
@@ -53,7 +53,7 @@ def stopped(here: Rehearsed, words: str, how: signal.Signals, *arguments: str) -
 
 
 def failed_passed_its_validation(here: Rehearsed) -> None:
-    """Make the host remember what it would if the failed release had passed its own validation: the usual case."""
+    """Write the notes that the host has if the failed release passed its own validation, which is the usual case."""
     folder = here.practice.server / ".runbook"
     lines = [json.loads(line) for line in (folder / "known_good.jsonl").read_text().splitlines()]
     target = next(line for line in lines if line["tag"] == TARGET)
@@ -71,7 +71,7 @@ def gate(here: Rehearsed) -> str:
 
 
 def test_stopped_run_says_so_and_goes_on(broken: Rehearsed) -> None:
-    """SIGTERM while the target starts: exit 2, record closed, gate held, next command shown; repeated, it finishes."""
+    """SIGTERM while the target starts: exit 2, record closed, gate held, next command shown; repeated, it completes."""
     failed_passed_its_validation(broken)
     ran = stopped(broken, "every api and jobs container is healthy", signal.SIGTERM, "--close-gate-first")
     assert ran.exit_code == 2, ran.terminal
@@ -89,7 +89,7 @@ def test_stopped_run_says_so_and_goes_on(broken: Rehearsed) -> None:
     assert "(a request waits for 20 s at most, and is then refused)" in told
     assert "lock      released" in ran.terminal
 
-    # The very command that was typed first: what runs now is the target, and it must not be taken for what failed.
+    # The command that was typed first: the target runs now, and must not be mistaken for the failed release.
     finished = broken.run("--execute", broken.practice.name)
     assert finished.exit_code == 0, finished.terminal
     assert gate(broken) == "open"
@@ -102,7 +102,7 @@ def test_stopped_run_says_so_and_goes_on(broken: Rehearsed) -> None:
 
 
 def test_killed_run_leaves_a_journal_that_renders(broken: Rehearsed) -> None:
-    """SIGKILL: the journal names the step in flight, verify says that it is not closed, render makes the page."""
+    """SIGKILL: the journal names the step in flight, verify reports it as open, and render makes the page."""
     broken.practice.deploy(FAILED)
     ran = stopped(broken, "jobs are stopped, and brought up on the target", signal.SIGKILL)
     assert ran.exit_code == -signal.SIGKILL
@@ -116,7 +116,7 @@ def test_killed_run_leaves_a_journal_that_renders(broken: Rehearsed) -> None:
     keep("killed", ran.folder)
     page = (ran.folder / "record.html").read_text()
     assert "Interrupted at: When jobs are stopped, and brought up on the target" in page
-    # From a laptop that has no journal: the dead run's lock is in the way until somebody answers for taking it.
+    # From a laptop without the journal: the dead run's lock blocks until a person takes it over.
     refused = broken.run("--to", TARGET, "--execute", broken.practice.name)
     assert refused.exit_code == 4, refused.terminal
     assert f"--resume {ran.folder.name}" in refused.terminal

@@ -1,6 +1,6 @@
-"""SIGKILL at a few moments of a rollback: the record names the step in flight, `--resume` ends as if nothing had been.
+"""SIGKILL at a few moments of a rollback: the record names the step in flight, and `--resume` reaches the same end.
 
-test_stopped.py kills while Compose works and lets it finish; `python -m tests.engine.kill_campaign --every` kills at
+test_stopped.py kills while Compose works and lets it finish. `python -m tests.engine.kill_campaign --every` kills at
 every moment.
 """
 
@@ -19,7 +19,7 @@ def kills(broken: Rehearsed) -> Campaign:
 
 
 def moment(kills: Campaign, kind: str, words: str) -> str:
-    """The moment of that kind at the step or change that has these words."""
+    """Return the moment of that kind at the step or change that contains these words."""
     places = kills.undisturbed.steps if kind in ("began", "ended") else [s for s, _ in kills.undisturbed.changes]
     return f"{kind}:{next(number for number, place in enumerate(places, start=1) if words in place)}"
 
@@ -33,14 +33,14 @@ def moment(kills: Campaign, kind: str, words: str) -> str:
     ],
 )
 def test_killed_rollback_comes_to_the_same_end(kills: Campaign, kind: str, words: str) -> None:
-    """Journal, page and production are as they must be after the kill, and after the incident was gone on with."""
+    """Journal, page and production are as they must be after the kill, and after the incident was resumed."""
     kill = kills.kill_at(moment(kills, kind, words))
     assert kill.problems == []
     assert (kill.killed, kill.resumed, kill.same) == (True, True, True)
 
 
 def test_container_half_replaced_gets_its_own_name_again(kills: Campaign, broken: Rehearsed) -> None:
-    """What an `up` leaves that was cut short between two containers is put right when the incident is gone on with."""
+    """An `up` that was interrupted between two containers is repaired when the incident is resumed."""
     name = f"{broken.practice.name}-api-1"
     kill = kills.kill_at(
         moment(kills, "began", "every api and jobs container runs the pinned digest"),
@@ -62,7 +62,7 @@ def test_container_half_replaced_gets_its_own_name_again(kills: Campaign, broken
     ],
 )
 def test_killed_switch_comes_to_the_same_end(kills: Campaign, kind: str, words: str) -> None:
-    """Killed at a sample of moments of the switch beside, and gone on with."""
+    """Killed at a sample of moments of the switch beside, the incident is resumed to the same end."""
     kill = kills.kill_at(moment(kills, kind, words))
     assert kill.problems == []
     assert (kill.killed, kill.resumed, kill.same) == (True, True, True)

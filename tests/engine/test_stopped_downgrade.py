@@ -1,4 +1,4 @@
-"""A rollback of a breaking migration that is stopped around the downgrade goes on, with its journal and without."""
+"""A rollback of a breaking migration that is stopped around the downgrade continues, with its journal and without."""
 
 import signal
 import subprocess
@@ -17,12 +17,12 @@ LIVE = "2025-12-15-rc1"
 
 
 class TestStoppedDowngrade:
-    """The schema is back, and the failed release is stopped, when the run is."""
+    """The run is stopped after the schema was downgraded, while the failed release is stopped."""
 
     incident = "breaking-migration"
 
     def test_goes_on_with_the_restore_point_of_the_first_run(self, scene: Scene) -> None:
-        """The second run only switches the images; rows are unchanged, and people read where the restore point is."""
+        """The second run only switches the images. Rows are unchanged, and the messages name the restore point."""
         here, left = scene
         words = "the database has every table and column that the target maps"
         first = stopped(here, words, signal.SIGTERM, "--accept-loss", "0004_customers")
@@ -48,12 +48,12 @@ class TestStoppedDowngrade:
 
 @campaign
 class TestKilledDowngrade:
-    """The run is killed while the schema goes back."""
+    """The run is killed during the downgrade."""
 
     incident = "breaking-migration"
 
     def test_resumed_with_what_was_accepted_before(self, scene: Scene) -> None:
-        """--resume alone ends the rollback: way, loss and restore point are those of the run that died."""
+        """Only --resume completes the rollback: strategy, loss and restore point are those of the dead run."""
         here, left = scene
         words = '"state":"begun","commands":["env IMAGE_TAG='
         first = stopped(here, words, signal.SIGKILL, "--accept-loss", "0004_customers")
@@ -74,12 +74,12 @@ class TestKilledDowngrade:
 
 
 class TestCrashedDowngrade:
-    """The run is killed under the downgrade, and docker's client with it; the container that does it is not."""
+    """The run and docker's client are killed during the downgrade; the container that performs it is not."""
 
     incident = "breaking-migration"
 
     def test_goes_on_as_the_same_incident(self, scene: Scene) -> None:
-        """Resumed, the incident ends as it would have: rows, schema, one restore point, and nothing left at work."""
+        """The resumed incident ends as it would have: rows, schema, one restore point, and no commands left running."""
         here, left = scene
         moment = {VARIABLE: "crash:the schema is downgraded:0.4"}
         killed = here.run("-p", "tests.engine.killer", *arguments(self.incident, here), environment=moment)
@@ -105,12 +105,12 @@ class TestCrashedDowngrade:
 
 
 class TestUsersWereLetIn:
-    """The run is killed between restore point and downgrade, and somebody lets users in before it is gone on with."""
+    """The run is killed between restore point and downgrade, and a person resumes traffic before it continues."""
 
     incident = "breaking-migration"
 
     def test_what_users_wrote_since_is_not_lost_unseen(self, scene: Scene) -> None:
-        """Rows that were written since are in a new dump, and their loss is accepted anew; the old dump is kept."""
+        """Rows written since are in a new dump, and their loss must be accepted again. The old dump is kept."""
         here, _ = scene
         practice = here.practice
         moment = {VARIABLE: "began:the schema is downgraded"}
@@ -147,12 +147,12 @@ class TestUsersWereLetIn:
 
 
 def words_of(ran: Ran) -> str:
-    """What a run printed, whatever the width of its lines."""
+    """Return the output of a run, independent of the line width."""
     return " ".join(ran.terminal.split())
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait until it is so, for a minute at most."""
+    """Wait until the condition holds, for up to a minute."""
     deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline

@@ -1,4 +1,4 @@
-"""`script/rehearse --down` removes what rehearsals made, leaves one that is running, and touches nothing else."""
+"""`script/rehearse --down` removes what rehearsals created, except running ones, and touches nothing else."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ STRANGER = f"somebody-elses-{uuid.uuid4().hex[:6]}"
 
 @pytest.fixture
 def stranger() -> Iterator[None]:
-    """A container, a network, a volume and an image tag that no rehearsal made."""
+    """A container, a network, a volume and an image tag that no rehearsal created."""
     docker("network", "create", STRANGER)
     docker("volume", "create", STRANGER)
     docker("tag", BASE, f"{STRANGER}:1")
@@ -31,7 +31,7 @@ def stranger() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[PracticeProduction]:
-    """A rehearsal that this process is at work on."""
+    """A rehearsal that this process is running."""
     practice = PracticeProduction(ROOT, print, plugin_dirs=plugin_dirs())
     try:
         practice.raise_up("2025-12-15-rc1")
@@ -41,7 +41,7 @@ def running() -> Iterator[PracticeProduction]:
 
 
 def everything() -> dict[str, set[str]]:
-    """What the engine holds, by name."""
+    """Return the engine's content, by name."""
     listings = {
         "containers": ("ps", "--all", "--format", "{{.Names}}"),
         "networks": ("network", "ls", "--format", "{{.Name}}"),
@@ -53,7 +53,7 @@ def everything() -> dict[str, set[str]]:
 
 @pytest.mark.usefixtures("stranger")
 def test_down_removes_one_rehearsal_and_nothing_else(running: PracticeProduction) -> None:
-    """After it nothing of that rehearsal is left, and what others have is still there."""
+    """Nothing of that rehearsal is left, and everything else is still there."""
     practice = PracticeProduction(ROOT, print, plugin_dirs=plugin_dirs())
     practice.raise_up("2025-12-15-rc1")
     mine = (practice.name, practice.registry_url.removeprefix("http://"))
@@ -75,11 +75,11 @@ def test_down_removes_one_rehearsal_and_nothing_else(running: PracticeProduction
 @pytest.mark.usefixtures("stranger")
 @pytest.mark.skipif("CI" not in os.environ, reason="it would remove the rehearsals that a developer kept")
 def test_down_leaves_what_runs_and_what_is_not_ours(running: PracticeProduction) -> None:
-    """A kept rehearsal is removed; one that is running is left alone and named; what no rehearsal made is kept."""
+    """A kept rehearsal is removed; a running one is named and left alone; everything else stays."""
     kept = PracticeProduction(ROOT, print, plugin_dirs=plugin_dirs())
     kept.raise_up("2025-12-15-rc1")
     assert kept._lock is not None
-    kept._lock.close()  # as when the process that raised it has ended
+    kept._lock.close()  # as if the process that started it had ended
     done = subprocess.run(
         [ROOT / "script/rehearse", "--down"], capture_output=True, text=True, timeout=180, check=False
     )

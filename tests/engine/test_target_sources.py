@@ -1,4 +1,4 @@
-"""Without a ledger the target comes from the registry's tags, or from an archive of build logs."""
+"""Without a ledger, the target comes from the registry's tags, or from an archive of build logs."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from tests.engine.conftest import Ran, Rehearsed
 
 LIVE, FAILED = "2025-12-15-rc1", "2025-12-18-rc1"
-#: Releases that other tests have pushed to this registry would fill the list.
+#: Without this, releases that other tests pushed to the registry would fill the list.
 THESE = f"""
 [targets]
 pattern = "{LIVE}|{FAILED}"
@@ -33,7 +33,7 @@ def forgetful(broken: Rehearsed) -> Rehearsed:
 
 
 def with_more(here: Rehearsed, folder: Path, more: str) -> Path:
-    """The production's settings with more tables."""
+    """Return the production's settings with additional tables."""
     settings = folder / "runbook.toml"
     settings.write_text(here.practice.settings.read_text() + more)
     return settings
@@ -44,7 +44,7 @@ def choice(ran: Ran) -> dict[str, Any]:
 
 
 def test_target_from_the_registry(forgetful: Rehearsed, tmp_path: Path) -> None:
-    """The tags in the registry and the images on the host are listed; the failed release is barred."""
+    """The registry's tags and the host's images are listed, and the failed release is barred."""
     ran = forgetful.run(settings=with_more(forgetful, tmp_path, THESE))
     assert ran.exit_code == 0, ran.terminal
     chosen = choice(ran)
@@ -56,7 +56,7 @@ def test_target_from_the_registry(forgetful: Rehearsed, tmp_path: Path) -> None:
 
 
 def test_target_from_an_archive_of_build_logs(forgetful: Rehearsed, tmp_path: Path) -> None:
-    """What the logs say was deployed before is rolled back to, and production ends as it was to be."""
+    """The release that the logs say was deployed before is the target, and production reaches it."""
     (tmp_path / "builds").mkdir()
     for number, tag in enumerate(("2025-12-01-rc9", LIVE, FAILED)):
         log = f"building\n2025-12-1{number}T10:00:00Z deployed shop {tag}\nsuccess\n"

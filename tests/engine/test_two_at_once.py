@@ -1,4 +1,4 @@
-"""Two people roll one production back at the same moment, each from a working copy of their own."""
+"""Two people roll back one production at the same moment, each from their own working copy."""
 
 import getpass
 import shutil
@@ -19,7 +19,7 @@ def working_copy(folder: Path) -> Path:
 
 
 def test_one_works_and_one_is_refused(broken: Rehearsed, tmp_path: Path) -> None:
-    """One run rolls back; the other is refused with code 4, names owner, host and incident, and leaves no record."""
+    """One run rolls back. The other exits with 4, names owner, host and incident, and leaves no record."""
     copies = [working_copy(tmp_path / name) for name in ("one", "other")]
     argv = [sys.executable, "-m", "pytest", "features", "--settings", str(broken.practice.settings)]
     runs = []

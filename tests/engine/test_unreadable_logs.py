@@ -1,4 +1,4 @@
-"""Logs that a real engine does not keep, or cannot give back: nothing is known of errors in them."""
+"""If a real engine keeps no logs, or cannot return them, the errors in them are unknown."""
 
 import json
 import subprocess
@@ -49,13 +49,13 @@ def counts(project: tuple[Path, str], *services: str) -> dict[str, int]:
 
 
 def test_what_is_kept_is_read(project: tuple[Path, str]) -> None:
-    """An error in colours is found; a service that says nothing beside it harms nothing."""
+    """An error in colored output is found. A silent service next to it does no harm."""
     assert counts(project, "speaks", "silent") == {"speaks: ERROR: no price": 1}
 
 
 @pytest.mark.parametrize("service", ["silent", "unkept", "remote"])
 def test_what_is_not_kept_is_not_known(project: tuple[Path, str], service: str) -> None:
-    """Of logs that nobody keeps, or gives back, nothing is known, also where another service's can be read."""
+    """Without readable logs of one service the errors are unknown, even if another service's logs can be read."""
     with pytest.raises(Inconclusive):
         counts(project, service)
     if service != "silent":

@@ -1,4 +1,4 @@
-"""The verdicts, held against a real PostgreSQL: what is called additive works, and what is called breaking does not."""
+"""The verdicts on a real PostgreSQL: an additive migration breaks nothing, and a breaking one does."""
 
 import re
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ RUNNABLE = [row for row in ROWS if not row.unrunnable and row.models not in {"co
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[Cluster]:
-    """A PostgreSQL with the target's database, once with rows and once without, and one to make anew for each row."""
+    """A PostgreSQL with the target's database, once with rows and once without, and one that each row rebuilds."""
     with cluster() as running:
         for name in ("filled", "bare", "it"):
             running.must("postgres", f"CREATE DATABASE {name}")
@@ -32,7 +32,7 @@ def postgres() -> Iterator[Cluster]:
         yield running
 
 
-# Takes away whatever a row has left; making a database anew takes ten times as long.
+# Removes what a row has left. Recreating the database takes ten times as long.
 _EMPTY = """
 SET client_min_messages = error;
 DO $$ DECLARE it record; BEGIN
@@ -47,7 +47,7 @@ _BARE = MOOD + tables(SHOP) + BESIDE
 
 
 def migrate(postgres: Cluster, row: Row) -> None:
-    """Run the upgrade of a row, on rows if they allow it, else on empty tables."""
+    """Run the upgrade of a row, with rows in the tables if they allow it, otherwise on empty tables."""
     for filled in (rows(row.there), ""):
         postgres.must("it", _EMPTY + MOOD + tables(row.there) + BESIDE + filled)
         done = postgres.psql("it", row.sql)
@@ -60,7 +60,7 @@ def migrate(postgres: Cluster, row: Row) -> None:
 
 @pytest.mark.parametrize("row", sampled(RUNNABLE, 5), ids=lambda row: f"{row.verdict}: {row.name}")
 def test_the_table_holds(postgres: Cluster, row: Row) -> None:
-    """After an additive migration nothing of the target's code is refused; after a breaking one something is."""
+    """After an additive migration, no statement of the target's code is refused; after a breaking one, some are."""
     migrate(postgres, row)
     refused = failures(postgres, "it", row.there)
     if row.verdict in {"unchanged", "additive"}:
@@ -71,9 +71,9 @@ def test_the_table_holds(postgres: Cluster, row: Row) -> None:
 
 @pytest.mark.parametrize("row", sampled(RUNNABLE, 5), ids=lambda row: f"{row.verdict}: {row.name}")
 def test_the_statements_of_the_models_agree(postgres: Cluster, row: Row) -> None:
-    """What a schema trial tries on a copy without rows: it proves nothing after an additive migration.
+    """The statements of a schema trial, on a copy without rows, find nothing after an additive migration.
 
-    After a breaking one the worse of both counts, so that what it does not see the SQL still does.
+    After a breaking one, the worse verdict counts: what the trial does not see, the SQL still shows.
     """
     postgres.must("it", _EMPTY + MOOD + tables(row.there) + BESIDE)
     then = tried(postgres, row.there)
@@ -86,13 +86,13 @@ def test_the_statements_of_the_models_agree(postgres: Cluster, row: Row) -> None
 
 
 def tried(postgres: Cluster, mapped: Models) -> list[Refused]:
-    """What the database refuses of the statements that the models imply; it is as before afterwards."""
+    """Return the statements of the models that the database refuses. The database is unchanged afterwards."""
     statements = statements_of_models(mapped)
     return refused(statements, "m4rk", postgres.psql("it", script(statements, "m4rk", ""), stop=False).stdout)
 
 
 def accepted(postgres: Cluster, database: str, statements: list[str]) -> str:
-    """Those of some statements, in their order, that PostgreSQL accepts one after the other."""
+    """Return those statements that PostgreSQL accepts one after the other."""
     tried = (f"SAVEPOINT s;\n{each};\n\\echo @@ :ERROR\n\\if :ERROR\nROLLBACK TO s;\n\\endif" for each in statements)
     told = postgres.psql(database, "\n".join(["BEGIN;", *tried, "ROLLBACK;"]), stop=False).stdout
     taken = [line.split()[-1] == "false" for line in told.splitlines() if line.startswith("@@")]
@@ -102,7 +102,7 @@ def accepted(postgres: Cluster, database: str, statements: list[str]) -> str:
 @settings(max_examples=examples(100, 400), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(statements=migrations(), database=st.sampled_from(["filled", "bare"]))
 def test_a_random_migration(postgres: Cluster, statements: list[str], database: str) -> None:
-    """After what `judge` calls additive nothing of the target's code is refused; after breaking something is."""
+    """After `judge` says additive, no statement of the target's code is refused; after breaking, some are."""
     sql = accepted(postgres, database, statements)
     found = judge(sql, SHOP)
     event(str(found.verdict))

@@ -1,4 +1,4 @@
-"""What the written runbook's commands do when they are typed as they stand: why this suite types others."""
+"""The written runbook's commands, typed unchanged: why this runbook uses other commands."""
 
 import subprocess
 from pathlib import Path
@@ -16,7 +16,7 @@ COMPOSE = "docker compose --env-file .env -f docker-compose.yml"
 
 @pytest.fixture
 def broken(request: pytest.FixtureRequest, shop: Shop, tmp_path: Path) -> Rehearsed:
-    """The shop, on which the incident named by the test was planted; no runbook has run since."""
+    """The shop with the test's incident planted. No runbook has run since."""
     here, _ = shop.plant(request.param, tmp_path)
     return here
 
@@ -47,7 +47,7 @@ def test_downgrade_with_the_targets_image_cannot_find_the_revision(broken: Rehea
     assert words in prefixed.stdout + prefixed.stderr
     assert state(broken) == before
 
-    # Chapter 3 says it without the prefix: the same with the tag where it lasts.
+    # Chapter 3 omits the prefix: the same with the tag in the env file.
     set_tag(broken.env_file, LIVE)
     written = typed(broken, downgrade)
     assert written.returncode != 0
@@ -60,7 +60,7 @@ def test_downgrade_with_the_targets_image_cannot_find_the_revision(broken: Rehea
 
 @pytest.mark.parametrize("broken", ["regression"], indirect=True)
 def test_chapter_4_brings_the_failed_release_back(broken: Rehearsed) -> None:
-    """Trap 1: the tag before the command lives for that command, and the next plain `up -d api` redeploys .env's."""
+    """Trap 1: a tag before a command applies only to it, and the next plain `up -d api` redeploys the tag in .env."""
     failed = find_incident("regression").failed
     assert typed(broken, f"IMAGE_TAG={LIVE} {COMPOSE} pull").returncode == 0
     assert typed(broken, f"IMAGE_TAG={LIVE} {COMPOSE} up -d api jobs").returncode == 0

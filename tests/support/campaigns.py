@@ -1,4 +1,4 @@
-"""What takes many minutes by itself runs as a fixed sample, and whole with `script/test --campaigns`."""
+"""Tests that take many minutes run as a fixed sample, and completely with `script/test --campaigns`."""
 
 import os
 from collections.abc import Sequence
@@ -9,17 +9,17 @@ import pytest
 WHOLE = bool(os.environ.get("CAMPAIGNS"))
 FAST = bool(os.environ.get("FAST"))
 Row = TypeVar("Row")
-#: For a test that is left out of the sample.
+#: Marks a test that is not part of the sample.
 campaign = pytest.mark.skipif(not WHOLE, reason="takes many minutes: script/test --campaigns")
 
 
 def examples(sample: int, whole: int | None = None) -> int:
-    """How many examples Hypothesis makes up: `sample`, unless `whole` is wanted; a tenth with `script/test --fast`."""
+    """Return how many examples Hypothesis generates: `sample`, or `whole` in a campaign; a tenth with --fast."""
     if WHOLE:
         return whole or sample
     return max(10, sample // 10) if FAST else sample
 
 
 def sampled(rows: Sequence[Row], every: int) -> Sequence[Row]:
-    """Every so many-th of the rows, unless all are wanted."""
+    """Return every `every`-th row, or all rows in a campaign."""
     return rows if WHOLE else rows[::every]

@@ -1,6 +1,6 @@
-"""What a made-up `docker` answers when it is asked for values of an env file: a reader of the plainest lines only.
+"""The answers of a fake `docker` for the values of an env file. It understands only the simplest lines.
 
-Run by itself, with the arguments of `docker`, where Compose is not there; tests/engine holds the runbook to Compose.
+Run as a script with docker's arguments, if Compose is not available. tests/engine compares the runbook with Compose.
 """
 
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def answer(arguments: list[str], document: str) -> str:
-    """The project on standard input as Compose would print it; its services ask for names alone."""
+    """Return the project on standard input as Compose would print it. Its services use plain variable names only."""
     said: dict[str, str] = {}
     for option, path in pairwise(arguments):
         said |= values_in(Path(path).read_bytes()) if option == "--env-file" else {}
@@ -22,7 +22,7 @@ def answer(arguments: list[str], document: str) -> str:
 
 
 def values_in(content: bytes) -> dict[str, str]:
-    """Every `NAME=VALUE` of the file; a line that is neither that nor a comment cannot be read."""
+    """Return every `NAME=VALUE` of the file. A line that is neither that nor a comment is an error."""
     found = {}
     for line in content.decode("utf-8-sig", errors="replace").splitlines():
         name, sign, value = line.strip().removeprefix("export ").partition("=")

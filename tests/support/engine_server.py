@@ -1,6 +1,6 @@
-"""A small Docker engine for unit tests: the Engine API over a unix socket, in the forms that its description gives.
+"""A small Docker engine for unit tests: the Engine API over a unix socket, in the documented formats.
 
-It answers what the runbook looks at, and changes nothing (https://docs.docker.com/reference/api/engine/).
+It answers the runbook's queries and changes nothing (https://docs.docker.com/reference/api/engine/).
 """
 
 import json
@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-#: The parts of ContainerInspect without which no container of a Compose project is read.
+#: The members of ContainerInspect that are needed to read a container of a Compose project.
 _BLANK: Mapping[str, Any] = {
     "Created": "2025-12-18T03:00:00.000000000Z",
     "State": {"Status": "running", "StartedAt": "2025-12-18T03:00:00.000000000Z", "ExitCode": 0},
@@ -30,10 +30,11 @@ _PAGE_NOT_FOUND = 404, {"message": "page not found"}
 
 @dataclass
 class FakeEngine:
-    """What the engine holds: containers and images as their inspect gives them, images by each reference.
+    """The engine's content: containers and images as inspected, images by each of their references.
 
-    `logs` are bytes as the engine sends them (see `frame`), by container id. `instead` may answer a path otherwise:
-    with bytes as they are, with a status and what becomes JSON, or with an error that closes the connection.
+    `logs` are bytes as the engine sends them (see `frame`), by container id. `instead` may replace the answer to a
+    path: with bytes that are sent as they are, with a status and a value for JSON, or with an error that closes the
+    connection.
     """
 
     containers: list[Any] = field(default_factory=list)
@@ -44,20 +45,20 @@ class FakeEngine:
         default_factory=lambda: {"Version": "28.5.1", "ApiVersion": "1.47", "Os": "linux", "Arch": "amd64"}
     )
     logs: dict[str, bytes] = field(default_factory=dict)
-    #: What a program in a container does: exit code, standard output and standard error, or the engine's refusal.
+    #: Runs a program in a container: exit code, standard output and standard error, or the engine's error message.
     inside: Callable[[str, list[str]], tuple[int, str, str] | str] = lambda _container, _argv: "no programs here"
     instead: Callable[[str], Any] = lambda _path: None
-    #: Each path that was asked for, without the version in front, with its query.
+    #: Each requested path with its query, without the API version.
     asked: list[str] = field(default_factory=list)
-    #: Whoever follows the events is told of one for each of these that is set, until the engine is closed.
+    #: Each release sends one event to the followers of events, until the engine is closed.
     stirred: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
-    #: What is told of each of them, as it is sent; then that the container `c` died.
+    #: The events to send, as bytes; when they are used up, the death of the container `c`.
     events: list[bytes] = field(default_factory=list)
     url: str = ""
 
     def __post_init__(self) -> None:
         self._run: list[tuple[int, str, str]] = []
-        folder = tempfile.mkdtemp(prefix="engine-")  # a socket's path may have 107 bytes
+        folder = tempfile.mkdtemp(prefix="engine-")  # a socket's path is limited to 107 bytes
         path = f"{folder}/s"
         self.url = f"unix://{path}"
         self._server = _Server(path, _handler(weakref.proxy(self)))
@@ -66,21 +67,21 @@ class FakeEngine:
         self._ending = weakref.finalize(self, _end, over, folder)
 
     def close(self) -> None:
-        """Stop answering: nothing listens any more."""
+        """Stop listening."""
         self._ending()
 
     @property
     def is_closed(self) -> bool:
-        """Whether nothing listens any more."""
+        """Whether the engine has stopped listening."""
         return not self._ending.alive
 
     @property
     def environment(self) -> dict[str, str]:
-        """What leads a host's client to it."""
+        """The environment that points a host's client at this engine."""
         return {"DOCKER_HOST": self.url}
 
-    def answer(self, path: str, query: Mapping[str, list[str]]) -> tuple[int, Any]:  # noqa: PLR0911 - one a path
-        """Return status and content of the answer to a request without its version."""
+    def answer(self, path: str, query: Mapping[str, list[str]]) -> tuple[int, Any]:  # noqa: PLR0911 - one per path
+        """Return status and content of the answer to a GET request, given without the API version."""
         filters = json.loads(query.get("filters", ["{}"])[0])
         if path == "/version":
             return 200, self.version
@@ -103,7 +104,7 @@ class FakeEngine:
         return _PAGE_NOT_FOUND
 
     def post(self, path: str, sent: Any) -> tuple[int, Any]:
-        """Return status and content of the answer to a POST: programs are made and started in containers."""
+        """Return status and content of the answer to a POST: exec instances are created and started."""
         if found := re.fullmatch(r"/containers/([^/]+)/exec", path):
             done = self.inside(unquote(found[1]), sent["Cmd"])
             if isinstance(done, str):
@@ -123,7 +124,7 @@ class FakeEngine:
 
 
 def container(name: str, **more: Any) -> dict[str, Any]:
-    """A running container as ContainerInspect has it; `labels` and the members in `more` are its own."""
+    """Return a running container as ContainerInspect shows it, with `labels` and the members in `more`."""
     labels = more.pop("labels", {})
     made = json.loads(json.dumps(dict(_BLANK))) | {"Id": name, "Name": f"/{name}", "Image": "sha256:1"} | more
     made["Config"] = {**_BLANK["Config"], **made["Config"], "Labels": labels}
@@ -131,7 +132,7 @@ def container(name: str, **more: Any) -> dict[str, Any]:
 
 
 def frame(text: str, stream: int = 1) -> bytes:
-    """A piece of a log as the engine sends it: 1 is standard output, 2 standard error, 3 the engine's own errors."""
+    """Return a piece of a log as the engine sends it: 1 is standard output, 2 standard error, 3 the engine's errors."""
     content = text.encode()
     return struct.pack(">B3xL", stream, len(content)) + content
 
@@ -178,16 +179,16 @@ class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     timeout = 0.1
 
     def serve_until(self, over: threading.Event) -> None:
-        """Answer until it is over."""
+        """Serve requests until `over` is set."""
         with self:
             while not over.is_set():
                 self.handle_request()
 
     def handle_error(self, *_: object) -> None:
-        """Keep quiet: clients go when they like."""
+        """Ignore errors: clients may disconnect at any time."""
 
 
-def _handler(engine: FakeEngine) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - a class of its own
+def _handler(engine: FakeEngine) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - a class inside a function
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -236,6 +237,6 @@ def _handler(engine: FakeEngine) -> type[BaseHTTPRequestHandler]:  # noqa: C901 
             return "a client"
 
         def log_message(self, *_: object) -> None:
-            """Keep quiet."""
+            """Log nothing."""
 
     return Handler

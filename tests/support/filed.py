@@ -1,4 +1,4 @@
-"""Records as they lie in a folder of reports, of incidents at any time: journals sealed by the documented rule."""
+"""Records in a folder of reports, of incidents at any time, with journals sealed by the documented rule."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ def target(tag: str = "v1") -> list[Entry]:
 
 
 def over(after: float = 60.0) -> list[Entry]:
-    """A rollback that brought users v1 back, so many seconds after it began."""
+    """Return the entries of a rollback that brought users back to v1 `after` seconds after it began."""
     scenario = {"scenario": "Users return", "feature": "2. Roll back"}
     return [
         opened(),
@@ -40,10 +40,10 @@ def closed(outcome: str, *reached: str, changes: tuple[str, ...] = ()) -> Entry:
 
 
 def filed(reports: Path, began: str, entries: list[Entry], name: str = "") -> Path:
-    """File `entries` under the name that an incident of that time has; return the folder.
+    """Write `entries` to the folder of an incident that began then, and return the folder.
 
-    `began` is as in `2026-01-31T23:59:59`. An entry with `at` was written so many seconds after the first, and those
-    behind it, unless they say otherwise, a second after the one before.
+    `began` looks like `2026-01-31T23:59:59`. An entry with `at` was written that many seconds after the first one.
+    Other entries follow one second after the previous one.
     """
     stamp = began.replace("-", "").replace(":", "")
     folder = reports / (name or f"{stamp}Z-shop-{entries[0].get('type', 'rollback')}")

@@ -1,4 +1,4 @@
-"""A journal to be damaged, and what somebody who knows the hash rule can do to it."""
+"""A journal to tamper with, as somebody who knows the hash rule could."""
 
 import json
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from runbook.secrets.redactor import Redactor
 
 
 def journal_of(folder: Path, entries: int) -> Path:
-    """A whole journal of so many entries, each of which says something else."""
+    """Return a complete journal with that many entries, all different."""
     journal = Journal(folder / "journal.jsonl", Redactor())
     journal.write("opened", format=1)
     for number in range(1, entries - 1):
@@ -31,7 +31,7 @@ def put(journal: Path, lines: list[bytes]) -> Path:
 
 
 def resealed(line: bytes, **members: Any) -> bytes:
-    """The line with other members, and a hash that fits them."""
+    """Return the line with other members, and a hash that fits them."""
     entry = json.loads(line) | members
     entry.pop("sha256", None)
     previous = entry.pop("previous")
@@ -39,7 +39,7 @@ def resealed(line: bytes, **members: Any) -> bytes:
 
 
 def sealed_anew(lines: list[bytes]) -> list[bytes]:
-    """All the lines with numbers and hashes that fit: what nobody can tell without an outside copy of a hash."""
+    """Return all lines with fitting numbers and hashes. Only an outside copy of a hash would reveal that."""
     made, previous = [], "0" * 64
     for number, line in enumerate(lines):
         made.append(resealed(line, seq=number, previous=previous))
@@ -48,7 +48,7 @@ def sealed_anew(lines: list[bytes]) -> list[bytes]:
 
 
 def rewritten(number: int) -> Callable[[list[bytes]], list[bytes]]:
-    """Rewrites line `number`, counted from 1, with a hash of its own that fits."""
+    """Return a function that rewrites line `number`, counted from 1, with a hash that fits the line."""
 
     def rewrite(lines: list[bytes]) -> list[bytes]:
         return [resealed(line, name="forged") if n == number else line for n, line in enumerate(lines, start=1)]

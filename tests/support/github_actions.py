@@ -1,4 +1,4 @@
-"""A GitHub Actions that holds each request, and each of its own answers, against GitHub's published description."""
+"""A fake GitHub Actions that validates each request, and each of its answers, against GitHub's API description."""
 
 import copy
 import json
@@ -26,16 +26,16 @@ TOKEN = "ci-canary-4711"
 
 @dataclass
 class GitHubActions:
-    """Runs of a workflow, newest first, by id: what their job logged, and what it put into an artifact."""
+    """The runs of a workflow, newest first, by id: the log of their job, and the content of an artifact."""
 
     logs: Mapping[int, str] = field(default_factory=dict)
     artifacts: Mapping[int, bytes] = field(default_factory=dict)
     notices: Mapping[int, str] = field(default_factory=dict)
-    #: Its own address, and that of the server that hands out logs and artifacts.
+    #: Its address, and the address of the server for logs and artifacts.
     url: str = ""
     storage: str = ""
     per_page: int = 2
-    #: What it answers first of all, in this order.
+    #: Answers to the first requests, in this order.
     refusals: list[Reply] = field(default_factory=list)
 
     def answer(self, asked: Asked) -> Reply:
@@ -96,7 +96,7 @@ class GitHubActions:
         return Reply(302, headers={"Location": f"{self.storage}/{kind}/{number}?signature=signed-canary"})
 
     def stored(self, asked: Asked) -> Reply:
-        """Answer as the server that hands out logs and artifacts: whoever has the address may."""
+        """Answer as the server for logs and artifacts, which needs only the address."""
         assert "authorization" not in asked.headers
         _, kind, number = urlsplit(asked.path).path.split("/")
         return Reply(200, self.artifacts[int(number)] if kind == "artifacts" else self.logs[int(number) // 10].encode())
@@ -113,7 +113,7 @@ def _example(path: str) -> Any:
 
 
 def _described(asked: Asked) -> tuple[str, dict[str, str]]:
-    """The path of the description that a request is for, and its parameters, each of which is described."""
+    """Return the described path that a request is for, and its parameters. Every parameter must be described."""
     assert asked.method == "GET"
     address = urlsplit(asked.path)
     for path in _paths():

@@ -1,4 +1,4 @@
-"""Issues on GitHub, each request and each of its own answers held against GitHub's published description."""
+"""Fake GitHub issues that validate each request, and each answer, against GitHub's API description."""
 
 import copy
 import json
@@ -18,16 +18,16 @@ _DESCRIBED = _PATHS["/repos/{owner}/{repo}/issues"]
 
 @dataclass
 class GitHub:
-    """The issues of one repository, oldest first, or an error for everybody."""
+    """The issues of one repository, oldest first, or an error for every request."""
 
     issues: list[dict[str, Any]] = field(default_factory=list)
     error: Reply | None = None
     per_page: int = 100
-    #: Whether the token may set no labels: GitHub says nothing of it.
+    #: Whether the token may not set labels, which GitHub ignores silently.
     drops_labels: bool = False
 
     def answer(self, asked: Asked) -> Reply:
-        """Answer as GitHub describes it; a request that it does not describe fails the test."""
+        """Answer as GitHub describes it. A request that is not described fails the test."""
         address = urlsplit(asked.path)
         issues, _, number = address.path.partition("/repos/shop/shop/issues")
         assert issues == "/api/v3"
@@ -35,7 +35,7 @@ class GitHub:
             return Reply(401, {"message": "Bad credentials"})
         if self.error:
             return self.error
-        if number:  # one issue is described like those of the list
+        if number:  # a single issue is described like those in the list
             found = {f"/{each['number']}": each for each in self.issues}
             return Reply(200, found[number]) if number in found else Reply(404, {"message": "Not Found"})
         described = _DESCRIBED[asked.method.lower()]

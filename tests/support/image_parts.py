@@ -1,4 +1,4 @@
-"""What images of the tests know of migrations: linear histories with usable downgrades, unless told otherwise."""
+"""Image reports for tests: linear histories with usable downgrades, unless specified otherwise."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from runbook.migrations.image.report import Function, Graph, ImageReport, Migrat
 
 
 def graph(*revisions: str) -> Graph:
-    """A history of revisions, oldest first, each on the one before."""
+    """Return a history of revisions, oldest first, each based on the one before."""
     below = (None, *revisions)
     items = [
         Revision(name, (down,) if down else (), (), (), "", "") for name, down in zip(revisions, below, strict=False)
@@ -15,7 +15,7 @@ def graph(*revisions: str) -> Graph:
 
 
 def step(revision: str, downgrade: Shape = Shape.REAL) -> Migration:
-    """A revision that does something, and how its downgrade is."""
+    """Return a revision with a real upgrade and that kind of downgrade."""
     return Migration(revision, Function(Shape.REAL, (), False, False), Function(downgrade, (), False, False))  # noqa: FBT003
 
 
@@ -26,7 +26,7 @@ def image(
     down: str | None = None,
     problems: Sequence[Problem] = (),
 ) -> ImageReport:
-    """An image with a history; `steps`, newest first, and the SQL `up` and `down` are of a range in it."""
+    """Return an image with a history. `steps`, newest first, and the SQL `up` and `down` belong to a range in it."""
     span = Span(revisions[0], revisions[-1], tuple(steps)) if steps else None
     return ImageReport(
         graph=graph(*revisions),

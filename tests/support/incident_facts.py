@@ -1,4 +1,4 @@
-"""The facts of incidents that people are told of, by the way that production went."""
+"""The facts of incidents for messages to people, one set per outcome."""
 
 from typing import Any
 
@@ -51,7 +51,7 @@ _RESTORE = {
     "start": "cd /srv/shop && docker compose up -d api jobs",
     "remove": "docker compose exec -T db psql --command 'DROP DATABASE \"shop_before_20251218030000\"'",
 }
-#: What is known before a dump is restored, and what once it has taken the live database's place.
+#: The facts before a dump is restored, and after it has replaced the live database.
 TO_RESTORE: dict[str, Any] = {
     "before": {"tags": ["v2"], "digests": {"api": "sha256:aa"}, "schema": ["r2"]},
     "to restore": _RESTORE,
@@ -67,5 +67,5 @@ RESTORED = TO_RESTORE | {
         ]
     }
 }
-#: What people outside of the team can put into tags, logs and names of tables.
+#: Text that outsiders can put into tags, logs and table names.
 HOSTILE = "@here <!channel> **x** [a](http://e) {panel} <b> `c` @octo-cat"

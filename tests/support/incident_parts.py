@@ -1,4 +1,4 @@
-"""Parts of an incident that unit tests share: an open incident in a folder, and a `docker` that answers by a script."""
+"""Parts of an incident for unit tests: an open incident in a folder, and a `docker` that is a script."""
 
 import shlex
 import sys
@@ -15,27 +15,27 @@ from runbook.secrets.redactor import Redactor
 from runbook.settings.schema import Deadlines, Project
 from tests.support.engine_server import FakeEngine
 
-#: The environment in which no engine answers.
+#: An environment without a reachable engine.
 NOWHERE = {"DOCKER_HOST": "unix:///no/engine.sock"}
 DEADLINES = Deadlines(command=10, dump=20, migrate=30, up=40, healthy=50)
-#: What answers in the place of `docker compose … -f - config`.
+#: The command that answers `docker compose … -f - config`.
 READS_VALUES = shlex.join((sys.executable, "-I", "-S", str(Path(__file__).with_name("compose_reading.py"))))
-#: How Compose is called here: every test's folder is another one, so `--project-directory` is left out of it.
+#: The Compose command in these tests, without `--project-directory`, since every test has another folder.
 COMPOSE = ("docker", "compose", "-p", "shop", "--env-file", ".env", "-f", "docker-compose.yml")
 
 
 def incident(folder: Path, mode: Mode = Mode.EXECUTE) -> Executor:
-    """An incident whose journal lies in `folder`."""
+    """Return an incident whose journal is in `folder`."""
     return Executor("20251218T030000Z-shop-rollback", mode, Journal(folder / "journal.jsonl", Redactor()))
 
 
 def production(
     folder: Path, found: Recorder, answers: Mapping[str, str] | None = None, engine: FakeEngine | None = None
 ) -> Production:
-    """A production in `folder`, where `docker` is a script.
+    """Return a production in `folder`, where `docker` is a script.
 
-    It prints the answer of the first key that stands in its arguments, and exits 1 when there is none. What is looked
-    at is answered by `engine`; without one no engine answers.
+    The script prints the answer of the first key that occurs in its arguments, and exits 1 if there is none. Queries to
+    the engine are answered by `engine`; without one, no engine answers.
     """
     binaries = folder / "bin"
     binaries.mkdir(exist_ok=True)
@@ -51,7 +51,7 @@ def production(
     host = LocalHost({"PATH": f"{binaries}:/usr/bin:/bin", **where}, found)
     project = Project.model_validate({"name": "shop", "directory": str(folder)})
     made = Production(host, project, DEADLINES)
-    vars(host)["fake_engine"] = engine  # which ends with who uses it
+    vars(host)["fake_engine"] = engine  # keeps the engine alive as long as its user
     made.invocation = _Called((), (".env",))
     return made
 

@@ -1,4 +1,4 @@
-"""Whether a journal is what docs/journal.schema.json says: what tests call on each journal that they make."""
+"""Checks journals against docs/journal.schema.json. Tests call it on every journal they make."""
 
 import json
 from collections.abc import Iterator
@@ -14,9 +14,9 @@ FIRST, LAST = ["seq", "time", "kind"], ["previous", "sha256"]
 
 
 def problems(journal: Path) -> list[str]:
-    """What is not as the schema says, line by line.
+    """Return the deviations from the schema, line by line.
 
-    A last line that a killed run did not finish is left out: it tells nothing.
+    An incomplete last line, which a killed run may leave, is ignored.
     """
     lines = [line for line in journal.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
     return [
@@ -28,7 +28,7 @@ def problems(journal: Path) -> list[str]:
 
 def _problems(entry: dict[str, Any]) -> Iterator[str]:
     errors = list(_validator().iter_errors(entry))
-    # Where one member is wrong, the whole kind does not count, and all its members seem to be too many.
+    # If one member is wrong, the whole kind does not match, and all its members are reported as unexpected.
     error = best_match([error for error in errors if error.validator != "unevaluatedProperties"] or errors)
     if error is not None:
         yield f"{entry.get('kind')}: {error.json_path}: {error.message[:300]}"

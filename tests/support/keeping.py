@@ -1,7 +1,7 @@
-"""One record of each sort, kept when the test that made it is done with it: the tests in a browser look at them last.
+"""One record of each kind, kept for the browser tests, which run last.
 
-Where the environment variable KEEP_RECORDS names a folder they are kept there, for people to look at and for later
-sessions; otherwise they are gone when this session ends.
+If the environment variable KEEP_RECORDS names a folder, the records are kept there, for people and for later sessions.
+Otherwise they are deleted at the end of the session.
 """
 
 import atexit
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rehearsal.incidents.catalogue import INCIDENTS
 
-#: What a record is called here, and the headline that its page must have.
+#: The name of each record, and the headline that its page must have.
 HEADLINES = {
     "regression": "Over: production runs 2025-12-15-rc1 again",
     "additive-migration": "Over: production runs 2025-12-15-rc1 again",
@@ -31,7 +31,7 @@ HEADLINES = {
     "resumed": "Over: production runs 2025-12-15-rc1 again",
     "full-disk": "Stopped at: When the disk fills up",
 }
-#: Whose test is left out by default (tests/engine/sample.py).
+#: Records of tests that do not run by default (tests/engine/sample.py).
 LEFT_OUT = frozenset(
     {"asking-migration", "half-way-downgrade", "migrate-on-boot", "offline-refused", "partitioned", "resumed"}
     | {"undone-downgrade"}
@@ -40,7 +40,7 @@ assert INCIDENTS.keys() <= HEADLINES.keys(), "an incident whose record nobody lo
 
 
 def keep(name: str, folder: Path | None) -> None:
-    """Copy the folder of a finished record, as it is now; it takes the place of one that was kept before."""
+    """Copy the folder of a finished record in its current state. Replaces a copy from before."""
     assert name in HEADLINES, f"{name} is no record that anybody looks at → add it to tests/support/keeping.py"
     assert folder is not None, f"the run of {name} left no record"
     shutil.rmtree(_place() / name, ignore_errors=True)
@@ -48,7 +48,7 @@ def keep(name: str, folder: Path | None) -> None:
 
 
 def kept(name: str) -> Path | None:
-    """The folder of the record of that name; None where no test has kept one."""
+    """Return the folder of the record with that name, or None if no test has kept one."""
     return next((_place() / name).glob("*/"), None)
 
 

@@ -1,4 +1,4 @@
-"""The migrations of `labelled_migrations.txt` with their right answers, and how well a judgement does on them."""
+"""The migrations of `labelled_migrations.txt` with their right answers, and the score of verdicts on them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ LABELLED = _read()
 
 @dataclass(frozen=True)
 class Score:
-    """How verdicts compare with the right answers. `recall` is of those that are breaking; `review` is a share."""
+    """The score of verdicts. `recall` is for breaking migrations; `review` is the share that was left to a person."""
 
-    silent: tuple[str, ...]  # breaking ones that were let through
-    alarms: tuple[str, ...]  # additive ones that were called breaking
+    silent: tuple[str, ...]  # breaking ones called additive
+    alarms: tuple[str, ...]  # additive ones called breaking
     precision: float
     recall: float
     review: float
@@ -39,7 +39,7 @@ class Score:
 
 
 def score(found: Iterable[tuple[Row, Verdict]]) -> Score:
-    """Compare each row's verdict with what it should be."""
+    """Compare each row's verdict with the right one."""
     pairs = list(found)
     said = [row for row, verdict in pairs if verdict is Verdict.BREAKING]
     right = [row for row in said if row.verdict == "breaking"]

@@ -1,4 +1,4 @@
-"""Errors counted in log lines that are written as a test reads best: with the container in front."""
+"""Errors counted in log lines that start with the container's name."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from runbook.production.logs.reader import LogErrors
 
 
 def errors_in(text: str, ignore: tuple[str, ...] = (), redact: Callable[[str], str] = str) -> LogErrors:
-    """Count the errors in lines as `docker compose logs` prints them, with the container in front."""
+    """Count the errors in lines as printed by `docker compose logs`, with the container's name first."""
     counter = ErrorCounter(ignore, redact)
     counter.feed(text.encode("utf-8", errors="replace"))
     counter.end()

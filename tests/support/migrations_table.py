@@ -1,7 +1,7 @@
-"""The rows of `migrations_table.toml`, and what the target's code maps in them.
+"""The rows of `migrations_table.toml`, and the tables that the target's code maps in them.
 
-`tests/unit/migrations/verdict/test_verdict_table.py` holds them against `judge`, and
-`tests/engine/test_verdict_against_postgres.py` against a real PostgreSQL: it makes the target's tables, runs the SQL,
+`tests/unit/migrations/verdict/test_verdict_table.py` checks them with `judge`, and
+`tests/engine/test_verdict_against_postgres.py` with a real PostgreSQL: it creates the target's tables, runs the SQL,
 and then does what the target's code does.
 """
 
@@ -32,7 +32,7 @@ CUSTOMERS = [
     column("email", "VARCHAR(255)"),
     column("name", "TEXT", nullable=True),
 ]
-# What the target's code maps, in every row of the table unless it says otherwise.
+# The tables that the target's code maps, in every row that names no other models.
 SHOP = models(
     {
         "name": "orders",
@@ -65,15 +65,15 @@ SHOP = models(
 
 
 def orders_that(**more: Any) -> Models:
-    """The shop, where `orders` has more to it than columns."""
+    """Return the shop's models, with additional members of the table `orders`."""
     item = {"id": column("id", "INTEGER", primary_key=True, server_default=True)}
     columns = [*item.values(), column("customer_id", "INTEGER", nullable=True), column("number", "VARCHAR(20)")]
     return models({"name": "orders", "columns": columns, **more}, {"name": "customers", "columns": CUSTOMERS})
 
 
-# An enum that is in the target's database; only some rows' models map a column of it.
+# An enum in the target's database. Only some rows' models map a column of this type.
 MOOD = "CREATE TYPE mood AS ENUM ('glad', 'sad');"
-# What the target's database holds besides: nothing of it is in the target's models.
+# Other objects in the target's database, none of which is in the target's models.
 BESIDE = """
 CREATE TABLE legacy (id serial PRIMARY KEY, label text);
 CREATE VIEW order_numbers AS SELECT 1 AS order_id;
@@ -84,7 +84,7 @@ CREATE SEQUENCE ticket_numbers;
 """
 
 
-# Other models, for rows that need them.
+# The models that rows can name.
 MODELS: dict[str, Models | None] = {
     "shop": SHOP,
     "none": None,
@@ -114,12 +114,12 @@ MODELS: dict[str, Models | None] = {
 
 @dataclass(frozen=True)
 class Row:
-    """A migration, its right verdict, and why that is right.
+    """A migration, its right verdict, and the reason.
 
-    `silent` says why a breaking one breaks no single statement of the target's code; `unrunnable` why PostgreSQL
-    cannot be shown it; `then` is what the failed release writes before the rollback: with it a migration under review
-    does break the target's code, and an additive one still does not. `first` and `before` are SQL that is run before
-    and after the target's tables are made.
+    `silent` says why a breaking migration breaks no single statement of the target's code. `unrunnable` says why it
+    cannot be run on PostgreSQL. `then` is what the failed release writes before the rollback: after it, a migration
+    under review does break the target's code, and an additive one still does not. `first` and `before` are SQL to run
+    before and after the target's tables are created.
     """
 
     name: str
@@ -135,7 +135,7 @@ class Row:
 
     @property
     def there(self) -> Models:
-        """The tables that the target's database has: what this row's models map, and the rest of the shop's."""
+        """The tables in the target's database: those that this row's models map, and the rest of the shop's."""
         mapped = self.mapped.tables if self.mapped is not None else ()
         names = {table.name for table in mapped}
         return Models((*mapped, *(table for table in SHOP.tables if table.name not in names)))

@@ -1,4 +1,4 @@
-"""Random migrations of the shop's database, most of which PostgreSQL accepts."""
+"""Random migrations of the shop's database. PostgreSQL accepts most of them."""
 
 from hypothesis import strategies as st
 
@@ -58,5 +58,5 @@ _STATEMENTS = st.one_of(
 
 
 def migrations() -> st.SearchStrategy[list[str]]:
-    """One to six statements."""
+    """Return a strategy for one to six statements."""
     return st.lists(_STATEMENTS, min_size=1, max_size=6)

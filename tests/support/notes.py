@@ -1,4 +1,4 @@
-"""The ledger and the quarantine as they lie beside production, for tests."""
+"""The ledger and the quarantine of a production, for tests."""
 
 import json
 from pathlib import Path
@@ -33,7 +33,7 @@ def quarantined(digest: str, tag: str = "v3") -> dict[str, Any]:
 
 
 def write_notes(folder: Path, **notes: Any) -> None:
-    """Write these files of `.runbook/`; a string is written as it is, None writes none."""
+    """Write these files of `.runbook/`. A string is written unchanged; None writes no file."""
     for name, lines in notes.items():
         if lines is not None:
             (folder / ".runbook").mkdir(exist_ok=True)
@@ -52,7 +52,7 @@ def quarantine_of(folder: Path, quarantine: Any = None) -> Quarantine:
 
 
 class Remembered:
-    """A ledger and a quarantine, from which a target is chosen as chapter 1 does it."""
+    """A ledger and a quarantine, from which a target is chosen as in chapter 1."""
 
     def __init__(self, folder: Path, ledger: Any = None, quarantine: Any = None) -> None:
         self.ledger = ledger_of(folder, ledger)

@@ -1,4 +1,4 @@
-"""Requests at an even rate that wait for no answer before the next one, as users do not wait for each other."""
+"""Requests at an even rate that do not wait for each other's answers, like requests of independent users."""
 
 import http.client
 import threading
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True)
 class Answer:
-    """One request: what was asked, when it was due (monotonic), the seconds until its answer, who answered and how.
+    """One request: its path, when it was due (monotonic clock), the seconds until its answer, and the answer.
 
     `status` is 0 without an answer; `release` is the header `X-Release`.
     """
@@ -25,7 +25,7 @@ class Answer:
 
 @dataclass
 class OpenLoop:
-    """GET requests, in turn to each of `paths` at `base`, `rate` a second; each has `patience` seconds."""
+    """GET requests to each of `paths` at `base` in turn, `rate` a second, each with a timeout of `patience` seconds."""
 
     base: str
     paths: Sequence[str]
@@ -35,7 +35,7 @@ class OpenLoop:
 
     @contextmanager
     def asking(self) -> Iterator["OpenLoop"]:
-        """Ask meanwhile; the answers that are on their way at the end are waited for."""
+        """Send requests inside the block. At its end, wait for the answers that are on their way."""
         over, asked = threading.Event(), list[threading.Thread]()
         pace = threading.Thread(target=self._pace, args=(over, asked), daemon=True)
         pace.start()

@@ -1,4 +1,4 @@
-"""Small real parts that unit tests share: a recorder that listens, a host, a production, an HTTP server."""
+"""Small real parts for unit tests: a recorder that listens, a host, a production, an HTTP server."""
 
 import json
 import threading
@@ -19,7 +19,7 @@ from runbook.production.compose import Production
 from runbook.production.invocation import Invocation
 from runbook.settings.schema import Deadlines, Project
 
-#: A settings file with nothing in it that could be left out.
+#: A settings file with only the required settings.
 SETTINGS = """
 [project]
 name = "shop"
@@ -53,7 +53,7 @@ token = { env = "TICKET_TOKEN" }
 
 @dataclass
 class Heard:
-    """Takes what the host and the prober report, in the incident's place."""
+    """Receives the reports of the host and the prober, in place of an incident."""
 
     ended: list[Completed] = field(default_factory=list)
     stopped: list[tuple[Command, str]] = field(default_factory=list)
@@ -92,7 +92,7 @@ def host(heard: Heard | None = None, environment: Mapping[str, str] | None = Non
 
 
 def production(directory: Path, **project: Any) -> Production:
-    """A production in `directory` of this machine; `project` overrides its settings."""
+    """Return a production in `directory` of this machine. `project` overrides its settings."""
     given = {"name": "shop", "directory": str(directory)} | project
     settings = Project.model_validate(given)
     made = Production(host(), settings, Deadlines(command=10, pull=600, up=180))
@@ -102,7 +102,7 @@ def production(directory: Path, **project: Any) -> Production:
 
 @dataclass(frozen=True)
 class Asked:
-    """One request as the server received it; header names in lower case."""
+    """One request as the server received it, with header names in lower case."""
 
     method: str
     path: str
@@ -112,7 +112,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Reply:
-    """What the server answers; anything but bytes is sent as JSON. Pairs, where a header is there twice."""
+    """An answer of the server. Anything but bytes is sent as JSON. Headers are pairs if one occurs twice."""
 
     status: int = 200
     body: Any = b""
@@ -121,7 +121,7 @@ class Reply:
 
 @dataclass
 class Server:
-    """A loopback HTTP server and what it was asked."""
+    """A loopback HTTP server and the requests it received."""
 
     url: str
     asked: list[Asked] = field(default_factory=list)
@@ -129,7 +129,7 @@ class Server:
 
 @contextmanager
 def serving(answer: Callable[[Asked], Reply]) -> Iterator[Server]:
-    """An HTTP server on a loopback port that answers every request by `answer`."""
+    """Run an HTTP server on a loopback port that answers every request with `answer`."""
     known: list[Asked] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -150,10 +150,10 @@ def serving(answer: Callable[[Asked], Reply]) -> Iterator[Server]:
             if self.command != "HEAD":
                 self.wfile.write(content)
 
-        do_GET = do_POST = do_HEAD = _answer  # noqa: N815 - the names that http.server calls
+        do_GET = do_POST = do_HEAD = _answer  # noqa: N815 - http.server requires these names
 
         def log_message(self, *_arguments: object) -> None:
-            """Keep quiet."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -167,7 +167,7 @@ def serving(answer: Callable[[Asked], Reply]) -> Iterator[Server]:
 
 @contextmanager
 def asking(deadline: float = 5.0, heard: Heard | None = None) -> Iterator[HttpClient]:
-    """A prober; `deadline` is in seconds for each exchange."""
+    """Return an HTTP client; `deadline` is in seconds, for each exchange."""
     prober = HttpClient(deadline, heard or Heard())
     try:
         yield prober

@@ -1,4 +1,4 @@
-"""Small journals of a plan and of its execution, in a folder of records, for tests that hold one against the other."""
+"""Small journals of a plan and its execution in a folder of records, for tests that compare the two."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ SCENARIO = "The switch"
 
 @dataclass
 class Deed:
-    """One change under a step: its words, its state in the end, its commands, its reach."""
+    """One change in a step: its summary, final state, commands and scope."""
 
     summary: str
     state: str
@@ -28,7 +28,7 @@ class Deed:
 
 @dataclass
 class Run:
-    """One run: what it is, what was asked for, the facts that it found, its deeds, and how it was closed."""
+    """One run: its kind, the options asked for, the facts it found, its changes, and its outcome."""
 
     name: str
     mode: str
@@ -41,7 +41,7 @@ class Run:
 
 
 def written(reports: Path, run: Run, plan: dict[str, Any] | None = None) -> list[Entry]:
-    """Write the journal of a run into its folder and return its entries; `plan` is what it keeps of its plan."""
+    """Write the journal of a run into its folder and return its entries. `plan` is the plan that the run keeps."""
     journal = Journal(reports / run.name / "journal.jsonl", Redactor())
     opened = {
         "format": 1, "incident": run.name, "project": "shop", "directory": "/srv/shop", "mode": run.mode,
@@ -60,7 +60,7 @@ def written(reports: Path, run: Run, plan: dict[str, Any] | None = None) -> list
 
 
 def told(journal: Journal, run: Run) -> None:
-    """Write what a run did: its facts, then each deed under a step of its own."""
+    """Write what a run did: its facts, then each change in a separate step."""
     journal.write("scenario began", scenario=SCENARIO, feature="2. Chapter", description="")
     for name, value in ({"target": {"tag": "v1", "digests": DIGESTS}, "strategy": "image-only"} | run.facts).items():
         journal.write("fact", name=name, value=value)

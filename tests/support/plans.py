@@ -1,4 +1,4 @@
-"""Journals of plans, one for each rehearsed incident, as short as they can be and still be told on one screen."""
+"""Journals of plans, one per rehearsed incident, as short as possible and complete enough for the one-screen plan."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
@@ -25,7 +25,7 @@ def container(service: str, state: str = "running", health: str = "healthy") -> 
 
 
 def before(**more: Any) -> dict[str, Any]:
-    """Production as the plan found it: the api runs, and the jobs crash."""
+    """Return production as the plan found it: the api runs, and the jobs crash."""
     return {
         "at": AT,
         "containers": [container("api"), container("jobs", "restarting", "none"), container("db")],
@@ -49,7 +49,7 @@ def candidate(number: int, tag: str, kind: str = "validated", *, bars: bool = Fa
 
 
 def action(name: str, resource: str, **more: Any) -> dict[str, Any]:
-    """A planned action; `old` is what it changes from."""
+    """Return a planned action. `old` is the value it changes from."""
     told = {"from" if key == "old" else key: value for key, value in more.items()}
     commands = [f"do {name}"]
     return {"kind": "action", "state": "planned", "action": name, "summary": f"{name} of {resource}",
@@ -113,7 +113,7 @@ _DROPPED = "orders.customer: it is dropped, and the target's code selects and in
 _BREAKING = {"verdict": "breaking", "evidence": [_DROPPED, "orders.note: was added", "customers: is new"]}
 
 
-def entries(  # noqa: PLR0913 - each is a part of what a plan tells
+def entries(  # noqa: PLR0913 - each is a part of a plan
     facts: Mapping[str, Any],
     actions: Sequence[Mapping[str, Any]] = (),
     *,
@@ -124,7 +124,7 @@ def entries(  # noqa: PLR0913 - each is a part of what a plan tells
     other_switch: int = 0,
     **opened: Any,
 ) -> list[dict[str, Any]]:
-    """The entries of a plan: its facts, the choice, each action under a step of its own, and how it ended."""
+    """Return the entries of a plan: its facts, the choice, each action in a separate step, and the outcome."""
     asked: dict[str, Any] = dict.fromkeys(("target", "forward_fix", "accept_loss", "verdict", "because"))
     first = {
         "kind": "opened", "format": 1, "incident": "i-1", "project": "shop", "directory": DIRECTORY, "type": "plan",
@@ -161,12 +161,12 @@ def _began(place: str, keyword: str, text: str) -> dict[str, Any]:
 
 
 def a_plan(entries: Sequence[Mapping[str, Any]], **more: Any) -> Plan:
-    """The plan that these entries tell."""
+    """Return the plan in these entries."""
     return plan_of(list(entries), HEAD, **more)
 
 
 def regression(**more: Any) -> list[dict[str, Any]]:
-    """Only the images go back; three other releases could be the target, and one could not."""
+    """Only the images go back. Three other releases could be the target, and one could not."""
     listed = [candidate(1, TARGET), *(candidate(n, f"v{n}") for n in (2, 3, 4)), candidate(5, FAILED, bars=True)]
     facts = dict(FACTS) | {"switchover": SWITCHOVER}
     return entries(facts, (*OPENING[:-1], *BESIDE, *PEOPLE), candidates=listed, other_switch=4, **more)
@@ -179,7 +179,7 @@ def additive() -> list[dict[str, Any]]:
 
 
 def breaking(*, accepted: bool = True) -> list[dict[str, Any]]:
-    """The schema goes back, and data with it: accepted, or a person's to decide."""
+    """The schema goes back and data is lost: accepted, or waiting for a person's decision."""
     facts = dict(FACTS) | {"schema": ["0004"], "verdict": _BREAKING, "strategy": "downgrade", "loss": list(LOSS)}
     if accepted:
         return entries(facts, UNDOING, asked_for={"accept_loss": "0004"})
@@ -188,7 +188,7 @@ def breaking(*, accepted: bool = True) -> list[dict[str, Any]]:
 
 
 def bridged(*, chosen: bool = True) -> list[dict[str, Any]]:
-    """The schema stays and is relaxed, as a person chose; or goes back, and the bridge is proposed beside it."""
+    """The schema stays and is relaxed, as a person chose; or it goes back, and the bridge is offered as well."""
     facts = dict(FACTS) | {"schema": ["0004"], "verdict": _BREAKING, "bridge": BRIDGE["bridge"]}
     if not chosen:
         return entries(facts | {"strategy": "downgrade", "loss": list(LOSS)}, UNDOING)
@@ -198,7 +198,7 @@ def bridged(*, chosen: bool = True) -> list[dict[str, Any]]:
 
 
 def review() -> list[dict[str, Any]]:
-    """Nobody but a person can judge the migrations."""
+    """Only a person can judge the migrations."""
     options = ["--verdict", "breaking", "--because", "why it is so"]
     facts = {name: value for name, value in FACTS.items() if name != "strategy"}
     facts |= {
@@ -210,7 +210,7 @@ def review() -> list[dict[str, Any]]:
 
 
 def irreversible() -> list[dict[str, Any]]:
-    """A downgrade does nothing: production is held as it is."""
+    """A downgrade does nothing, so production is held."""
     stopped = {
         "outcome": "failed",
         "detail": "expected a working downgrade of each revision; seen: downgrade() of 0004 does nothing (pass)",
@@ -221,7 +221,7 @@ def irreversible() -> list[dict[str, Any]]:
 
 
 def forward_fix() -> list[dict[str, Any]]:
-    """Forward, to a release that was named."""
+    """Forward, to the release that was named."""
     facts = {name: value for name, value in FACTS.items() if name != "verdict"} | {
         "strategy": "forward-fix",
         "schema": ["0004"],
@@ -233,7 +233,7 @@ def forward_fix() -> list[dict[str, Any]]:
 
 
 def export_leak() -> list[dict[str, Any]]:
-    """An emergency: one switch is turned, and the release stays."""
+    """An emergency: one switch is turned off, and the release stays."""
     switch = {"name": "exports", "variable": "EXPORT_MODE", "value": "off", "state": "off"}
     actions = (
         action("set_kill_switch", f"{DIRECTORY}/.env", variable="EXPORT_MODE", old="on", to="off"),
@@ -246,7 +246,7 @@ def export_leak() -> list[dict[str, Any]]:
 
 
 def restore() -> list[dict[str, Any]]:
-    """A dump takes the live database's place."""
+    """A dump replaces the live database."""
     beside, aside = "shop_restored_20251218030000", "shop_before_20251218030000"
     dump = f"{DIRECTORY}/.runbook/20251217T030000Z-shop-rollback.dump"
     fact = {"path": dump, "sha256": "cd" * 32, "size": 815, "made": "2025-12-17 03:00:00 UTC", "database": "shop"}
@@ -262,7 +262,7 @@ def restore() -> list[dict[str, Any]]:
     return entries(facts, actions, type="restore", left_out=0, asked_for={"dump": PurePosixPath(dump).name})
 
 
-#: A plan for each incident, and as many lines as it may take at 80 columns.
+#: A plan for each incident, with its maximum number of lines at 80 columns.
 INCIDENTS = {
     "regression": (regression, 25),
     "additive-migration": (additive, 25),

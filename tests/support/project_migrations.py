@@ -1,4 +1,4 @@
-"""The migrations of `project_migrations.txt`: changes that well-known projects make, each with its own models."""
+"""The migrations of `project_migrations.txt`: changes made by well-known projects, each with its models."""
 
 import json
 from pathlib import Path

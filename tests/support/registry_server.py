@@ -16,7 +16,7 @@ import httpx
 
 ROOT = Path(__file__).parents[2]
 INSTALL = "install it: apt-get install docker-registry (or: script/bootstrap --tests)"
-#: The one user of a registry with basic authentication; the hash is bcrypt's, of four rounds.
+#: The only user of a registry with basic authentication. The hash is bcrypt with cost 4.
 USER, PASSWORD = "deploy", "canary-4711"
 _HTPASSWD = f"{USER}:$2b$04$abcdefghijklmnopqrstuu8uNdElapPlueyZpFN0aEKfrTYBnbu5y\n"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -24,14 +24,14 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 
 class Store:
-    """What a registry keeps, as files."""
+    """A registry's storage, as files."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._root = folder / "docker" / "registry" / "v2"
 
     def blob(self, repository: str, content: Mapping[str, Any], *, manifest: bool = False) -> tuple[str, int]:
-        """Keep an object in a repository; return its digest and its size."""
+        """Store an object in a repository, and return its digest and size."""
         data = json.dumps(content).encode()
         mark = hashlib.sha256(data).hexdigest()
         self._write(self._root / "blobs" / "sha256" / mark[:2] / mark / "data", data)
@@ -42,7 +42,7 @@ class Store:
         return f"sha256:{mark}", len(data)
 
     def image(self, repository: str, platform: str, created: str, **labels: str) -> tuple[str, int]:
-        """Keep an image without layers; return the digest and the size of its manifest."""
+        """Store an image without layers, and return the digest and size of its manifest."""
         system, architecture = platform.split("/")
         configuration = {"os": system, "architecture": architecture, "created": created, "config": {"Labels": labels}}
         digest, size = self.blob(repository, configuration)
@@ -51,7 +51,7 @@ class Store:
         return self.blob(repository, content, manifest=True)
 
     def index(self, repository: str, images: Mapping[str, tuple[str, int]], **annotations: str) -> str:
-        """Keep an index of images by platform; return its digest."""
+        """Store an index of images by platform, and return its digest."""
         described = [
             {
                 "mediaType": MANIFEST,
@@ -65,11 +65,11 @@ class Store:
         return self.blob(repository, content, manifest=True)[0]
 
     def tag(self, repository: str, digest: str, *tags: str) -> None:
-        """Let tags stand for a digest."""
+        """Make tags point to a digest."""
         place = self._root / "repositories" / repository / "_manifests" / "tags"
         first, *others = (place / tag / "current" / "link" for tag in tags)
         self._write(first, digest.encode())
-        for link in others:  # ten thousand of them, so not a file each
+        for link in others:  # links, because there are ten thousand of them
             link.parent.parent.mkdir()
             link.parent.mkdir()
             link.hardlink_to(first)
@@ -82,7 +82,7 @@ class Store:
 
 @contextlib.contextmanager
 def registry(folder: Path, *authentication: str) -> Iterator[str]:
-    """A registry on the store in `folder`, at the address that is given; `authentication` is more of its settings."""
+    """Run a registry on the store in `folder` and yield its URL. `authentication` adds lines to its settings."""
     own = ROOT / ".tools" / "registry" / "usr" / "bin" / "docker-registry"
     program = shutil.which("docker-registry") or (str(own) if own.exists() else None)
     assert program, f"docker-registry is missing here; {INSTALL}"
@@ -105,7 +105,7 @@ def registry(folder: Path, *authentication: str) -> Iterator[str]:
 
 
 def basic(folder: Path) -> Sequence[str]:
-    """The settings of basic authentication, for USER and PASSWORD."""
+    """Return the settings of basic authentication for USER and PASSWORD."""
     (folder / "htpasswd").write_text(_HTPASSWD)
     return (f"auth: {{htpasswd: {{realm: shop, path: {folder / 'htpasswd'}}}}}",)
 

@@ -1,7 +1,7 @@
-"""Holds a plan against the execution that followed it, by their journals: step by step, look by look.
+"""Compares a plan with the execution that followed it, by their journals: step by step, check by check.
 
-It sees more than the page shows (`runbook/report/plan_diff.py`): every look and every scenario left out. What
-counts as the same is in `runbook/report/action_diff.py`; docs/journal.md, "A plan and its execution", describes it.
+It sees more than the page shows (`runbook/report/plan_diff.py`): every check and every scenario left out. What counts
+as the same is in `runbook/report/action_diff.py`; docs/journal.md, "A plan and its execution", describes it.
 """
 
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ from runbook.report.action_diff import as_planned, same_actions, without_name
 
 Entry = dict[str, Any]
 
-#: Facts on which the strategy is decided: the plan's are real.
+#: Facts that decide the strategy. The plan's facts are real.
 _DECIDING = ("origin tags", "target", "schema", "verdict", "strategy", "loss", "switch")
 
 
 @dataclass
 class Change:
-    """One change: its state in the end, and its commands and messages; none for one that was so already."""
+    """One change: its final state, with its commands and messages, or none if nothing had to be done."""
 
     summary: str
     state: str
@@ -29,7 +29,7 @@ class Change:
 
 @dataclass
 class Told:
-    """What one run did, in order: a line for each step, look and scenario left out, and the changes apart."""
+    """A run in order: one line per step, check and scenario left out, and the changes separately."""
 
     lines: list[str] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
@@ -37,7 +37,7 @@ class Told:
 
 
 def told(entries: Sequence[Entry]) -> Told:
-    """Read a journal, with the incident's own name taken out of it."""
+    """Read a journal, with the incident's name removed."""
     found = Told()
     name = next(entry["incident"] for entry in entries if entry["kind"] == "opened")
     for entry in without_name(list(entries), name):
@@ -69,7 +69,7 @@ def _change(found: Told, entry: Entry) -> None:
 
 
 def differences(plan: Sequence[Entry], execution: Sequence[Entry]) -> list[str]:
-    """Say in which points the execution was not what the plan had said; nothing when it was."""
+    """Return how the execution differed from the plan. Empty if it did not."""
     planned, executed = told(plan), told(execution)
     found = [
         f"line {number}: planned {said!r}, executed {did!r}"
@@ -92,5 +92,5 @@ def differences(plan: Sequence[Entry], execution: Sequence[Entry]) -> list[str]:
 
 
 def commands(entries: Sequence[Entry]) -> list[str]:
-    """Every command and message of a run's changes, in order, whether it was carried out or only planned."""
+    """Return every command and message of a run's changes, in order, executed or only planned."""
     return [action for change in told(entries).changes for action in change.actions]

@@ -1,6 +1,6 @@
-"""A production and an engine for trials on a copy of the schema, played; every command that is begun is noted.
+"""A fake production and engine for trials on a copy of the schema. Every command that is begun is recorded.
 
-There is one table that the target's code maps, `orders`, whose note the failed release made NOT NULL.
+The target's code maps one table, `orders`, whose column `note` the failed release made NOT NULL.
 """
 
 import csv
@@ -32,10 +32,10 @@ from tests.support.migrations_table import column
 UP = "ALTER TABLE orders ALTER COLUMN note SET NOT NULL"
 DOWN = "ALTER TABLE orders ALTER COLUMN note DROP NOT NULL"
 BEGINS = "LOG:  database system is ready to accept connections\n"
-#: A partition of before the range, and those of now, which take all that it took.
+#: A partition from before the range, and its current replacements, which accept the same rows.
 PART = ("partition", "public.parts_1", "public.parts FOR VALUES FROM (1) TO (9)")
 PARTS = [("partition", f"public.parts_{at}", f"public.parts FOR VALUES FROM ({at}) TO ({at + 4})") for at in (1, 5)]
-#: What of the range only rows of production decide.
+#: SQL of the range that only rows of production can decide.
 POINTS = "CREATE TABLE lines (id serial PRIMARY KEY, order_id int NOT NULL REFERENCES orders (id))"
 DUMP = b"\\restrict Rand0m\nCREATE TABLE public.orders (note text NOT NULL);\n\\unrestrict Rand0m\n"
 NOT_NULL = ("not null", "public", "orders", "note", "", "SELECT * FROM public.orders WHERE note IS NULL")
@@ -44,14 +44,14 @@ SHAPE = ("public", "orders", json.dumps(OF_ORDERS))
 
 
 def text_of(*rows: tuple[str, ...]) -> str:
-    """Rows as psql prints them."""
+    """Return rows as psql prints them."""
     written = io.StringIO()
     csv.writer(written, lineterminator="\n").writerows(rows)
     return written.getvalue()
 
 
 class ScratchServer:
-    """The host, its engine and the server of the copy. What its members say may be changed between two trials."""
+    """The host, its engine and the server of the copy. Tests may change the attributes between two trials."""
 
     def __init__(self) -> None:
         self.begun: list[str] = []
@@ -59,15 +59,15 @@ class ScratchServer:
         self.roles, self.dump, self.revision = b"CREATE ROLE shop;\n", DUMP, "r2"
         self.images = {"sha256:api": "sha256:api", "sha256:db": "sha256:db"}
         self.services: dict[str, Any] = {"api": {"environment": {"URL": "x"}}, "db": {"environment": {}}}
-        #: What the command that migrates exits with; the seconds that it takes are not played.
+        #: The exit code of the migration command. Its duration is not simulated.
         self.exit_code = 0
         self.refuses_shapes = self.loses_log = self.loses_beginning = self.lacks = False
-        #: What is listed of mounted files; None where they cannot be.
+        #: The listing of mounted files; None if they cannot be listed.
         self.mounted: str | None = "/srv/x f 1 1 \n"
-        #: What a migration leaves in the server that a new copy does not bring back.
+        #: What a migration leaves in the server that a new copy does not reset.
         self.left_over = ""
         self.removal = 0
-        #: That production's user owns the tables.
+        #: Whether production's user owns the tables.
         self.owned = True
         self._stands = False
         self._not_null = True
@@ -127,7 +127,7 @@ class ScratchServer:
         self._around = self.left_over
 
     def _printed(self, script: str) -> Iterator[str]:
-        r"""What psql prints: at each `\echo` what was asked up to it, and its words."""
+        r"""Yield psql's output: at each `\echo`, the answer to the statements before it, then the echoed words."""
         asked = ""
         for line in script.splitlines():
             if not line.startswith("\\echo"):
@@ -169,7 +169,7 @@ class ScratchServer:
     # -- production -----------------------------------------------------------------------------------------------
 
     def context(self, folder: Path, name: str = "20251218T030000Z-shop-plan") -> Any:
-        """The runbook's parts for a run of that name; the answers that are kept lie in `folder`."""
+        """Return the context for a run of that name. Kept answers are in `folder`."""
         (folder / name).mkdir(parents=True)
         found = incident(folder / name)
         found.name = name
@@ -212,7 +212,7 @@ class ScratchServer:
 
 
 class _Live(Database):
-    """Production's own database."""
+    """Production's database."""
 
     def __init__(self, there: ScratchServer, production: Any, settings: DatabaseSettings) -> None:
         super().__init__(production, settings)
@@ -229,7 +229,7 @@ class _Live(Database):
 
 
 def decided(context: Any, *, remembering: bool = True) -> tuple[evidence.Judged, Proposal, str]:
-    """The verdict, the bridge, and why the copy could not be removed, as the strategy asks for them."""
+    """Return the verdict, the bridge, and why the copy could not be removed, as the strategy asks for them."""
     copy = context.incident.ahead.found(SchemaCopy, lambda: SchemaCopy(context))
     with context.database.remembering() if remembering else nullcontext(), copy.removed_afterwards():
         found = evidence.judged(context, copy)

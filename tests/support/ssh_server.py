@@ -1,4 +1,4 @@
-"""A real OpenSSH server for tests, on a loopback port, as the user who runs them, and what a client needs for it."""
+"""A real OpenSSH server on a loopback port, running as the tests' user, with the client configuration for it."""
 
 import getpass
 import os
@@ -24,7 +24,7 @@ needs_sshd = pytest.mark.skipif(_SSHD is None, reason="no sshd: apt-get install 
 
 @dataclass
 class SshServer:
-    """The server, and a configuration of ssh that knows it as the host `shop-1`."""
+    """The server, and an ssh configuration that knows it as the host `shop-1`."""
 
     folder: Path
     port: int
@@ -39,11 +39,11 @@ class SshServer:
         return SshAddress("shop-1", getpass.getuser())
 
     def sessions(self) -> list[int]:
-        """The processes of the server that carry a connection each."""
+        """Return the server processes that carry one connection each."""
         return _children(self.process)
 
     def cut(self) -> None:
-        """Kill every connection at the server's side, and what carries it."""
+        """Kill every connection on the server's side, with its processes."""
         for session in self.sessions():
             for process in (session, *filter(_is_sshd, _children(session))):
                 with suppress(ProcessLookupError):
@@ -72,7 +72,7 @@ def _is_sshd(process: int) -> bool:
 
 @contextmanager
 def ssh_server(folder: Path, *more: str) -> Iterator[SshServer]:
-    """Run a server; `more` are lines of its configuration."""
+    """Run a server. `more` are additional lines of its configuration."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("host_key", "key"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
@@ -89,7 +89,7 @@ def ssh_server(folder: Path, *more: str) -> Iterator[SshServer]:
     lines = (
         f"Port {port}", "ListenAddress 127.0.0.1", f"HostKey {folder}/host_key", "PidFile none", "UsePAM no",
         f"AuthorizedKeysFile {folder}/authorized_keys", "StrictModes no", "PasswordAuthentication no", *more,
-        # What this user's own shell reads at its start may take a while, each time, and say anything.
+        # The user's real shell startup files may take a while each time, and print anything.
         f"SetEnv HOME={folder}",
     )  # fmt: skip
     (folder / "sshd_config").write_text("\n".join(lines) + "\n")

@@ -1,4 +1,4 @@
-"""Real stores for the tests: moto's server in AWS's place, and OpenBao in its development mode."""
+"""Real secret stores for tests: moto's server in place of AWS, and OpenBao in development mode."""
 
 import socket
 import subprocess
@@ -17,14 +17,14 @@ _PATIENCE = 20.0  # seconds for a server to answer
 
 @contextmanager
 def moto_server() -> Iterator[str]:
-    """Moto's server; gives its address."""
+    """Run moto's server and yield its URL."""
     with _server(lambda port: [beside_python("moto_server"), "--port", str(port)], "/moto-api/") as url:
         yield url
 
 
 @contextmanager
 def openbao_server() -> Iterator[str]:
-    """OpenBao with everything in memory, and a key-value engine of version 2 at `secret`; gives its address."""
+    """Run OpenBao in memory, with a key-value engine version 2 at `secret`, and yield its URL."""
     argv = [beside_python("bao"), "server", "-dev", "-dev-no-store-token", f"-dev-root-token-id={ROOT_TOKEN}"]
     with _server(lambda port: [*argv, f"-dev-listen-address=127.0.0.1:{port}"], "/v1/sys/health") as url:
         yield url
@@ -33,7 +33,7 @@ def openbao_server() -> Iterator[str]:
 def bao(
     url: str, method: str, path: str, *, namespace: str = "", token: str = ROOT_TOKEN, **body: object
 ) -> dict[str, Any]:
-    """Ask OpenBao's API as a person would by curl."""
+    """Call OpenBao's API, as with curl."""
     headers = {"X-Vault-Token": token} | ({"X-Vault-Namespace": namespace} if namespace else {})
     answer = httpx.request(method, f"{url}/v1/{path}", headers=headers, json=body or None, timeout=5)
     assert answer.status_code < 400, answer.text
@@ -41,7 +41,7 @@ def bao(
 
 
 def beside_python(program: str) -> str:
-    """The path of a program that a package of ours brings."""
+    """Return the path of a program installed by a Python package."""
     return str(Path(sys.executable).with_name(program))
 
 

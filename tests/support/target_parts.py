@@ -1,4 +1,4 @@
-"""What tests of the sources of releases share: what is looked for, and through what."""
+"""Shared by the tests of release sources: the releases that are searched for, and the access to the sources."""
 
 import re
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ def wanted(
     looked_at: frozenset[str] = frozenset(),
     **more: str,
 ) -> Wanted:
-    """Releases of api and jobs, of which each image follows the tag; `more` names the repositories of others."""
+    """Return a search for releases of api and jobs whose images follow the tag. `more` adds services' repositories."""
     names = {"api": "shop/api", "jobs": "shop/jobs"} | more
     images = {service: ImageName(registry, repository, PROBE) for service, repository in names.items() if repository}
     forms = {service: TagForm(f"{image.name}:", "") for service, image in images.items()}
@@ -30,7 +30,7 @@ def wanted(
 
 @contextmanager
 def through(deadline: float = 10.0, environment: Any = None, heard: Heard | None = None) -> Iterator[Through]:
-    """A client and a host, for `deadline` seconds."""
+    """Yield a client and a host, usable for `deadline` seconds."""
     client = HttpClient(5.0, heard or Heard())
     try:
         yield Through(client, host(heard, environment), deadline)

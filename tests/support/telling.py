@@ -1,4 +1,4 @@
-"""A small journal that tells a whole rollback, for the tests of what is made from it."""
+"""A small journal of a complete rollback, for tests of what is made from it."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ ASKED_FOR: dict[str, Any] = {
 }
 
 
-#: The names of changes that tests call by their words.
+#: The action names of the changes that tests refer to by summary.
 NAMES = {
     "user traffic is paused": "pause_traffic",
     "user traffic is resumed": "resume_traffic",
@@ -23,7 +23,7 @@ NAMES = {
 
 
 def about(summary: str, scope: str = "production") -> dict[str, Any]:
-    """What every entry about the change with that summary says of it."""
+    """Return the members that every entry about the change with that summary has."""
     return {"action": NAMES.get(summary, "bring_up"), "summary": summary, "resource": summary, "scope": scope}
 
 
@@ -46,9 +46,9 @@ def snapshot(word: str, tag: str, **more: Any) -> dict[str, Any]:
 
 
 def told(folder: Path, word: str = "x", *, outcome: str | None = "passed", **opened: Any) -> Path:
-    """A journal in which every text that comes from outside is, or contains, `word`; closed unless `outcome` is None.
+    """Write a journal in which every text from outside is or contains `word`. It is closed unless `outcome` is None.
 
-    One step fails, one changes production, one is left out.
+    One step fails, one changes production, one scenario is left out.
     """
     journal = Journal(folder / INCIDENT / "journal.jsonl", Redactor())
     write = journal.write

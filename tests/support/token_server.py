@@ -1,4 +1,4 @@
-"""A token service as registries have them: it signs what docker-registry believes (the certificate is its own)."""
+"""A token service for a registry. It signs tokens with its own certificate, which docker-registry is told to trust."""
 
 import base64
 import json
@@ -17,7 +17,7 @@ SERVICE, ISSUER = "registry.example", "tokens.example"
 
 @contextmanager
 def token_server(folder: Path, allows: Callable[[Asked], bool]) -> Iterator[tuple[Server, Sequence[str]]]:
-    """A server that gives tokens to whoever it `allows`, and the settings of a registry that believes it."""
+    """Run a server that gives tokens if `allows` returns True. Yields it and the settings for a registry."""
     key, certificate = folder / "key.pem", folder / "certificate.pem"
     _openssl(
         "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=tokens.example",

@@ -1,4 +1,4 @@
-"""An application of the tests: it answers on port 8000, and does at its start what KIND says."""
+"""A test application. It answers on port 8000, and does at its start what KIND says."""
 
 import os
 import sys
@@ -25,10 +25,10 @@ elif KIND == "dies":
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Asks the database, but for the silent kind."""
+    """Queries the database, except for the silent kind."""
 
     def do_GET(self) -> None:
-        """Answer 200 when the database does."""
+        """Answer 200 if the database answers."""
         if KIND != "silent":
             with psycopg.connect(URL) as connection:
                 connection.execute("SELECT 1")

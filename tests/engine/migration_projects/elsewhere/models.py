@@ -1,4 +1,4 @@
-"""Tables in two collections, one of them in both."""
+"""Tables in two metadata collections, one of them in both."""
 
 from sqlalchemy import Column, Integer, MetaData, Table, Text
 

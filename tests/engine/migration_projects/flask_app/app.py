@@ -1,4 +1,4 @@
-"""A Flask application, whose database is set up when it is made."""
+"""A Flask application that sets up its database when it is created."""
 
 from flask import Flask
 from flask_migrate import Migrate

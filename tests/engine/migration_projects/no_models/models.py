@@ -1,4 +1,4 @@
-"""The modules with the tables are not imported here."""
+"""Does not import the modules with the tables."""
 
 from sqlalchemy.orm import declarative_base
 

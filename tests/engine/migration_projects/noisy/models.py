@@ -1,4 +1,4 @@
-"""Prints when it is imported, to every place that leads out of a container."""
+"""Prints on import, to every place that leads out of a container."""
 
 import contextlib
 import os

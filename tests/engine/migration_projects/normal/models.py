@@ -10,13 +10,13 @@ Base = declarative_base()
 
 
 class Colour(enum.Enum):
-    """A colour."""
+    """A color."""
 
     RED = 1
 
 
 class Odd(sa.types.UserDefinedType):
-    """A type that cannot say what it is."""
+    """A type that cannot describe itself."""
 
     cache_ok = True
 
@@ -44,7 +44,7 @@ class Thing(Base):
 
 
 class Link(Base):
-    """A link, in a schema of its own, whose key nobody fills."""
+    """A link in a separate schema, whose key is not filled automatically."""
 
     __tablename__ = "links"
     __table_args__ = {"schema": "other"}
@@ -57,14 +57,14 @@ class Link(Base):
 
 
 class Wrapped(sa.types.TypeDecorator):
-    """An enum in a type of the application's."""
+    """An enum in a type of the application."""
 
     impl = sa.Enum("glad", "sad", name="mood", schema="other")
     cache_ok = True
 
 
 class Keyed(Base):
-    """Keys of several kinds; the last two indexes are no unique keys of plain columns."""
+    """Keys of several kinds. The last two indexes are not unique keys of plain columns."""
 
     __tablename__ = "keyed"
     id = sa.Column(sa.Integer, primary_key=True)

@@ -1,4 +1,4 @@
-"""One table, and a log of its own."""
+"""One table, and a log file."""
 
 import logging
 

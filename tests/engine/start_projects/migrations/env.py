@@ -1,4 +1,4 @@
-"""How Alembic reaches the database; its own table has another name and another schema."""
+"""Alembic's connection to the database. Its version table has another name and another schema."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Needs a variable, and quotes it when it is of no use."""
+"""Needs a variable, and quotes its value in an error."""
 
 import os
 

@@ -1,1 +1,1 @@
-"""What the migrations share."""
+"""Shared by the migrations."""

@@ -1,4 +1,4 @@
-"""What the migrations share."""
+"""Shared by the migrations."""
 
 import sqlalchemy as sa
 from alembic import context, op

@@ -1,4 +1,4 @@
-"""Several collections of tables."""
+"""Several metadata collections."""
 
 from alembic import context
 

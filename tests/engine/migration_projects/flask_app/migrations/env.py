@@ -1,4 +1,4 @@
-"""As Flask-Migrate writes it: all of it comes from the application that is current."""
+"""As Flask-Migrate writes it: everything comes from the current application."""
 
 from alembic import context
 from flask import current_app

@@ -1,4 +1,4 @@
-"""Passes its metadata to Alembic online alone; offline it stands in the module."""
+"""Passes its metadata to Alembic only online. Offline, the metadata is only a module variable."""
 
 from alembic import context
 
@@ -8,7 +8,7 @@ target_metadata = Base.metadata
 
 
 def run_migrations_offline():
-    """Write SQL, for which no metadata is needed."""
+    """Write SQL, which needs no metadata."""
     context.configure(url="postgresql://", literal_binds=True)
     with context.begin_transaction():
         context.run_migrations()

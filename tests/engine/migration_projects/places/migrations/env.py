@@ -1,4 +1,4 @@
-"""Names the folders of its revisions itself, in one way or another."""
+"""Sets the folders of its revisions itself, in one of several ways."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""As Alembic's own template has it."""
+"""As in Alembic's template."""
 
 import os
 
