@@ -18,7 +18,6 @@ from runbook.incident.executor import Executor, Mode
 from runbook.incident.orphaned_command import settle
 from runbook.journal.journal import Journal
 from runbook.secrets.redactor import Redactor
-from tests.support.campaigns import FAST
 from tests.support.ssh_server import SshServer, needs_sshd, ssh_server
 
 pytestmark = needs_sshd
@@ -98,7 +97,6 @@ def wait_until(path: Path) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.skipif(FAST, reason="waits a minute")
 def test_command_in_the_silence(server: SshServer, tmp_path: Path) -> None:
     """Noticed long before its deadline; that it may be at work still is on record; who resumes ends it, and only it."""
     journal = Journal(tmp_path / "journal.jsonl", Redactor())
