@@ -10,11 +10,11 @@ from tests.support.campaigns import campaign
 
 
 @pytest.fixture(scope="module")
-def shaped(rehearsed: Rehearsed) -> Iterator[Shaped]:
-    """The production after the other tests."""
-    yield Shaped(rehearsed)
-    rehearsed.practice.deploy("2025-12-15-rc1")
-    rehearsed.practice.wait_ready("2025-12-15-rc1")
+def shaped(broken: Rehearsed) -> Iterator[Shaped]:
+    """The production with the failed release, which takes on the shapes. Afterwards its last good release runs."""
+    yield Shaped(broken)
+    broken.practice.deploy("2025-12-15-rc1")
+    broken.practice.wait_ready("2025-12-15-rc1")
 
 
 @campaign
