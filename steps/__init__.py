@@ -1,1 +1,1 @@
-"""Gherkin steps bound to calls, one file a chapter."""
+"""The Gherkin steps, bound to calls of the chapters; one module per chapter."""

@@ -1,4 +1,4 @@
-"""Chapter 0: whether production could come back from the release to deploy, how, and what would be lost."""
+"""Chapter 0: whether production could return from the release to deploy, how, and with what data loss."""
 
 from pytest_bdd import given, then, when
 

@@ -1,4 +1,4 @@
-"""Chapter 4: a switch is turned, seen inside the container, and felt by users."""
+"""Chapter 4: a kill switch is turned, and checked inside the containers and at users' URLs."""
 
 from pytest_bdd import given, then, when
 

@@ -1,4 +1,4 @@
-"""Chapter 3: the schema goes back behind a restore point, forward with a fix, or is relaxed for the target."""
+"""Chapter 3: the schema is downgraded after a restore point, upgraded with a forward-fix, or relaxed by a bridge."""
 
 from pytest_bdd import given, then, when
 

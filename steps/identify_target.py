@@ -1,4 +1,4 @@
-"""Chapter 1: production is written down, the target is found and pinned, the migrations are judged."""
+"""Chapter 1: production is recorded, the target is chosen and pinned, and the migrations are judged."""
 
 from pytest_bdd import given, then, when
 

@@ -1,4 +1,4 @@
-"""Chapter 5: what runs is validated, becomes known good, and people are told."""
+"""Chapter 5: the running release is validated and becomes known good, and people are informed."""
 
 from pytest_bdd import given, then, when
 

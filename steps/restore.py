@@ -1,4 +1,4 @@
-"""Chapter 6: a dump is restored beside the live database, and the two change places."""
+"""Chapter 6: a dump is restored beside the live database, and the two swap names."""
 
 from pytest_bdd import given, then, when
 

@@ -1,4 +1,4 @@
-"""Chapter 2: the target proves itself, takes the failed release's place, and users return."""
+"""Chapter 2: the target proves itself and replaces the failed release, and traffic is resumed."""
 
 from pytest_bdd import given, then, when
 

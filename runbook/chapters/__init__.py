@@ -1,1 +1,1 @@
-"""One file for each chapter of the runbook, and what they share: context, target, strategy, snapshot."""
+"""The chapters of the runbook, one module each, and their shared parts: context, target, strategy, snapshot."""

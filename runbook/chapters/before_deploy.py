@@ -1,4 +1,4 @@
-"""Whether production could come back from a release that is not deployed yet: here what runs now is the target."""
+"""Chapter 0: whether production could return from the release to deploy. The target is the running release."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ _ANEW = "build it anew under a new tag, then ask again"
 
 
 def note_running(context: Context) -> Check:
-    """That one release runs, on its registry digests: the target of a rollback from the release to deploy."""
+    """Check that one release runs, on its registry digests, and record it as the target."""
 
     def look() -> str:
         release, before = running_release(context), context.incident.facts.target
@@ -35,7 +35,7 @@ def note_running(context: Context) -> Check:
 
 
 def pin(context: Context) -> Check:
-    """That the registry has the release to deploy, whose digests go on record, and still has what runs now."""
+    """Check that the registry has the release to deploy and still has the running one, and record the new digests."""
 
     def look() -> str:
         tag = context.options.release
@@ -54,7 +54,7 @@ def pin(context: Context) -> Check:
 
 
 def _hold_against_registry(context: Context, running: Release) -> None:
-    """Raise CheckFailed when the tag of what runs now stands for other images by now: no rollback would take them."""
+    """Raise CheckFailed when the running release's tag now names other images, which a rollback would refuse."""
     for service, digest in running.digests.items():
         try:
             today = registry_digest(context, running.images[service])
@@ -68,7 +68,7 @@ def _hold_against_registry(context: Context, running: Release) -> None:
 
 
 def release_to_deploy(context: Context) -> Release:
-    """The release to deploy. Raises TargetError when none was pinned in this run."""
+    """Return the release to deploy. Raises TargetError when this run has not pinned one."""
     found = context.incident.facts.release_to_deploy
     if found is None:
         raise TargetError("no release to deploy is pinned", "run the whole of it: -m pre_deploy --release TAG")
@@ -76,13 +76,13 @@ def release_to_deploy(context: Context) -> Release:
 
 
 def not_quarantined(context: Context) -> Check:
-    """That the release to deploy did not fail before."""
+    """Check that the release to deploy is not in quarantine."""
     check = context.quarantine.check_not_quarantined(release_to_deploy(context).digests)
     return replace(check, next_step=f"do not deploy it: mend what failed, and {_ANEW}")
 
 
 def continues(context: Context) -> Check:
-    """That the migrations of the release to deploy begin where the database is."""
+    """Check that the migrations of the release to deploy continue the database's revision."""
     if absent := unchecked(context):
         return left_out("one head, which the database's revision leads to", absent)
 
@@ -101,7 +101,7 @@ def continues(context: Context) -> Check:
 
 
 def could_start(context: Context) -> Check:
-    """That what runs now could start again on the schema that the release to deploy leaves."""
+    """Check that the running release could start again on the schema that the release to deploy leaves."""
     if absent := unchecked(context):
         return left_out("a target that can start", absent)
     if migration_facts.of(context).same:
@@ -112,19 +112,19 @@ def could_start(context: Context) -> Check:
 
 
 def usable(context: Context) -> Check:
-    """That every revision that the release to deploy adds has a `downgrade()` that surely does something."""
+    """Check that every revision that the release to deploy adds has a `downgrade()` that certainly does something."""
     helps = f"do not deploy it: write the downgrade(), or let the migrations only add, and {_ANEW}"
     return replace(handle_migrations.usable(context), next_step=helps)
 
 
 def startable(context: Context) -> Check:
-    """That the command that downgrades starts, in a container like the one that would carry it out."""
+    """Check that the downgrade command starts, in a container like the one that would run it."""
     trial = migrate_command.starts(context, release_to_deploy(context).tag, Direction.DOWNGRADE)
     return replace(trial, next_step="do not deploy it yet: mend its image, or migrations.downgrade of the settings")
 
 
 def loss_named(context: Context) -> Check:
-    """That what would be lost is on record: what its own migrations destroy, and what a downgrade destroys."""
+    """Record the data loss: what the migrations of the release to deploy destroy, and what their downgrade destroys."""
     if absent := unchecked(context):
         return left_out("what would be lost", absent)
 

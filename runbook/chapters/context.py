@@ -1,4 +1,4 @@
-"""Everything that steps speak of, made from the settings: one object for each thing."""
+"""The objects that the steps work with, made from the settings."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -54,13 +54,13 @@ if TYPE_CHECKING:
 
 
 def learn_production(settings: Settings, production: Production, redactor: Redactor) -> None:
-    """Let `redactor` learn the secrets of production, and those that the settings say are in its env file.
+    """Let `redactor` learn the secrets of production, and those that the settings name in env files and secret stores.
 
-    Raises EnvFileError or ProductionError when they cannot be known: nothing is written down then.
+    Raises EnvFileError or ProductionError when they cannot be read. Nothing is recorded then.
     """
     host, env_file = production.host, env_file_of(settings, production, redactor)
-    # Compose is slow to start. It must be known how it is called; for the rest it is asked at once, also for what the
-    # record's first entry says of it.
+    # Compose is slow to start. Only the invocation is needed first; the other calls run at the same time. One of them
+    # reads the version, which the record's first entry contains.
     production.remembered.within_looks = True
     _ = production.invocation
     env_values, found, _ = LooksAhead().at_once(
@@ -69,7 +69,7 @@ def learn_production(settings: Settings, production: Production, redactor: Redac
         lambda: production.compose_version,
     )
     learn_sources(settings, env_values, redactor, Stores(settings, host, env_values, redactor).read)
-    # A switch may be in a file that Compose mounts as a secret; the words of its position are none.
+    # A kill switch may be in a file that Compose mounts as a secret. Its `on` and `off` values are not secret.
     positions = {word for switch in settings.switches.values() for word in (switch.on, switch.off)}
     redactor.learn_all((name, secret) for name, secret in found if secret.strip() not in positions)
     if host.address is not None:
@@ -77,7 +77,7 @@ def learn_production(settings: Settings, production: Production, redactor: Redac
 
 
 def _values_for(settings: Settings, env_file: EnvFileOnHost) -> dict[str, str]:
-    """What Compose reads in the env file, and in the others of production what the settings name of it."""
+    """Return the env file's values, and the variables of production's other env files that the settings name."""
     values = env_file.read().values
     elsewhere = {each.env_file for each in settings.secret_sources().values() if each.env_file} - values.keys()
     return values | (env_file.values_of(sorted(elsewhere)) if elsewhere else {})
@@ -86,18 +86,21 @@ def _values_for(settings: Settings, env_file: EnvFileOnHost) -> dict[str, str]:
 def env_file_of(
     settings: Settings, production: Production, redactor: Redactor, *, alone: bool = False
 ) -> EnvFileOnHost:
-    """The env file that the settings name, where it lies on the production host; `alone` needs no engine."""
+    """Return the settings' env file on the production host. With `alone`, it is read without the other env files.
+
+    Reading it `alone` needs no engine.
+    """
     path = str(settings.project.directory / settings.project.env_file)
     return EnvFileOnHost(production, path, redactor, settings.record.secret_variables, alone=alone)
 
 
 class Context:
-    """The parts of one production, for one incident. Making it reads the env file.
+    """The parts of one production, for one incident. Creating it reads the env file.
 
     Raises SettingsError when the registry's password is missing, and EnvFileError when there is no env file.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - which production, for whom, and what is known of it by now
+    def __init__(  # noqa: PLR0913, PLR0917 - each is needed
         self,
         settings: Settings,
         incident: Executor,
@@ -106,10 +109,10 @@ class Context:
         canary: "Context | None" = None,
         known: Remembered | None = None,
     ) -> None:
-        """`availability` gives what the http of the public address has seen so far, None when it probes nothing.
+        """`availability` returns the results of the probes of the public address so far; None if nothing is probed.
 
-        `canary` is the first of several hosts, where this is another one. `known` is what was told of this production
-        before there was a record; what of it is used goes on record here.
+        `canary` is the context of the first of several hosts, if this is another host. `known` is the cache of what was
+        read from this production before the record began. Cached answers that are used go on record.
         """
         self.settings = settings
         self.canary = canary
@@ -130,7 +133,7 @@ class Context:
         elsewhere = bool(settings.database and settings.database.url)
         self.database = Database(self.production, settings.database, self._database_address if elsewhere else None)
         self.http = HttpClient(deadlines.http, incident)
-        #: Asks what only the production host reaches.
+        #: Sends requests through the production host if that is another machine.
         self.http_there = HttpClient(deadlines.http, incident, self.host.tunnel)
         password = settings.registry.password if settings.registry else None
         self._registry_password = self._secret("registry password") if password else None
@@ -151,36 +154,36 @@ class Context:
             self.engine_events.undisturbed_since,
         )
         self.logs = Logs(self.production, settings.logs, redactor.text)
-        #: What images, and trials on a copy of the schema, said in earlier runs on this machine.
+        #: The answers of images, and of trials on a copy of the schema, from earlier runs on this machine.
         self.kept = KeptAnswers(incident.journal.path.parent.parent, redactor)
-        #: What images that ran said of their migrations, by image id.
+        #: The migration reports of the images asked in this run, by image.
         self.asked_images: dict[str, ImageReport] = canary.asked_images if canary else {}
-        #: What is to be done before all is closed, however the run ends.
+        #: Cleanup that runs before everything is closed, however the run ends.
         self.at_end = ExitStack()
-        self.engine_events.listen()  # by now it is known where the engine is
+        self.engine_events.listen()  # last, because the engine's address is known by now
 
     def _remember(self, known: Remembered | None) -> None:
-        """Ask for nothing twice; the incident says where a look begins, and when production may have changed."""
+        """Cache what is read from production. The incident clears the cache before each look and after each change."""
         remembered, incident = self.production.remembered, self.incident
         remembered.within_looks = True
         incident.look_anew = remembered.forget
         if known is not None:
             remembered.take_over(known)
-        # Up to the first change a run only looks, and what it sees of containers counts until the engine tells of one.
+        # Until its first change a run only reads, so its view of containers counts until the engine reports an event.
         remembered.unchanged_since = lambda moment: (
             incident.has_changed_nothing and self.engine_events.undisturbed_since(moment)
         )
 
     @cached_property
     def seen(self) -> "testinfra.host.Host":
-        """The production host as testinfra sees it, for facts of files, users, mounts, processes and sockets."""
-        # Loaded when a fact is asked for: a run is waited for until its first step.
+        """The production host through testinfra, for facts about files, users, mounts, processes and sockets."""
+        # Imported late, so that the first step starts sooner.
         from runbook.hosts.seen_by_testinfra import seen_by_testinfra  # noqa: PLC0415
 
         return seen_by_testinfra(self.host, self.settings.deadlines.command)
 
     def close(self) -> None:
-        """Close what is open: the engine's event stream, and the connections to the engine and to HTTP servers."""
+        """Run the cleanup, then close the engine's event stream and the connections to the engine and HTTP servers."""
         try:
             self.at_end.close()
         finally:
@@ -189,15 +192,15 @@ class Context:
             for each in self._clients:
                 each.close()
 
-    # What is needed at the end is made only then: a missing ticket token must not stop a rollback as it begins.
+    # What only the end of a run needs is created then: a missing ticket token must not stop a rollback at its start.
 
     def registry_http(self, deadline: float, recorder: ExchangeRecorder) -> HttpClient:
-        """A client for the registry: through the production host where it is in a network of its own."""
+        """Return a client for the registry, through the production host unless the registry's address is public."""
         self._clients.append(HttpClient(deadline, recorder, self.host.tunnel, public_from_here=True))
         return self._clients[-1]
 
     def registry_of(self, image: ImageName) -> Registry:
-        """The registry that has `image`. Raises RegistryError where the settings name another one."""
+        """Return the registry that has `image`. Raises RegistryError when the settings name another one."""
         known, aliases = self.settings.registry, {HUB: HUB_API}
         name = aliases.get(image.registry, image.registry)
         if name not in self._registries:
@@ -213,9 +216,9 @@ class Context:
         return found
 
     def registry_through(self, http: HttpClient, host: Host, image: ImageName) -> Registry:
-        """The registry of the settings, or else of `image`, asked through `http`.
+        """Return the registry of the settings, or else that of `image`, with requests through `http`.
 
-        Where the settings name no user, with docker's own login on `host`.
+        If the settings name no user, it uses docker's login on `host`.
         """
         settings, learn = self.settings.registry, self.incident.journal.redactor.learn
         deadline, url = self.settings.deadlines.http, settings.url if settings else address_of(image)
@@ -226,12 +229,12 @@ class Context:
         return Registry(url, settings.username if settings else None, self._registry_password, http, login)
 
     def ci_token(self, name: str) -> SecretStr:
-        """The token of a CI service, by its name in the settings. Raises RunbookError when it cannot be had."""
+        """Return the token of a CI service by its name in the settings. Raises RunbookError when it cannot be read."""
         return self._secret(name)
 
     @cached_property
     def restore_point(self) -> RestorePoint:
-        """The dumps of this incident. Raises Inconclusive where the settings name no database."""
+        """The restore points of this incident. Raises Inconclusive when the settings name no database."""
         settings, gate = self.settings, self.settings.traffic.gate if self.settings.traffic else None
         if settings.database is None:
             raise Inconclusive(Absent.DATABASE.told, "name the database in the settings: [database]")
@@ -256,16 +259,16 @@ class Context:
 
     @cached_property
     def channel(self) -> Channel:
-        """The incident channel. Raises SettingsError when its address is missing, or is none."""
+        """The incident channel. Raises SettingsError when its address is missing or invalid."""
         return self.incident.ahead.found(Context.channel, self.new_channel)
 
     def new_channel(self) -> Channel:
-        """The incident channel, for a thread of its own. Raises as `channel` does."""
+        """Return a new incident channel, for use in another thread. Raises as `channel` does."""
         return Channel(self._secret("announcement address"), self.settings.deadlines.http)
 
     @cached_property
     def templates(self) -> Templates:
-        """The templates of what people are told."""
+        """The templates of messages to people."""
         settings = self.settings.announcement
         return Templates(settings.templates if settings else None, self.incident.journal.redactor.text)
 
@@ -289,12 +292,12 @@ class Context:
 
     @property
     def switch_name(self) -> str:
-        """The name of that switch in the settings. Raises SettingsError as `switch` does."""
+        """The name in the settings of the switch that this run turns. Raises SettingsError as `switch` does."""
         return choose(self.settings.switches, self.options.enable or self.options.disable)
 
     @cached_property
     def switch(self) -> KillSwitch:
-        """The switch that this run turns. Raises SettingsError when there is no such switch, or no saying which."""
+        """The switch that this run turns. Raises SettingsError if there is none, or if it is unclear which."""
         options, settings, name = self.options, self.settings, self.switch_name
         credential = self._secret(f"credential of {name}") if settings.switches[name].credential else None
         public_url = settings.traffic.public_url.rstrip("/") if settings.traffic else None

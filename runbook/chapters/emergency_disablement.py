@@ -1,4 +1,4 @@
-"""Chapter 4: a kill switch is turned, and the services that read it are redeployed on the release that runs now."""
+"""Chapter 4: a kill switch is turned, and the services that read it are redeployed on the running release."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,7 +13,7 @@ from runbook.production.service.kill_switches import position_of
 
 
 def set_in_place(context: Context) -> Check:
-    """That the env file, or a secret store, sets the switch; which one is turned, and to what, goes on record."""
+    """Check that the env file or a secret store sets the switch, and record the switch and its new position."""
     name, check = context.switch_name, context.switch.check_in_place()
     turned = TurnedSwitch(name=name, **position_of(context.settings.switches[name], context.switch.value))
 
@@ -25,9 +25,10 @@ def set_in_place(context: Context) -> Check:
 
 
 def holding(context: Context) -> Action:
-    """The change that makes requests wait while the services of the switch are redeployed.
+    """Hold requests while the services of the switch are redeployed.
 
-    Nobody waits where they run with it already. Where the gate cannot hold it is left alone: an emergency closes none.
+    Nothing is held if they already run with the new value. A gate that cannot hold stays as it is: an emergency never
+    closes the gate.
     """
     change = context.gate.hold()
     if _cannot_hold(context, change):
@@ -37,10 +38,10 @@ def holding(context: Context) -> Action:
 
 
 def redeploying(context: Context) -> Action:
-    """The change that recreates the services of the switch, in as many containers as before.
+    """Recreate the services of the switch, in as many containers as before.
 
-    While requests wait it is not looked whether that is so already, which Compose finds by itself; and nobody asks for
-    the data, since who asks would wait too.
+    While requests are held, it is not checked first whether this is done already, because Compose finds that out; and
+    answers with data are not counted, because the requests for them would be held too.
     """
     before, waits = _before(context), traffic.kept_back(context)
     change = context.switch.redeploy(counts(before), {each.id for each in before}, watched=not waits)
@@ -48,7 +49,7 @@ def redeploying(context: Context) -> Action:
 
 
 def letting_on(context: Context) -> Action:
-    """The change that lets traffic on that this incident has held, or one whose journal is lost; no other."""
+    """Resume traffic that this incident held, or that was held by an incident whose journal is lost; no other."""
     change = context.gate.resume()
     if _cannot_hold(context, change):
         return _flowing(change)
@@ -74,12 +75,12 @@ def _flowing(change: Action) -> Action:
 
 
 def same_images(context: Context) -> Check:
-    """That the services of the switch run the images that they ran before: turning a switch deploys nothing."""
+    """Check that the services of the switch run the same images as before: turning a switch deploys nothing."""
     return context.switch.check_images_unchanged({item.name: item.image_id for item in _before(context)})
 
 
 def others_kept(context: Context) -> Check:
-    """That all other services kept their containers."""
+    """Check that all other services kept their containers."""
     return roll_back_application.others_kept(context, _before(context), context.switch.services)
 
 

@@ -1,4 +1,4 @@
-"""How the schema goes back: with the failed release's image, to the target's head, believed only when it is seen."""
+"""Chapter 3: the schema is downgraded with the failed release's image, or upgraded with a forward-fix, and checked."""
 
 import shlex
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ _HELD = "production is held as it is: only a forward-fix (--forward-fix TAG) or 
 
 
 def usable(context: Context) -> Check:
-    """That every revision to undo has a `downgrade()` that surely does something, and a copy has not refuted it."""
+    """Check that every revision to undo has a `downgrade()` that certainly does something, not refuted on a copy."""
     if schema_revisions.is_own(context):
         return _own_downgrade(context)
 
@@ -35,7 +35,7 @@ def usable(context: Context) -> Check:
 
 
 def _own_downgrade(context: Context) -> Check:
-    """That the application has a command that downgrades, to the one revision that the target has."""
+    """Check that the application has a downgrade command, and that the target has exactly one revision."""
 
     def observe() -> Observation:
         known, settings = migration_facts.of(context), context.settings
@@ -49,7 +49,7 @@ def _own_downgrade(context: Context) -> Check:
 
 
 def stopping(context: Context) -> Action:
-    """The change that stops the application, so that nothing reads or writes while the schema goes back."""
+    """Stop the application, so that nothing reads or writes during the migration."""
     known, target = migration_facts.of(context), pinned_release(context)
     images = {service: context.production.image_id(target.pinned(service)) for service in target.digests}
 
@@ -57,7 +57,7 @@ def stopping(context: Context) -> Action:
         containers = context.production.application()
         stopped = all(container.state in ("exited", "created") for container in containers)
         shown = "; ".join(container.one_line for container in containers)
-        # On its own schema the target may run: what had to stop for the downgrade has stopped, and is gone.
+        # The target may run on its own schema: the containers that had to stop for the downgrade are gone.
         switched = set(schema_revisions.revisions(context)) == {known.target_head} and all(
             container.image_id == images.get(container.service) for container in containers
         )
@@ -69,9 +69,9 @@ def stopping(context: Context) -> Action:
 
 
 def startable(context: Context) -> Check:
-    """That the command that downgrades starts, in a container like the one that will carry it out.
+    """Check that the downgrade command starts, in a container like the one that will run it.
 
-    Nothing is tried once the schema is back: the failed release's containers may be gone by then.
+    Once the schema is downgraded, nothing is tried: the failed release's containers may be gone by then.
     """
     trial = migrate_command.starts(context, _failed_tag(context), Direction.DOWNGRADE)
 
@@ -83,7 +83,11 @@ def startable(context: Context) -> Check:
 
 
 def _failed_tag(context: Context) -> str:
-    """The failed release's tag; after a switch that was cut short its containers may be gone, or two sorts stand."""
+    """Return the failed release's tag.
+
+    If the record does not have exactly one, because a switch was interrupted, return that of the migrations service's
+    containers, or else the env file's.
+    """
     failed = context.incident.facts.failed.tags
     if len(failed) == 1:
         return failed[0]
@@ -91,9 +95,9 @@ def _failed_tag(context: Context) -> str:
 
 
 def undo(context: Context) -> Action:
-    """The change that downgrades the schema to the target's head, in isolation, with the failed release's image.
+    """Downgrade the schema to the target's head, in isolation, with the failed release's image.
 
-    The target's image has no such revisions (trap 2). Locks and statements are held to their limits meanwhile.
+    The target's image lacks these revisions (trap 2). Time limits for locks and statements are enforced.
     """
     head, tag = migration_facts.of(context).target_head, _failed_tag(context)
     summary = f"the schema is downgraded to {head} with the image of {tag}"
@@ -115,7 +119,7 @@ def _in_isolation(context: Context, name: ActionName, summary: str, tag: str, di
 
 @contextmanager
 def _watched(context: Context, direction: Direction, head: str) -> Iterator[None]:
-    """Meanwhile the limits are kept; if it fails, where it left the schema is read again and told."""
+    """Enforce the time limits during a migration. If it fails, read the schema again and report its state."""
     with half_way.told(context, direction, head), time_limits.kept(context, direction):
         yield
 
@@ -126,7 +130,7 @@ def _database_name(context: Context) -> str:
 
 
 def at_target_head(context: Context) -> Check:
-    """That the database says it is at the target's head."""
+    """Check that the database is at the target's head."""
     helps = "read the downgrade's output; the restore point is there"
     return _database_at(context, {migration_facts.of(context).target_head}, helps)
 
@@ -140,7 +144,10 @@ def _database_at(context: Context, heads: set[str], next_step: str) -> Check:
 
 
 def as_target_maps(context: Context) -> Check:
-    """That the database has all that the target's code maps: a downgrade may exit 0 and undo nothing (trap 9)."""
+    """Check that the database has every table and column that the target maps.
+
+    A downgrade may exit with 0 and undo nothing (trap 9).
+    """
     if schema_revisions.is_own(context):
         return left_out("every table and column that the target's code maps", Absent.MODELS)
     models = migration_facts.of(context).target.models
@@ -169,14 +176,14 @@ def as_target_maps(context: Context) -> Check:
 
 
 def migration_startable(context: Context) -> Check:
-    """That the command that migrates starts, in a container like the one that will carry it out."""
+    """Check that the upgrade command starts, in a container like the one that will run it."""
     return migrate_command.starts(context, pinned_release(context).tag, Direction.UPGRADE)
 
 
 def migrate(context: Context) -> Action:
-    """The change that brings the schema to the forward-fix's head, in isolation, before the application follows.
+    """Upgrade the schema to the forward-fix's head, in isolation, before the application is replaced.
 
-    Locks and statements are held to their limits meanwhile.
+    Time limits for locks and statements are enforced.
     """
     tag, heads = pinned_release(context).tag, migration_facts.of(context).target.heads
     summary = f"the schema is migrated to {', '.join(heads)} with {tag}"
@@ -184,5 +191,5 @@ def migrate(context: Context) -> Action:
 
 
 def migrated(context: Context) -> Check:
-    """That the database says it is at the head of the release that is rolled out."""
+    """Check that the database is at the forward-fix's head."""
     return _database_at(context, set(migration_facts.of(context).target.heads), "read the migration's output")

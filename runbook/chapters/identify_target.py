@@ -1,4 +1,4 @@
-"""Chapter 1: which release is returned to, on which digests, and that its images are on the host."""
+"""Chapter 1: the target and its digests, and its images on the host."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -30,7 +30,7 @@ from runbook.targets.selection import Choice, choose
 
 
 def identify(context: Context) -> Check:
-    """That there is a release to return to; it is pinned, and put on record with what spoke for it."""
+    """Check that there is a release to return to, pin it, and record it with its evidence."""
 
     def look() -> str:
         release, listed = _pinned(context, context.options.forward_fix or context.options.target)
@@ -41,18 +41,18 @@ def identify(context: Context) -> Check:
 
 
 def pin_target(context: Context, asked_for: str | None) -> Release:
-    """Choose the target and pin its digests, and put on record what spoke for it and what was passed over.
+    """Choose the target, pin its digests, and record the evidence and the releases that were passed over.
 
-    A rollback that broke off is gone on with: what failed is what that one found, and its target is this one's, unless
-    another was asked for. The target of an incident that is resumed stays what it is. Raises TargetError, or
-    RegistryError when the registry says no or has no such tag. A registry that is down stops nothing if the images are
+    If another incident's rollback was interrupted, its failed release counts as the failed release, and its target is
+    the target unless another one was requested. A resumed incident keeps its target. Raises TargetError, or
+    RegistryError when the registry refuses or has no such tag. A registry that is down is no obstacle if the images are
     on the host.
     """
     return _pinned(context, asked_for)[0]
 
 
 def _pinned(context: Context, asked_for: str | None) -> tuple[Release, list[str]]:
-    """The release, and the candidates that it was chosen from, in words."""
+    """Return the target, and the candidates that it was chosen from, in words."""
     if context.incident.facts.target:
         return _still_pinned(context), []
     before = context.incident.facts.seen_before
@@ -78,7 +78,7 @@ def _pinned(context: Context, asked_for: str | None) -> tuple[Release, list[str]
         evidence += [f"passed over {reason}" for reason in choice.passed_over]
         if failed_before := context.quarantine.reason(digests.values()):
             if under_way:
-                # Gone on with, or planned without a name, it would come to the same release again.
+                # With --resume, or in a new plan without --to, the same release would be chosen again.
                 _begin_anew(context, f"{candidate.tag} is in quarantine by now", *_another(context))
             raise TargetError(
                 f"{candidate.tag} is in quarantine: {failed_before}",
@@ -99,7 +99,7 @@ def _pinned(context: Context, asked_for: str | None) -> tuple[Release, list[str]
 
 
 def _failed_before(context: Context, under_way: Mapping[str, Any]) -> Origin:
-    """What failed by the note of the rollback that is under way."""
+    """Return the failed release from the note of the rollback under way."""
     try:
         return Origin.model_validate(under_way["before"])
     except ValidationError:
@@ -126,9 +126,9 @@ def _asked_by(context: Context) -> tuple[str, ...]:
 
 
 def _runs_already(seen: Snapshot, release: Release, tag_variable: str) -> bool:
-    """Tell whether production, as it was seen, is all that a rollback to `release` would make of it."""
+    """Return whether production was seen in the state that a rollback to `release` would lead to."""
     now = (seen.tags, seen.digests, seen.gate, seen.env_file.get(tag_variable))
-    # What runs to its end is not among what was seen.
+    # The snapshot has no digests of one-shot services.
     digests = {service: release.digests.get(service) for service in seen.digests}
     return now == ((release.tag,), digests, seen.gate if seen.gate == NO_GATE else "open", release.tag)
 
@@ -136,7 +136,7 @@ def _runs_already(seen: Snapshot, release: Release, tag_variable: str) -> bool:
 def _still_pinned(context: Context) -> Release:
     release, facts = pinned_release(context), context.incident.facts
     failed, now = facts.failed, facts.found_again or facts.seen_before
-    # What this incident first saw may be what a rollback before it had left half way.
+    # At its start this incident may have seen what an earlier, interrupted rollback had left.
     first = facts.first_seen or failed
     known = {
         service: {failed.digests.get(service), first.digests.get(service), digest}
@@ -165,12 +165,12 @@ def _still_pinned(context: Context) -> Release:
 
 
 def _begin_anew(context: Context, why: str, *options: str) -> None:
-    """Put on record that no `--resume` leads on any more, and with which options a new plan would."""
+    """Record that `--resume` can no longer continue this incident, why, and the options for a new plan."""
     context.incident.record_fact("begin anew", BeginAnew(why=why, options=options))
 
 
 def _another(context: Context) -> tuple[str, str]:
-    """The option that names another release to return to: the one that would be chosen, if there is one."""
+    """Return the option for another target: the release that would be chosen now, or the placeholder TAG."""
     try:
         return "--to", _choose(context, context.incident.facts.failed.tags, None).chosen.tag
     except TargetError:
@@ -204,12 +204,12 @@ def _pin(context: Context, service: str, image: ImageName, candidate: Candidate)
 
 
 def registry_digest(context: Context, image: ImageName) -> str:
-    """The digest behind the tag of `image`. Raises RegistryError, also where Compose takes it from another registry."""
+    """Return the digest of `image`'s tag. Raises RegistryError, also when Compose takes it from another registry."""
     return context.registry_of(image).digest(image)
 
 
 def fetching(context: Context, release: Release) -> Action:
-    """The change that brings the target's images onto the host; nothing that runs changes by it."""
+    """Pull the target's images onto the host. No running container changes."""
     sidecars = context.production.sidecar_images(release.tag)
 
     def already() -> str | None:
@@ -229,7 +229,7 @@ def fetching(context: Context, release: Release) -> Action:
 
 
 def fetched(context: Context, release: Release) -> Check:
-    """That on the host the target's tag stands for the pinned digest, for each service."""
+    """Check that, for each service, the target's tag on the host names the pinned digest."""
 
     def observe() -> Observation:
         problems = _not_held(context, release)
@@ -260,12 +260,12 @@ _GIB = 1 << 30
 
 
 def project_running(context: Context) -> Check:
-    """That the Compose project is up, from the folder that the settings name, with a container for each service."""
+    """Check that the Compose project is up from project.directory, with a container for each rolled-back service."""
 
     def observe() -> Observation:
         containers = context.production.application()
         seen = "; ".join(container.one_line for container in containers)
-        # Behind the decision it may be the incident itself that has stopped the application.
+        # After the decision, this incident itself may have stopped the application.
         if not migration_facts.decided(context) and (ended := context.production.ended_services(containers)):
             return Observation(ok=False, seen=f"{', '.join(ended)} has ended, and nothing starts it again ({seen})")
         return Observation(ok=True, seen="; ".join([seen, *context.production.remarks()]))
@@ -278,7 +278,7 @@ def project_running(context: Context) -> Check:
 
 
 def room_on_host(context: Context) -> Check:
-    """That the disks of the project and of the engine have `host.minimum_free_gib` free."""
+    """Check that the disks of the project and of the engine have `host.minimum_free_gib` free."""
     wanted = context.settings.host.minimum_free_gib
 
     def observe() -> Observation:
@@ -296,9 +296,9 @@ def room_on_host(context: Context) -> Check:
 
 
 def write_down_before(context: Context) -> Check:
-    """That production as it is before any change is on record; of an incident that changed something, as it is now.
+    """Record production before any change, or, if this incident has changed something already, as it is now.
 
-    What it was before the first change stands in the journal already, and cannot be seen any more.
+    The state before the first change is then in the journal already, and can no longer be observed.
     """
     return recorded("production before any change on record", lambda: _write_down(context))
 

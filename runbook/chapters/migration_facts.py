@@ -1,4 +1,4 @@
-"""What one incident knows of migrations: asked of the database and of both images, and kept for the verdict."""
+"""The migration facts of one incident: read from the database and both images, and recorded for the verdict."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -21,9 +21,10 @@ from runbook.release import Release
 
 @dataclass(frozen=True)
 class Schema:
-    """The database's revisions, what the target's image knows, and what the failed release's image knows of the range.
+    """The database's revisions, the target's migrations, and the failed release's migrations in the range.
 
-    `failed` is None where there is no range: the database is where the target expects it.
+    `failed` is None if there is no range, because the database is at the target's heads or a forward-fix was named.
+    Before a deploy, `failed` has the migrations of the release to deploy.
     """
 
     database: tuple[str, ...]
@@ -32,26 +33,26 @@ class Schema:
 
     @property
     def same(self) -> bool:
-        """Tell whether the database is at the very revisions that the target expects."""
+        """Whether the database is at exactly the revisions that the target expects."""
         return set(self.database) == set(self.target.heads)
 
     @property
     def upgrade_sql(self) -> str:
-        """The SQL that led from the target's head to the database's revision; empty where it is not known."""
+        """The SQL from the target's head to the database's revision; empty if unknown."""
         upgrade = self.failed.upgrade if self.failed else None
         return (upgrade.sql if upgrade else None) or ""
 
     @property
     def way(self) -> tuple[str, str] | None:
-        """From which revision of the target's to which of the database's the schema was migrated; None for no such way.
+        """The target's revision and the database's revision between which the schema was migrated.
 
-        All other branches of both, if there are some, are where they were.
+        None if more than one branch was migrated. All other branches, if any, are unchanged.
         """
         return one_way(self.target.heads, self.database)
 
     @property
     def target_head(self) -> str:
-        """The one revision to go back to. Raises Inconclusive when the target has several heads."""
+        """The target's only head. Raises Inconclusive when it does not have exactly one."""
         if len(self.target.heads) != 1:
             raise Inconclusive(
                 f"the target's image has {len(self.target.heads)} heads: {', '.join(self.target.heads)}",
@@ -61,7 +62,9 @@ class Schema:
 
 
 def one_way(heads: Sequence[str], at: Sequence[str]) -> tuple[str, str] | None:
-    """The one revision that is in the place of another one; None where several are, or one comes or goes.
+    """Return the one revision of `heads` that was replaced, and the revision of `at` that replaced it.
+
+    None if several were replaced, or if one was added or removed.
 
     >>> one_way(["a2", "b2"], ["a2", "b3"]), one_way(["a2", "b2"], ["merged"]), one_way(["a2"], ["a2", "b1"])
     (('b2', 'b3'), None, None)
@@ -71,13 +74,19 @@ def one_way(heads: Sequence[str], at: Sequence[str]) -> tuple[str, str] | None:
 
 
 def reached(context: Context) -> str | None:
-    """Say that the database is at the target's head, if it is: there is nothing left to undo, or to migrate."""
+    """Return the evidence that the database is at the target's head, in words; None if it is not.
+
+    At the target's head nothing is left to undo or to migrate.
+    """
     head = of(context).target_head
     return f"the database is at {head}" if set(schema_revisions.revisions(context)) == {head} else None
 
 
 def steps_to_undo(context: Context) -> tuple[Migration, ...]:
-    """The revisions between the target's head and the database, newest first. Raises Inconclusive if not asked for."""
+    """Return the revisions between the target's head and the database, newest first.
+
+    Raises Inconclusive when the failed release's image was not asked.
+    """
     failed = of(context).failed
     if failed is None:
         raise Inconclusive("the failed release's image was not asked", "run chapter 1: `pytest features`")
@@ -85,12 +94,12 @@ def steps_to_undo(context: Context) -> tuple[Migration, ...]:
 
 
 def decided(context: Context) -> bool:
-    """Tell whether the strategy was decided before, in this incident: what it rests on stays as it was seen then."""
+    """Return whether this incident has decided its strategy. The facts behind the decision are then not read again."""
     return context.incident.facts.strategy is not None
 
 
 def read_revision(context: Context) -> Check:
-    """That the database tells its revisions; they go on record."""
+    """Read the database's revisions and record them."""
     if absent := schema_revisions.unchecked(context):
         return left_out("the schema revision of the database", absent)
 
@@ -104,7 +113,7 @@ def read_revision(context: Context) -> Check:
 
 
 def read_target(context: Context, release: Release) -> Check:
-    """That the target's image tells its revisions; what it knows goes on record."""
+    """Read the migrations of the target's image and record them."""
     if absent := schema_revisions.unchecked(context):
         return left_out(f"the migrations that {release.tag} includes", absent)
 
@@ -123,16 +132,16 @@ def _ask_target(context: Context, release: Release) -> None:
     found.read_graph()
     at = context.incident.facts.revisions or ()
     if context.options.forward_fix and len(at) == 1 and found.continues(*at) and found.heads != at:
-        # What it would do to the database on the way to its head.
+        # Ask also for the migrations from the database's revision to the forward-fix's head.
         found = _ask(context, release.pinned(context.settings.migrations.service), release.tag, (at[0], found.heads[0]))
         found.read_graph()
     context.incident.record_fact("target migrations", to_json(found))
 
 
 def read_failed(context: Context) -> Check:
-    """That the failed release's image tells of the range from the target's head to the database; it goes on record.
+    """Read the failed release's migrations from the target's head to the database, and record them.
 
-    Nothing is asked, and null put on record, where there is no range.
+    If there is no range, no image is asked, and null is recorded.
     """
     if absent := schema_revisions.unchecked(context):
         return left_out("the migrations that the failed release added", absent)
@@ -164,7 +173,7 @@ def _ask_failed(context: Context) -> None:
 
 
 def _of_one_branch(known: Schema, found: ImageReport, *, own: bool) -> ImageReport:
-    """What an image told of the range, without it where what was migrated is not one branch by itself."""
+    """Return an image's report, without the range unless exactly one independent branch was migrated."""
     if own:
         return found
     shared = (
@@ -189,9 +198,10 @@ def _target_told(context: Context, release: Release) -> ImageReport:
 
 
 def images_ahead(context: Context, release: Release, expected: tuple[str, ...]) -> dict[Any, Callable[[], Any]]:
-    """The looks ahead at what both images tell: the failed release's where the database is not as `expected`.
+    """Return the looks ahead at the migrations of both images.
 
-    None is expected where it is not known at which revision the target was validated.
+    The failed release's image is asked only if the database is not at `expected`. `expected` is empty if it is unknown
+    at which revisions the target was validated; that image is not asked then either.
     """
 
     def failed() -> tuple[tuple[str, str] | None, ImageReport | None]:
@@ -205,7 +215,10 @@ def images_ahead(context: Context, release: Release, expected: tuple[str, ...]) 
 
 
 def failed_image(context: Context) -> str:
-    """The failed release's image, by its digest on record: where an earlier run broke off it may not run any more."""
+    """Return the failed release's image by its recorded digest, or the running image if the host does not have it.
+
+    After an interrupted run the failed release may no longer run.
+    """
     service, origin = context.settings.migrations.service, context.incident.facts.failed
     digest = origin.digests.get(service, "")
     pinned = context.production.images_with_tag(origin.tags[0])[service].at(digest) if origin.tags else ""
@@ -215,7 +228,7 @@ def failed_image(context: Context) -> str:
 
 
 def read_running(context: Context) -> Check:
-    """That the image that runs now tells its revisions; before a deploy it is the target's."""
+    """Read the migrations of the running image and record them as the target's. Used before a deploy."""
     if absent := schema_revisions.unchecked(context):
         return left_out("the migrations of the release that runs now", absent)
 
@@ -228,9 +241,9 @@ def read_running(context: Context) -> Check:
 
 
 def read_added(context: Context, release: Release) -> Check:
-    """That the image of the release to deploy tells of the range from the target's head to its own.
+    """Read the migrations of the release to deploy, from the target's head to its own head.
 
-    What it knows goes on record in the place of the failed release's.
+    They are recorded as the failed release's migrations.
     """
     if absent := schema_revisions.unchecked(context):
         return left_out(f"the migrations that {release.tag} adds", absent)
@@ -253,10 +266,10 @@ def read_added(context: Context, release: Release) -> Check:
 
 
 def ask_running(context: Context) -> ImageReport:
-    """What the image that runs now knows of its revisions; each image is asked once a run, as none changes.
+    """Return the migration report of the running image. Each image is asked once per run.
 
-    The target was asked in chapter 1: nothing is asked of it behind the closed gate. Raises Inconclusive when the image
-    does not tell its revisions.
+    The target was asked in chapter 1, so it is not asked again behind the closed gate. Raises Inconclusive when the
+    image does not report its revisions.
     """
     service = context.settings.migrations.service
     image = context.production.of_services([service])[0].image_id
@@ -273,14 +286,14 @@ def ask_running(context: Context) -> ImageReport:
 
 
 def ask_failed(context: Context) -> ImageReport:
-    """What the failed release's image knows of its revisions. Raises Inconclusive when it does not tell them."""
+    """Return the migration report of the failed release. Raises Inconclusive when it does not have the revisions."""
     return asked(context, failed_image(context), None)
 
 
 def asked(context: Context, image: str, tag: str | None) -> ImageReport:
-    """What an image knows of its revisions, asked once a run; `tag` is that of its release, None what runs.
+    """Return the migration report of an image, asked once per run. `tag` is its release's; None if it is running.
 
-    Raises Inconclusive when it does not tell them.
+    Raises Inconclusive when the report does not have the revisions.
     """
     if image not in context.asked_images:
         found = _ask(context, image, tag, None)
@@ -290,7 +303,7 @@ def asked(context: Context, image: str, tag: str | None) -> ImageReport:
 
 
 def of(context: Context) -> Schema:
-    """What was put on record so far. Raises Inconclusive when chapter 1 was not run."""
+    """Return the recorded migration facts. Raises Inconclusive when chapter 1 has not run."""
     facts = context.incident.facts
     if facts.revisions is None or facts.target_migrations is None:
         raise Inconclusive("the migrations were not looked at in this incident", "run chapter 1: `pytest features`")
@@ -302,7 +315,7 @@ def of(context: Context) -> Schema:
 
 
 def _with_what_ran(context: Context, failed: ImageReport) -> ImageReport:
-    """Put what ran on a copy of the schema, as the verdict that was decided on has it, where the image told no SQL."""
+    """Add the SQL that ran on the copy of the schema, from the recorded verdict, if the image gave no SQL."""
     verdict = context.incident.facts.verdict
     if verdict is None or not decided(context):
         return failed
@@ -322,13 +335,13 @@ def _ask(context: Context, image: str, tag: str | None, span: tuple[str, str] | 
         return known
     remove_overdue(context.host, deadline)
     found = ask_image(context.host, image, settings, environment=environment, span=span, deadline=deadline)
-    if not found.problems:  # what could not be read may be read another time
+    if not found.problems:  # a later run may succeed in reading the rest
         context.kept.keep(path, to_json(found))
     return found
 
 
 def told_before(context: Context, release: Release) -> bool:
-    """Tell whether the image of `release` was asked for its migrations in an earlier run."""
+    """Return whether an earlier run kept the answer of the image of `release` about its migrations."""
     _, path = _question(context, release.pinned(context.settings.migrations.service), release.tag, None)
     return context.kept.read(path, read_report) is not None
 
@@ -336,7 +349,7 @@ def told_before(context: Context, release: Release) -> bool:
 def _question(
     context: Context, image: str, tag: str | None, span: tuple[str, str] | None
 ) -> tuple[dict[str, str], Path | None]:
-    """The environment in which an image is asked, and where its answer is kept, if it is."""
+    """Return the environment for asking an image, and the path of its kept answer; None if it is not kept."""
     settings = context.settings.migrations
     given = context.production.services(tag)[settings.service].get("environment") or {}
     environment = {name: unescaped(value) for name, value in given.items() if value is not None}

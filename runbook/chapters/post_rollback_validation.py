@@ -1,4 +1,4 @@
-"""Chapter 5: production after the rollback is on record, and the release that was validated becomes known good."""
+"""Chapter 5: production after the rollback is recorded, and the validated release becomes known good."""
 
 from functools import partial
 
@@ -16,7 +16,7 @@ from runbook.release import Release
 
 
 def written_down_after(context: Context) -> Check:
-    """That production as it is after the rollback is on record; in a plan there is no such production yet."""
+    """Record production after the rollback. A plan skips this, because that state does not exist yet."""
 
     def observe() -> Observation:
         after = snapshot.take(context)
@@ -27,15 +27,18 @@ def written_down_after(context: Context) -> Check:
 
 
 def note_running(context: Context) -> Check:
-    """That one release runs on its registry digests, and the very one that was validated before, in these containers.
+    """Check that one release runs on its registry digests, and record it and its containers.
 
-    Which one, and in which containers, goes on record.
+    If this incident has validated a release already, it must still run in the same containers.
     """
     return recorded("one release, validated as a whole", lambda: _running(context))
 
 
 def _running(context: Context) -> str:
-    """Raises CheckFailed when another one came between, or runs where a rollback has brought its target up."""
+    """Record the running release.
+
+    Raises CheckFailed when it is not the expected one, or when other containers run since it was validated.
+    """
     _hold_against_expected(context)
     release = expected_release(context)
     if not context.incident.planned_changes:
@@ -59,13 +62,13 @@ def _running(context: Context) -> str:
 
 
 def stays_healthy(context: Context) -> Check:
-    """That every container stays healthy for its time, which counts from when it was first seen so behind the gate."""
+    """Check that every container stays healthy long enough, counted from when it was first healthy behind the gate."""
     executing = context.incident.mode is Mode.EXECUTE
     return context.health.check_containers_healthy(f"users meet it{': traffic is open' if executing else ''}")
 
 
 def _hold_against_expected(context: Context) -> None:
-    """Raise CheckFailed when another release runs than the one that `--expect` names, by env file or containers."""
+    """Raise CheckFailed when the env file or a container has another release than `--expect` names."""
     expected = context.options.expect
     if expected is None:
         return
@@ -80,7 +83,7 @@ def _hold_against_expected(context: Context) -> None:
 
 
 def validated_release(context: Context) -> Release:
-    """The release that was validated in this run. Raises Inconclusive when none was."""
+    """Return the release that this run validated. Raises Inconclusive when there is none."""
     running = context.incident.facts.running
     if running is None:
         raise Inconclusive("no release was validated in this run", "run `pytest features -m post_deploy`")
@@ -88,10 +91,10 @@ def validated_release(context: Context) -> Release:
 
 
 def entering_in_ledger(context: Context) -> Action:
-    """The change that enters the release which passed its validation in the ledger of known-good releases."""
+    """Add the validated release to the ledger of known-good releases."""
     incident, release = context.incident, validated_release(context)
     going_back = incident.facts.configuration_to_restore
-    # A run that goes on behind this one looks at the configuration that was restored once more.
+    # A run that continues after this one reads the restored configuration again.
     needed = going_back.copies if going_back else ()
     at, (taken, copies) = incident.ahead.at_once(partial(_schema, context), partial(snapshot_of, context, release))
     bridged = context.bridge_note.read()
@@ -102,8 +105,8 @@ def entering_in_ledger(context: Context) -> Action:
 
 
 def _schema(context: Context) -> tuple[str, ...] | None:
-    """The schema's revisions; None where they are not looked at, or not known."""
+    """Return the schema's revisions; None if migrations are not checked, or the revisions are unknown."""
     try:
         return None if schema_revisions.unchecked(context) else schema_revisions.revisions(context)
-    except RunbookError:  # a database without Alembic, say: the release is known good all the same
+    except RunbookError:  # a database without Alembic, say: the release is known good anyway
         return None

@@ -1,4 +1,4 @@
-"""The switch from the failed release to the target, and what must be so around it."""
+"""Chapter 2: the switch from the failed release to the target, and the checks around it."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -14,17 +14,17 @@ from runbook.release import Release
 
 
 def numbers_before(context: Context) -> dict[str, int]:
-    """How many containers each service had before this incident, or the one that it goes on from, changed anything."""
+    """Return how many containers each service had before any change of this incident or of the one it continues."""
     facts = context.incident.facts
     found = counts(facts.seen_before.containers)
     return found | (facts.switchover.numbers if facts.switchover else {})
 
 
 def bringing_up(context: Context, release: Release, only: Sequence[str] | None = None) -> Action:
-    """The change that recreates the services on the target and on nothing else; done already when they run it.
+    """Recreate the services on the target, and touch no other service. It is done already when they run the target.
 
-    What shares a namespace with one of them is recreated with it, and a scaled service keeps its number. With `only`
-    these services alone are recreated.
+    Services that share a namespace with one of them are recreated too. A scaled service keeps its number of containers.
+    With `only`, only these services are recreated.
     """
     production = context.production
     services = production.rolled_back if only is None else tuple(only)
@@ -52,10 +52,10 @@ def others_kept(
     changed_services: Sequence[str],
     numbers: Mapping[str, int] | None = None,
 ) -> Check:
-    """That the services which were not to be changed have the containers that they had, without a restart since.
+    """Check that all services except `changed_services` kept their containers, and that these have not restarted.
 
-    And that those which were changed have as many as before, or as `numbers` say, and what shares a namespace with them
-    still does.
+    A container that had restarted before may restart again. The changed services must have as many containers as
+    before, or as in `numbers`, and services that share a namespace with them must still share it.
     """
 
     def observe() -> Observation:
@@ -82,7 +82,7 @@ def others_kept(
 
 
 def application_alone(context: Context) -> Check:
-    """The same of the services that are rolled back, since this incident first looked."""
+    """Check the same for a rollback: only project.services changed since this incident's first look."""
     before = context.incident.facts.seen_before.containers
     return others_kept(context, before, context.settings.project.services, numbers_before(context))
 
@@ -103,9 +103,9 @@ def _other_counts(was: Mapping[str, int], now: Sequence[Container], services: Co
 
 
 def files_agree_with_containers(context: Context) -> Check:
-    """That a `docker compose up -d`, or the next reboot, would change nothing that was brought up, as Compose says.
+    """Check by Compose's dry run that `docker compose up -d` or a reboot would change nothing that was brought up.
 
-    Of the other services, what chapter 1 has found to differ before, and what follows the tag, is no news.
+    In the other services, differences that chapter 1 found, and services that follow the tag, are ignored.
     """
 
     def observe() -> Observation:
@@ -135,7 +135,7 @@ def files_agree_with_containers(context: Context) -> Check:
 
 
 def failed_digests_known(context: Context) -> Check:
-    """What is on record of the digests that the failed release ran on. None is no reason to leave it running."""
+    """Show the recorded digests of the failed release. Passes without any: the release is replaced in any case."""
     failed = _failed_digests(context)
     shown = ", ".join(f"{service} {digest}" for service, digest in failed.items())
     nothing = "no digest but the target's: it ran already, or the failed release's images came from no registry"
@@ -143,7 +143,7 @@ def failed_digests_known(context: Context) -> Check:
 
 
 def quarantine_failed(context: Context) -> Action:
-    """The change that keeps the failed release from coming back unnoticed; what is in quarantine goes on record."""
+    """Put the failed release's digests in quarantine, and record them."""
     incident, digests = context.incident, _failed_digests(context)
     tag = ", ".join(incident.facts.failed.tags)
 
@@ -155,12 +155,12 @@ def quarantine_failed(context: Context) -> Action:
 
 
 def failed_in_quarantine(context: Context) -> Check:
-    """That the failed release is in quarantine now."""
+    """Check that the failed release is in quarantine."""
     return context.quarantine.check_quarantined(_failed_digests(context))
 
 
 def opening_incident(context: Context) -> Action:
-    """The change that writes down, on the host, what failed and what is returned to."""
+    """Write the note of the open rollback on the host: the failed release and the target."""
     facts = context.incident.facts
     earlier = context.open_rollback.for_running_tags(facts.seen_before.tags)
     failed = facts.failed.model_dump(mode="json")
@@ -176,9 +176,9 @@ def _failed_digests(context: Context) -> dict[str, str]:
 
 
 def naming(context: Context, release: Release) -> Action:
-    """The change that makes the env file name the target, and keeps a copy of it as it was.
+    """Set the target's tag in the env file, and keep a copy of the file from before.
 
-    Where the configuration of the target is restored, the Compose files and the other values go back with it.
+    If the target's configuration is restored, the Compose files and the other values are replaced too.
     """
     variable = context.settings.project.tag_variable
     env_file, files = context.env_file.read(), restored.files_not_in_place(context)
@@ -211,7 +211,7 @@ def naming(context: Context, release: Release) -> Action:
 
 
 def named(context: Context, release: Release) -> Check:
-    """That Compose takes the target from its files alone, and that the env file differs in that one value only."""
+    """Check that Compose would start the target from its files, and that nothing else changed in the env file."""
     variable = context.settings.project.tag_variable
 
     def observe() -> Observation:

@@ -1,4 +1,4 @@
-"""What production is at one moment, for the record and for the comparison afterwards."""
+"""The state of production at one moment, for the record and for comparison."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -15,18 +15,18 @@ from runbook.release import LOCAL, ImageName
 from runbook.settings.application import SwitchSettings
 
 _T = TypeVar("_T")
-#: What stands in the place of a variable that the env file does not set.
+#: The value of a variable that the env file does not set.
 NOT_SET = "(not set)"
 
 
 def take(context: Context) -> Snapshot:
-    """Look at everything that a rollback may change, or must not.
+    """Read everything that a rollback may change or must not change.
 
-    What cannot be looked at is Unknown; a broken production is what one comes to see.
-    Raises ProductionError when the project is not there at all.
+    What cannot be read is Unknown, because production may be broken. Raises ProductionError when the project is not
+    running.
     """
     containers = context.production.running()
-    # In the order in which they are listed, whatever state they are in: a plan and its execution ask the same.
+    # In the order of the listing, whatever their state, so that a plan and its execution make the same requests.
     ours = [each for each in containers if each.service in context.production.rolled_back]
     images = {each.id: _image(context, each) for each in ours}
     variables = [context.settings.project.tag_variable, *(s.variable for s in context.settings.switches.values())]
@@ -64,14 +64,14 @@ def take(context: Context) -> Snapshot:
 
 
 def _schema(context: Context) -> tuple[str, ...]:
-    """Raises Inconclusive where no migrations are looked at."""
+    """Return the schema's revisions. Raises Inconclusive when migrations are not checked."""
     if absent := unchecked(context):
         raise Inconclusive(absent.seen, absent.follows)
     return revisions(context)
 
 
 def _value_of(context: Context, switch: SwitchSettings, copy: str | None) -> str:
-    """What a switch says, from the env file or else from its store; words in brackets where that is neither value."""
+    """Return a switch's value from the env file, or else from its store; words in parentheses if it cannot be shown."""
     if copy or switch.store is None:
         return copy or NOT_SET
     try:
@@ -82,7 +82,7 @@ def _value_of(context: Context, switch: SwitchSettings, copy: str | None) -> str
 
 
 def _that_count(containers: Sequence[Container]) -> list[Container]:
-    """One container of each service: one that runs, where old and new ones stand side by side."""
+    """Return one container of each service: a running one, if old and new ones exist side by side."""
     found: dict[str, Container] = {}
     for each in containers:
         if each.service not in found or each.state == "running":
@@ -91,7 +91,7 @@ def _that_count(containers: Sequence[Container]) -> list[Container]:
 
 
 def _traffic(context: Context) -> tuple[str | Unknown, AnswerSeen]:
-    """The gate's own word, and what the public URL answers where it says that."""
+    """Return the gate's reported state, and the public URL's answer, read in the light of that state."""
     gate = _or_unknown(context.gate.state)
     return gate, context.gate.public_answer(held=gate == "held")
 
@@ -104,7 +104,7 @@ def _or_unknown(observe: Callable[[], _T]) -> _T | Unknown:
 
 
 def _image(context: Context, container: Container) -> dict[str, str]:
-    """Tag and registry digest of a container's image; its id when the host has no digest (it was built there, say)."""
+    """Return the tag and registry digest of a container's image; its id if it has no digest (built locally, say)."""
     digest = None
     try:
         name = ImageName.parse(container.image_name)

@@ -1,4 +1,4 @@
-"""Which strategy applies, and why: the verdict on the migrations, or what a human decided in its place."""
+"""The strategy and its reasons: from the verdict on the migrations, or from a person's decision."""
 
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,12 +17,12 @@ from runbook.migrations.verdict.findings import Assessment, Verdict
 from runbook.production.service.health import Health
 from runbook.settings.absent import Absent
 
-if TYPE_CHECKING:  # it loads PostgreSQL's grammar, which takes a while, and the first step is waited for
+if TYPE_CHECKING:  # loads PostgreSQL's grammar, which is slow and would delay the first step
     from runbook.chapters.evidence.bridging import Proposal
 
 
 def record_decision(context: Context) -> Check:
-    """That one strategy applies. What only a human can tell stops here, with what must be decided."""
+    """Check that one strategy applies, and record it. If only a person can decide, fail with the decision to make."""
     if absent := unchecked(context):
         return _without_migrations(context, absent)
 
@@ -38,7 +38,7 @@ def record_decision(context: Context) -> Check:
         other = "name a release whose migrations continue the database's, or leave --forward-fix out"
         return Check("a forward-fix that can go on from here", observe, other, acceptable=False)
     if is_own(context) and (lacks := no_own_downgrade(context)):
-        # Nobody is offered a way that would end at the next step.
+        # The next step does not offer `--verdict breaking`, because without a downgrade that would fail.
         return Check(
             "a verdict that decides the strategy",
             observe,
@@ -60,12 +60,12 @@ def record_decision(context: Context) -> Check:
 
 
 def _may_go_forward(context: Context) -> bool:
-    """Tell whether a release could go on from here: not by the application's own commands, nor before a deploy."""
+    """Return whether a forward-fix is possible: not with the application's own commands, nor before a deploy."""
     return not is_own(context) and context.incident.facts.release_to_deploy is None
 
 
 def _by_verdict(context: Context) -> Observation:
-    """Judge, and decide by that for the way back, or for the bridge that a person chose."""
+    """Judge the migrations and record the verdict's strategy, or the bridge that a person chose."""
     known = migration_facts.of(context)
     all_evidence, proposal, left = _all_evidence(context)
     found = all_evidence.assessment
@@ -102,7 +102,7 @@ def _by_verdict(context: Context) -> Observation:
 
 
 def _asked_earlier(judged: Judged, proposal: "Proposal | None") -> str:
-    """Which runs tried it, where that was not this one. A plan and its execution have one verdict."""
+    """Return, in words, the earlier runs whose trials count here. A plan and its execution have one verdict."""
     tried = {
         "the schema": judged.trial.by if judged.trial else "",
         "the bridge": proposal.by if proposal else "",
@@ -111,9 +111,9 @@ def _asked_earlier(judged: Judged, proposal: "Proposal | None") -> str:
 
 
 def _all_evidence(context: Context) -> tuple[Judged, "Proposal | None", list[str]]:
-    """The verdict, a bridge where the target cannot use the schema as it is, and what is left of the copy, if anything.
+    """Return the verdict, a bridge proposal if the target cannot use the schema, and why the copy was not removed.
 
-    One copy of the schema serves both, and production is asked the same but once.
+    The last is empty if it was. One copy of the schema serves both, and production gets each query only once.
     """
     copy, proposal = context.incident.ahead.found(SchemaCopy, partial(SchemaCopy, context)), None
     with context.database.remembering(), copy.removed_afterwards():
@@ -126,7 +126,7 @@ def _all_evidence(context: Context) -> tuple[Judged, "Proposal | None", list[str
 
 
 def _bridged(context: Context, proposal: "Proposal") -> Observation:
-    """Decide for the bridge that a person chose, if there is one."""
+    """Choose the bridge that a person asked for, if there is one."""
     found = proposal.bridge
     seen = "; ".join(found.told) if found else f"there is no bridge: {proposal.why_not}"
     why = f"decided by a human: {context.options.because}"
@@ -140,7 +140,7 @@ def _bridged(context: Context, proposal: "Proposal") -> Observation:
 
 
 def _without_migrations(context: Context, absent: Absent) -> Check:
-    """That the application alone goes back: no migrations are looked at, so the settings or a person must say so."""
+    """Check that the settings or a person allow rolling back only the application, without checking migrations."""
     told = "the way back without a look at migrations"
 
     def observe() -> Observation:
@@ -174,7 +174,7 @@ def _without_migrations(context: Context, absent: Absent) -> Check:
 
 
 def _told(found: Assessment, sql: str) -> list[dict[str, Any]]:
-    """The findings for the record: which statement of which revision says what by which rule; the worst first."""
+    """Return the findings for the record, with statement, revision and rule. The findings that decided come first."""
     if not any(finding.statement for finding in found.findings):
         return []
     from runbook.migrations.verdict.statements import revisions_of  # noqa: PLC0415 - loads PostgreSQL's grammar
@@ -195,13 +195,13 @@ def _told(found: Assessment, sql: str) -> list[dict[str, Any]]:
 
 
 def _decided_before(context: Context) -> Observation:
-    """Hold the way that an earlier run of this incident decided on against where the database is by now."""
+    """Compare the strategy that an earlier run of this incident decided with the database's current revision."""
     known, strategy = migration_facts.of(context), context.incident.facts.strategy
     now = context.incident.facts.revisions_found_again or ()
     expected = {known.database}
     if strategy in (Strategy.DOWNGRADE, Strategy.FORWARD_FIX):
         expected.add(tuple(known.target.heads))
-    # Each revision is undone, or applied, for itself, so either way can stop between two of them.
+    # Revisions are undone or applied one by one, so a migration can stop between two of them.
     images = {Strategy.DOWNGRADE: known.failed, Strategy.FORWARD_FIX: known.target}
     passed = images.get(strategy) if strategy else None
     if passed is not None and passed.span is not None:
@@ -227,7 +227,7 @@ def _forward(context: Context) -> Observation:
 
 
 def backward_compatible(context: Context) -> Check:
-    """The verdict lets the target's code run on the schema as it is: unchanged, or additive."""
+    """Check that by the verdict the target's code can run on the current schema: unchanged or additive."""
     if absent := unchecked(context):
         return left_out("a verdict of unchanged or additive", absent)
     judged = context.incident.facts.verdict
@@ -242,7 +242,7 @@ def backward_compatible(context: Context) -> Check:
 
 
 def starts_on_newer_schema(context: Context) -> Check:
-    """The target starts on a schema that is newer than it knows; where it is not newer there is nothing to look at."""
+    """Check that the target can start on a schema newer than it knows. If the schema is not newer, this passes."""
     if absent := unchecked(context):
         return left_out("a target that can start on the schema", absent)
     if migration_facts.of(context).same:
@@ -253,9 +253,9 @@ def starts_on_newer_schema(context: Context) -> Check:
 
 
 def ready(context: Context, health: Health | None = None) -> Check:
-    """That the api is ready, by the rule that holds on this schema (trap 4); the rule goes on record.
+    """Check that the api is ready, by the rule for this schema (trap 4), and record the rule.
 
-    `health` is of the target's containers, where the failed release's still run beside them; all of them by default.
+    `health` is that of only the target's containers while the failed release runs beside them. The default is all.
     """
     may_be_false, evidence = readiness_rule(context, of_target=health is not None)
     if evidence:
@@ -266,15 +266,15 @@ def ready(context: Context, health: Health | None = None) -> Check:
 
 
 def readiness_rule(context: Context, *, of_target: bool = False) -> tuple[tuple[str, ...], list[str]]:
-    """Which parts of readiness may be false now (trap 4), and what that rests on; a plan has no evidence of it yet.
+    """Return the parts of readiness that may be false now (trap 4), and the evidence. A plan has no evidence yet.
 
-    Those that only say that the schema is newer, where the database is at a revision that the running image does not
-    know, and the verdict of this incident, or the ledger, says that the release can live with that. `of_target`: the
-    target's image is meant, beside which the failed release's runs too.
+    The parts that only report a newer schema may be false if the database is at a revision that the running image does
+    not know, and this incident's verdict, its bridge or the ledger says that the release can live with that. With
+    `of_target`, the target's image counts, because the failed release's runs beside it.
     """
     facts, health, absent = context.incident.facts, context.settings.health, unchecked(context)
     if absent or health is None or health.readiness != "json":
-        # Its status alone, or the container's health, has no parts.
+        # A status, or the container's health, has no parts.
         return (), [absent.told] if absent else []
     behind, bridged = health.behind_schema_may_be_false, facts.strategy is Strategy.BRIDGE
     additive = facts.verdict is not None and facts.verdict.verdict == Verdict.ADDITIVE
@@ -301,17 +301,17 @@ def readiness_rule(context: Context, *, of_target: bool = False) -> tuple[tuple[
 
 
 def restore_point_taken(context: Context) -> Action:
-    """The change that takes a restore point, unless nothing is left to be destroyed, or a good one is there."""
+    """Take a restore point, unless nothing is left to be destroyed or a good one exists."""
     return context.restore_point.taking(lambda: migration_facts.reached(context))
 
 
 def restore_point_read_back(context: Context) -> Check:
-    """That this restore point is whole, and has the data of every table."""
+    """Check that the restore point is whole and has the data of every table."""
     return context.restore_point.reads_back(tuple(context.database.tables()), lambda: migration_facts.reached(context))
 
 
 def checked_verdict(verdict: str | None, because: str | None) -> str | None:
-    """A human's verdict, when it is one and comes with a reason. Raises TargetError otherwise."""
+    """Return a person's verdict, or None. Raises TargetError when it is not a verdict, or has no reason."""
     if verdict is None:
         return None
     if verdict not in (Verdict.ADDITIVE, Verdict.BREAKING) or not (because or "").strip():

@@ -1,4 +1,4 @@
-"""The release to return to: chosen with its evidence, pinned by digest, and fetched."""
+"""The pinned target, the running release, and the release to validate."""
 
 from runbook.chapters.context import Context
 from runbook.errors import TargetError
@@ -6,7 +6,7 @@ from runbook.release import Release
 
 
 def pinned_release(context: Context) -> Release:
-    """The target of this incident. Raises TargetError when none was pinned."""
+    """Return the target of this incident. Raises TargetError when none is pinned."""
     target = context.incident.facts.target
     if target is None:
         raise TargetError("no target is pinned in this incident", "run chapter 1 first: `pytest features`")
@@ -14,14 +14,14 @@ def pinned_release(context: Context) -> Release:
 
 
 def expected_release(context: Context) -> Release:
-    """The release that is validated: the pinned target of a rollback, and after a deploy the one that runs now."""
+    """Return the release to validate: the pinned target of a rollback, or, after a deploy, the running release."""
     return pinned_release(context) if context.incident.facts.target else running_release(context)
 
 
 def running_release(context: Context) -> Release:
-    """The release that runs now: the tag that the env file names, with the digests that containers really run.
+    """Return the running release: the env file's tag, and the digests on which its containers run.
 
-    Raises TargetError when containers run another tag than the env file names, or images that no registry gave.
+    Raises TargetError when a container runs another image than the env file's tag, or one without a registry digest.
     """
     tag = context.production.tag()
     images = context.production.images_with_tag(tag)

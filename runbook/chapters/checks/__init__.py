@@ -1,1 +1,1 @@
-"""Checks that more than one chapter needs: the Compose files, and production looked at last."""
+"""Checks for several chapters: Compose files, the env file, several hosts, looks ahead, and the last look."""

@@ -1,4 +1,4 @@
-"""What is looked at ahead: facts that need nothing of each other are asked at the same time, each before its step."""
+"""Looks ahead: facts that do not depend on each other are read at the same time, before the steps that need them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -19,10 +19,10 @@ from runbook.release import Release
 
 
 def gate_and_health(context: Context, meanwhile: Check) -> Check:
-    """Begin to look at what chapter 1 looks at whatever the target is; `meanwhile` is what its step looks at."""
+    """Begin the looks of chapter 1 that do not depend on the target, and return `meanwhile`, the step's check."""
     incident = context.incident
     if incident.has_changed_nothing:
-        # An execution tells people at its first turn, and opens the channel for that.
+        # An execution opens the channel anyway, for its first message.
         opens = incident.mode is Mode.PLAN and context.settings.announcement
         looks = {Context.channel: context.new_channel} if opens else {}
         incident.look_ahead(_of_any_target(context), looks)
@@ -36,18 +36,18 @@ def _of_any_target(context: Context) -> Iterator[Check]:
 
 
 def files_and_schema(context: Context, meanwhile: Check) -> Check:
-    """Begin to look at what chapter 1 looks at once the host holds the target's images; `meanwhile` is as above."""
+    """Begin the looks of chapter 1 that need the target's images on the host, and return `meanwhile` as above."""
     incident = context.incident
     if not incident.has_changed_nothing:
         return meanwhile
     release = pinned_release(context)
     looks: dict[Any, Callable[[], Any]] = {drift.look: partial(drift.look, context, release)}
     checks = []
-    # The application's own command would start a container, and another one of the same name is asked for the heads.
+    # The application's own commands are not run ahead: `current` and `heads` use containers of the same name.
     if schema_revisions.unchecked(context) is None and not schema_revisions.is_own(context):
         looks[schema_revisions.revisions] = partial(schema_revisions.revisions, context)
         looks |= _range(context, release)
-    if not context.options.with_configuration:  # which is decided before
+    if not context.options.with_configuration:  # otherwise the configuration must be decided first
         looks[compose_files.what_follows] = partial(compose_files.what_follows, context, release)
         checks.append(compose_files.switchable(context, release))
     incident.look_ahead(checks, looks)
@@ -55,7 +55,7 @@ def files_and_schema(context: Context, meanwhile: Check) -> Check:
 
 
 def _range(context: Context, release: Release) -> dict[Any, Callable[[], Any]]:
-    """What the verdict needs: what both images say, and a copy of the schema where the ledger lets expect a range."""
+    """Return the looks for the verdict: both images, and a copy of the schema if the ledger suggests a range."""
     if migration_facts.decided(context) or context.options.forward_fix:
         return {}
     try:
@@ -63,7 +63,7 @@ def _range(context: Context, release: Release) -> dict[Any, Callable[[], Any]]:
     except RunbookError:
         expected = ()
     looks = migration_facts.images_ahead(context, release, expected)
-    if expected and not context.options.with_configuration:  # of which it is made, and which is decided later
+    if expected and not context.options.with_configuration:  # otherwise the copy needs the later decision
         copy = SchemaCopy(context)
         context.at_end.callback(copy.end)
         looks[SchemaCopy] = partial(copy.begin, expected)
@@ -71,9 +71,10 @@ def _range(context: Context, release: Release) -> dict[Any, Callable[[], Any]]:
 
 
 def validation(context: Context, release: Release) -> None:
-    """Begin to look at what the next steps of a validation look at, and what needs none of the others.
+    """Begin the looks of the next steps of a validation that do not depend on each other.
 
-    Readiness is none of it: its rule is decided first. Nor are the logs: they must tell of the time of all others.
+    Readiness is not among them, because its rule is decided first. The logs are not either, because they must cover the
+    time of all other looks.
     """
     context.incident.look_ahead(_of_validation(context, release))
 
@@ -83,6 +84,6 @@ def _of_validation(context: Context, release: Release) -> Iterator[Check]:
     yield context.health.check_containers_healthy()
     yield context.health.check_live()
     yield context.gate.check_serves(release.tag)
-    with suppress(RunbookError):  # told by the step itself
+    with suppress(RunbookError):  # reported by the step itself
         yield context.metrics.check_with_token()
         yield context.metrics.check_without_token()

@@ -1,4 +1,4 @@
-"""What is found out of the Compose files before traffic is paused: whether they gave what runs, and what follows."""
+"""Checks of the Compose files before traffic is paused: production was made from them, and what else would change."""
 
 from collections.abc import Collection, Iterable, Sequence
 from functools import partial
@@ -16,10 +16,10 @@ from runbook.release import Release
 
 
 def files_known(context: Context) -> Check:
-    """That the files and env files by which Compose is called are those that the containers were made from.
+    """Check that Compose is called with the files and env files from which the containers were created.
 
-    And that Compose reads them without missing a variable; one that was missing already when the containers were made
-    is told, and stops nothing.
+    Compose must also find every variable. A variable that was already missing when the containers were created is
+    reported, and does not fail the check.
     """
 
     def observe() -> Observation:
@@ -45,7 +45,7 @@ def files_known(context: Context) -> Check:
 
 
 def _files(context: Context, ours: Sequence[Container]) -> tuple[list[str], list[str]]:
-    """What is wrong with files and env files, and what is only to be told."""
+    """Return what is wrong with the files and env files, and what is only reported."""
     project, call = context.settings.project, context.production.invocation
     wrong: list[str] = []
     told: list[str] = []
@@ -53,7 +53,7 @@ def _files(context: Context, ours: Sequence[Container]) -> tuple[list[str], list
     made_from = {each.name: each.config_files for each in ours if each.config_files}
     gone = _gone(context, {path for files in made_from.values() for path in files})
     others = {name: files for name, files in made_from.items() if not _same(context, files, used)}
-    # The files that are called with may still give the very containers that run.
+    # The files of the call may still give exactly the containers that run.
     changed = _changed_or_unknown(context, ours) if others else []
     for name, files in others.items():
         word = f"{name} was made from {', '.join(files)}, and Compose is called with {', '.join(used)}"
@@ -67,7 +67,7 @@ def _files(context: Context, ours: Sequence[Container]) -> tuple[list[str], list
     own, default = absolute_path(project, project.env_file), absolute_path(project, DEFAULT_ENV_FILE)
     env_files = tuple(absolute_path(project, path) for path in call.env_files)
     for each in ours:
-        # Without the option no label is written, and Compose has read the default.
+        # Without the --env-file option Compose writes no label and reads the default file.
         named = each.env_files or ((default,) if each.directory and own == default else env_files)
         if not set(named) <= set(env_files) and not _same(context, named, env_files):
             wrong.append(
@@ -83,7 +83,7 @@ def _gone(context: Context, paths: Iterable[str]) -> set[str]:
 
 
 def _same(context: Context, some: Sequence[str], others: Sequence[str]) -> bool:
-    """Tell whether these are the same files, whatever links lead to them."""
+    """Return whether these are the same files after all links are resolved."""
     if list(some) == list(others):
         return True
     real = [
@@ -103,7 +103,7 @@ def _changed(context: Context, ours: Sequence[Container]) -> list[str]:
 
 
 def _changed_or_unknown(context: Context, ours: Sequence[Container]) -> list[str]:
-    """As `_changed`, and all of them where Compose does not say: what is unknown stops the plan."""
+    """Return `_changed`, or all of `ours` if Compose does not report it: what is unknown stops the plan."""
     try:
         return _changed(context, ours)
     except Inconclusive:
@@ -111,9 +111,9 @@ def _changed_or_unknown(context: Context, ours: Sequence[Container]) -> list[str
 
 
 def note_what_follows(context: Context, release: Release) -> Check:
-    """What goes with the application, by service, and what differed from the files before; it is put on record once.
+    """Record which services follow the application, and what differed from the files before the first change.
 
-    What differs already is no news afterwards, and is not held against the rollback.
+    Existing differences are not counted against the rollback later.
     """
     incident = context.incident
 
@@ -142,7 +142,7 @@ def note_what_follows(context: Context, release: Release) -> Check:
 
 
 def what_follows(context: Context, release: Release) -> Together:
-    """What goes with the application, or would not stay as it is, as Compose and its files say now."""
+    """Return what follows the application or would not stay as it is, from Compose and its files now."""
     production, variable = context.production, context.settings.project.tag_variable
     tag, changed = _one_tag(context), production.rolled_back
     now, then = production.services(tag), production.services(release.tag)
@@ -169,7 +169,7 @@ def what_follows(context: Context, release: Release) -> Together:
 
 
 def _restored(context: Context, release: Release, ours: Collection[str], differed: Collection[str]) -> dict[str, str]:
-    """The containers of other services that differ once the target's configuration is restored, if it is."""
+    """Return other services' containers that will differ after the target's configuration is restored, if it is."""
     if to_restore(context) is None:
         return {}
     services = {each.name: each.service for each in context.production.containers()}
@@ -187,7 +187,7 @@ def _restored(context: Context, release: Release, ours: Collection[str], differe
 
 
 def switchable(context: Context, release: Release) -> Check:
-    """That the very `up` that will bring up the target changes the application and nothing else, as Compose says."""
+    """Check by Compose's dry run that the `up` that will bring up the target changes only the application."""
 
     def observe() -> Observation:
         production = as_it_will_be(context)
@@ -224,6 +224,6 @@ def _counts(context: Context) -> dict[str, int]:
 
 
 def _one_tag(context: Context) -> str | None:
-    """The release that ran before the incident, if it was one that the env file does not name; else that speaks."""
+    """Return the tag that ran before the incident, if it was a single one other than the env file's; otherwise None."""
     tags = context.incident.facts.seen_before.tags
     return tags[0] if len(tags) == 1 and tags[0] != context.production.tag() else None

@@ -1,4 +1,4 @@
-"""What must be so of the env file before a switch rests on it: this user can replace it, and it decides alone."""
+"""Checks of the env file before a switch: this user can replace it, and it alone decides which release runs."""
 
 from pathlib import PurePosixPath
 
@@ -11,7 +11,7 @@ from runbook.release import PROBE
 
 
 def replaceable(context: Context) -> Check:
-    """That the env file can be replaced by this user, and would keep its owner: found out before traffic is paused."""
+    """Check, before traffic is paused, that this user can replace the env file and keep its owner."""
 
     def observe() -> Observation:
         env_file, files = context.env_file.read(), context.production.files
@@ -32,14 +32,14 @@ def replaceable(context: Context) -> Check:
 
 
 def _whose(context: Context, path: str) -> str:
-    """Say whose a file is, its mode, and the groups of this user, for whoever is to put that right."""
+    """Return a file's owner and mode, and this user's groups, in words, for the person who corrects them."""
     file = context.seen.file(path)
     groups = ", ".join(context.seen.user().groups)
     return f"{path} is of {file.user}:{file.group} with mode {file.mode:o}, and this user is in the groups {groups}"
 
 
 def decides(context: Context) -> Check:
-    """That the env file sets the tag, and that Compose takes every rolled-back service's image from it."""
+    """Check that the env file sets the tag, and that Compose takes every rolled-back service's image from it."""
     variable = context.settings.project.tag_variable
 
     def observe() -> Observation:

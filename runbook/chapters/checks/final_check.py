@@ -1,4 +1,4 @@
-"""The last look at production: a rollback has passed only if production is what it was to be."""
+"""The last look at production: a rollback has passed only if production is in the planned state."""
 
 from runbook.actions import Check, Observation
 from runbook.chapters import roll_back_application
@@ -14,11 +14,11 @@ _NEWEST = 3
 
 
 def as_it_was_to_be(context: Context) -> Check:
-    """That production runs the target as its files say, and serves users.
+    """Check that production runs the target as its files say, and serves users.
 
     The containers run the pinned digests, the env file names the target, the files describe what runs, the traffic gate
     is open, the public address answers from the target, and its newest probes are good. Only the public address is
-    waited for: what somebody changed does not change back by itself.
+    waited for. A change by somebody else does not revert with time.
     """
     release = pinned_release(context)
     every = (
@@ -27,7 +27,7 @@ def as_it_was_to_be(context: Context) -> Check:
         roll_back_application.files_agree_with_containers(context),
         context.gate.check_open(),
     )
-    # What the settings leave out is said at its own steps.
+    # What the settings leave out is reported in its own steps.
     settled = [check for check in every if check.not_configured is None]
     serving = context.gate.check_serves(release.tag)
 
@@ -65,9 +65,9 @@ def _named_by_the_files(context: Context, release: Release) -> Check:
 
 
 def newest_probes(known: Availability | None) -> Observation:
-    """Whether the newest probes of the public address were good; where nothing is probed there are none.
+    """Return whether the newest probes of the public address were good. Passes if nothing is probed.
 
-    Raises Inconclusive when probing broke off.
+    Raises Inconclusive when probing stopped with an error.
     """
     if known is None:
         return Observation(ok=True, seen="no public address is probed")

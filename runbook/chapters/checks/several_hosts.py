@@ -1,4 +1,4 @@
-"""Several hosts of one project: what must be the same on all of them, the first of which is the canary."""
+"""Several hosts of one project: what must be the same on all of them. The first host is the canary."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from runbook.release import Release
 
 
 def differs(context: Context, seen: Snapshot) -> str:
-    """What production on this host runs otherwise than on the canary, in words; empty if nothing, or it is that."""
+    """Return, in words, how this host differs from the canary; empty if it does not, or if it is the canary."""
     first = context.canary.incident.facts.before if context.canary else None
     if first is None or (first.tags, first.digests) == (seen.tags, seen.digests):
         return ""
@@ -23,9 +23,9 @@ def differs(context: Context, seen: Snapshot) -> str:
 
 
 def target_of_all(context: Context, *, named: bool) -> str | None:
-    """The tag of the target that the canary goes to; None for the canary itself, which chooses.
+    """Return the tag of the canary's target; None on the canary itself, which chooses.
 
-    Raises TargetError where the hosts run different releases and nobody has `named` the one to return to.
+    Raises TargetError when the hosts run different releases and no target was `named`.
     """
     if context.canary is None:
         return None
@@ -39,7 +39,7 @@ def target_of_all(context: Context, *, named: bool) -> str | None:
 
 
 def refuse_other_digests(context: Context, release: Release) -> None:
-    """Raise TargetError where the target is pinned to other digests than on the canary."""
+    """Raise TargetError when the target's digests differ from those on the canary."""
     first = context.canary.incident.facts.target if context.canary else None
     if first is not None and first.digests != release.digests:
         raise TargetError(
@@ -50,7 +50,10 @@ def refuse_other_digests(context: Context, release: Release) -> None:
 
 
 def one_strategy(context: Context, check: Check) -> Check:
-    """The same check, which holds only if the strategy is that of the canary, and every host is there that it needs."""
+    """Return the check, which now fails also if the canary has another strategy, or if a necessary host is left out.
+
+    All hosts that share the database are necessary, unless the strategy is image-only.
+    """
 
     def observe() -> Observation:
         seen, facts = check.observe(), context.incident.facts

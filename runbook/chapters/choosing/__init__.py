@@ -1,1 +1,1 @@
-"""Choosing the target: all sources asked, their candidates ranked, their migrations levels, and the pick list."""
+"""The choice of the target: the sources, their candidates' rank and migrations levels, and the pick list."""

@@ -1,4 +1,4 @@
-"""The choice: what all sources know is ranked, and one release chosen, by name, by number, or as the best."""
+"""The choice: the candidates of all sources are ranked, and one is chosen by name, by number, or as the best."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,17 +21,17 @@ QUESTION = "Which release is returned to?"
 
 @dataclass(frozen=True)
 class Chosen:
-    """The choice, and the list that it was made from, as the journal keeps it."""
+    """The choice, and the list from which it was made, as in the journal."""
 
     choice: Choice
     found: Mapping[str, Any]
 
 
 def choose_target(context: Context, failed: Origin, running: Snapshot, asked_for: str | None) -> Chosen:
-    """Choose the release to return to; `failed` and `running` are production as it failed, and as it runs now.
+    """Choose the release to return to. `failed` is the failed release, `running` is production now.
 
-    Where `asked_for` is what `--to` names, it may be a number of the list. Raises TargetError, with the list on record,
-    when there is none.
+    `asked_for` may be a number in the list if it comes from `--to`. Raises TargetError, with the list on record, when
+    there is no release to return to.
     """
     ledger = context.ledger.candidates()
     refuse_sliding_back(ledger, failed.tags, asked_for, context.quarantine.incidents())
@@ -55,7 +55,7 @@ def choose_target(context: Context, failed: Origin, running: Snapshot, asked_for
 
 @contextmanager
 def list_on_record(context: Context, found: Mapping[str, Any]) -> Iterator[None]:
-    """Where no release can be returned to, put the list on record, and name the others in what to do next."""
+    """On a TargetError or RegistryError of the body, record the list and name its releases in the next step."""
     try:
         yield
     except (TargetError, RegistryError) as error:

@@ -1,4 +1,4 @@
-"""Migrations levels: the one that production had before the failed deploy, and that of each candidate."""
+"""Migrations levels: production's level before the failed deploy, and the level of each candidate."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -15,18 +15,18 @@ from runbook.targets.ranking import Ranked
 
 
 class LevelFrom(StrEnum):
-    """By what the level before the failed deploy is known."""
+    """The source of the level before the failed deploy."""
 
     LEDGER = "ledger"
-    #: The failed release has the head of a release before it: it added no migration.
+    #: The failed release has the same head as an earlier release, so it added no migration.
     SAME_HEAD = "same_head"
-    #: What the failed release's head builds upon.
+    #: The down revision of the failed release's head.
     DOWN_REVISION = "down_revision"
 
 
 @dataclass(frozen=True)
 class Level:
-    """The migrations level that production had before the failed deploy, and by what that is known."""
+    """Production's migrations level before the failed deploy, with its source and evidence."""
 
     revisions: tuple[str, ...]
     origin: LevelFrom
@@ -34,9 +34,9 @@ class Level:
 
 
 def with_levels(context: Context, ranked: Sequence[Ranked]) -> list[Ranked]:
-    """Add the level of each candidate, as far as the ledger tells it or the host holds its image.
+    """Add the level of each candidate, if the ledger has it or the host holds its image.
 
-    An image that is not on the host is not fetched for that, and after `targets.deadline` no other one is asked.
+    Images are not pulled for this. After `targets.deadline` seconds no further image is asked.
     """
     until, checked = time.monotonic() + context.settings.targets.deadline, unchecked(context) is None
     found = []
@@ -49,9 +49,9 @@ def with_levels(context: Context, ranked: Sequence[Ranked]) -> list[Ranked]:
 
 
 def level_before(context: Context, ledger: Sequence[Candidate], ranked: Sequence[Ranked]) -> Level | None:
-    """The level before the failed deploy; None when neither the ledger nor the failed release tells it.
+    """Return the level before the failed deploy; None if neither the ledger nor the failed release shows it.
 
-    `ledger` has the oldest first, without the releases that failed.
+    `ledger` is sorted oldest first, without the failed releases.
     """
     if ledger:
         newest = ledger[-1]
@@ -70,7 +70,7 @@ def level_before(context: Context, ledger: Sequence[Candidate], ranked: Sequence
     down = next(each.down for each in graph.revisions if each.revision == head)
     before = _known_before(graph, down, levels.values())
     same = next((tag for tag, level in levels.items() if level == (head,)), None)
-    # The best one has the failed release's head; or another has it, and none is at a level from which it could come.
+    # The best candidate has the failed release's head; or another one has it, and none is at an earlier level.
     if same is not None and (not before or same == next(iter(levels))):
         evidence = f"{same} has the head of the failed release, {head}, which so added no migration"
         return Level((head,), LevelFrom.SAME_HEAD, evidence)
@@ -81,14 +81,14 @@ def level_before(context: Context, ledger: Sequence[Candidate], ranked: Sequence
 
 
 def _known_before(graph: Graph, down: tuple[str, ...], levels: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
-    """The nearest level from `down` on backwards at which a known release is; empty where none is.
+    """Return the nearest level, going back from `down`, at which a known release is; empty if there is none.
 
-    The failed release may have added several revisions, and production was at none of them.
+    The failed release may have added several revisions. Production was not at any of them before.
     """
     known, builds_upon = set(map(frozenset, levels)), {each.revision: each.down for each in graph.revisions}
     at = down
     while at and frozenset(at) not in known:
-        # Taken out, since a graph of a stranger's may go round in a circle.
+        # Removed, because an untrusted graph may contain a cycle.
         at = builds_upon.pop(at[0], ()) if len(at) == 1 else ()
     return at
 

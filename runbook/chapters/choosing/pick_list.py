@@ -1,4 +1,4 @@
-"""The pick list: the first candidates with their age, their evidence and what speaks against each."""
+"""The pick list: the first candidates, with their age, their evidence and the objections to each."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ _CLOCKS_DIFFER = 300
 
 
 def members(listed: Sequence[Ranked], answers: Sequence[Answer], before: Level | None) -> dict[str, Any]:
-    """Return what the journal keeps: the candidates that are shown, the sources, and the level before."""
+    """Return the list's members in the journal: the candidates shown, the sources, and the level before the deploy."""
     level = (
         {"revisions": list(before.revisions), "from": before.origin, "evidence": before.evidence} if before else None
     )
@@ -45,7 +45,7 @@ def _candidate(number: int, one: Ranked, before: Level | None) -> dict[str, Any]
 
 
 def told(found: Mapping[str, Any]) -> list[str]:
-    """Return the list in words, from its members in the journal, and which sources could not be asked."""
+    """Return the list in words, from its members in the journal, with the sources that could not be asked."""
     lines = ["candidates (--to takes the tag, or the number in this list):"]
     for each in found["candidates"]:
         lines.append(f"  {each['number']}. {each['tag']}, {each['kind']}{_when(each['time'])}{_level(each)}")

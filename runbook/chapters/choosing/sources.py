@@ -1,4 +1,4 @@
-"""The sources that the settings name, besides the ledger, as one production needs them."""
+"""The sources of candidates that the settings name, besides the ledger."""
 
 import re
 from collections.abc import Collection, Iterator, Sequence
@@ -21,9 +21,9 @@ from runbook.targets.sources.source import Source, Through, Wanted
 
 
 def ask_sources(context: Context, platform: str | None, looked_at: Collection[str]) -> list[Answer]:
-    """Ask every source but the ledger; one that is down, or whose token is missing, says so and stops nothing.
+    """Ask every source except the ledger. A source that is down or lacks its token is reported and stops nothing.
 
-    The tags `looked_at` are looked at in any case: what failed, and what was asked for.
+    The tags in `looked_at` are always looked up: those of the failed release, and the requested one.
     """
     settings, no_token = context.settings, list[Answer]()
 
@@ -39,7 +39,7 @@ def _sources(
     context: Context, platform: str | None, looked_at: frozenset[str], no_token: list[Answer]
 ) -> Iterator[Source]:
     settings, images = context.settings.targets, context.production.images_with_tag(PROBE)
-    # The registry is asked for the first one before any other: the one that has the migrations.
+    # The registry is asked for the first image, so the image with the migrations comes first.
     first = context.settings.migrations.service
     ordered = {first: images[first], **images}
     wanted = Wanted(ordered, context.production.tag_forms, re.compile(settings.pattern), settings.newest, looked_at)

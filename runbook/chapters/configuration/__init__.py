@@ -1,1 +1,1 @@
-"""The configuration of a release: kept when it is validated, and compared before it is returned to."""
+"""The configuration of a release: kept at its validation, compared before a rollback, and restored on request."""

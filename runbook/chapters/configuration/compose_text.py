@@ -1,4 +1,4 @@
-"""Which other files a Compose file names: those that it includes or extends, and its services' env files."""
+"""The other files that a Compose file names: files that it includes or extends, and its services' env files."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from runbook.errors import ProductionError
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML with Compose's own tags (`!reset`, `!override`), which change nothing of what is named."""
+    """A YAML loader that accepts Compose's tags (`!reset`, `!override`). They do not change which files are named."""
 
 
 def _untagged(loader: _Loader, _tag: str, node: yaml.Node) -> Any:
@@ -26,14 +26,14 @@ _Loader.add_multi_constructor("!", _untagged)
 
 @dataclass(frozen=True)
 class Named:
-    """The files that a Compose file is made of beside itself, and the env files of each of its services."""
+    """The files that a Compose file includes or extends, and the env files of each of its services."""
 
     parts: tuple[str, ...]
     env_files: Mapping[str, tuple[str, ...]]
 
 
 def named_in(path: str, content: bytes) -> Named:
-    """Read what the Compose file `path` names. Raises ProductionError when it is not YAML, or names what is no path."""
+    """Return the files that the Compose file `path` names. Raises ProductionError when it is not YAML."""
     try:
         found = yaml.load(content, _Loader)  # noqa: S506 - a SafeLoader
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -55,7 +55,7 @@ def named_in(path: str, content: bytes) -> Named:
 
 
 def _paths(given: Any) -> Iterator[str]:
-    """The paths in `include` and `env_file`: a word, an object with `path`, or a list of them."""
+    """Yield the paths in `include` or `env_file`: a string, a mapping with `path`, or a list of these."""
     if isinstance(given, str):
         yield given
     elif isinstance(given, Mapping):

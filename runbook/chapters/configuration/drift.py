@@ -1,4 +1,4 @@
-"""What differs between the configuration now and the one that the target was validated with."""
+"""The configuration drift: what differs from the configuration with which the target was validated."""
 
 from functools import partial
 
@@ -9,12 +9,12 @@ from runbook.errors import RunbookError
 from runbook.incident.facts import ConfigurationDrift, Unknown
 from runbook.release import Release
 
-#: As many keys as a line of the terminal shows; the record has them all.
+#: The number of keys that fit on a terminal line. The record has them all.
 _SHOWN = 6
 
 
 def note_drift(context: Context, release: Release) -> Check:
-    """What differs; it is put on record once, because the runbook's own validation keeps a new release snapshot."""
+    """Record the configuration drift once, because the runbook's own validation replaces the release snapshot."""
     incident = context.incident
 
     def note() -> str:
@@ -30,11 +30,11 @@ def note_drift(context: Context, release: Release) -> Check:
 
 
 def look(context: Context, release: Release) -> ConfigurationDrift:
-    """What differs now, or why that is not known."""
+    """Return the current configuration drift, or why it is unknown."""
     try:
         kept = context.ledger.snapshot(release)
         found = kept.differences(configuration_now(context, release))
-    except RunbookError as error:  # nothing of a rollback rests on it
+    except RunbookError as error:  # no part of a rollback depends on it
         return ConfigurationDrift(tag=release.tag, differences=Unknown.of(error))
     return ConfigurationDrift(tag=release.tag, validated_at=kept.taken_at, differences=tuple(found))
 

@@ -1,4 +1,4 @@
-"""The release snapshot as it is taken, when a release has passed its validation."""
+"""The release snapshot, taken when a release has passed its validation."""
 
 import hashlib
 from typing import NamedTuple
@@ -13,15 +13,15 @@ from runbook.shared_state.release_snapshot import ReleaseSnapshot
 
 
 class Taken(NamedTuple):
-    """The snapshot of a release, or why there is none, and the files that it names."""
+    """The snapshot of a release, or why there is none, and the contents of the files that it names."""
 
     snapshot: ReleaseSnapshot | str
     copies: tuple[bytes, ...] = ()
 
 
 def snapshot_of(context: Context, release: Release) -> Taken:
-    """The snapshot of `release` as it runs now, or why there is none: it is known good all the same."""
-    redacted = context.incident.journal.redactor.text  # what Compose says may quote a line of the env file
+    """Return the snapshot of `release` as it runs now, or why there is none. The release is known good either way."""
+    redacted = context.incident.journal.redactor.text  # Compose's messages may quote the env file
     catalog: list[tuple[str, ...]] | str
     try:
         configuration = configuration_now(context, release)
@@ -40,7 +40,10 @@ def snapshot_of(context: Context, release: Release) -> Taken:
 
 
 def _copies(context: Context, release: Release, configuration: Configuration) -> tuple[str, tuple[bytes, ...]]:
-    """The SHA-256 of the env file, and its content with that of each Compose file; a plan takes it as it will be."""
+    """Return the env file's SHA-256, and the contents of it and of each Compose file.
+
+    A plan takes the env file as it will be after the switch.
+    """
     will_hold = {context.settings.project.tag_variable: release.tag} if context.incident.planned_changes else {}
     env_file = context.env_file.with_values(context.env_file.read(), will_hold)
     files = [_as_hashed(context, path, value.text) for path, value in configuration[Part.FILES].items()]
@@ -55,11 +58,11 @@ def _as_hashed(context: Context, path: str, sha256: str) -> bytes:
 
 
 def configuration_now(context: Context, release: Release) -> Configuration:
-    """The configuration with which `release` would start now. Raises RunbookError when it cannot be read."""
+    """Return the configuration with which `release` would start now. Raises RunbookError when it cannot be read."""
     return configuration_with(context.production, context.env_file, release.tag, shown_variables(context))
 
 
 def shown_variables(context: Context) -> frozenset[str]:
-    """The variables of the env file whose values are no secret: the tag, and the kill switches."""
+    """Return the variables of the env file whose values are not secret: the tag and the kill switches."""
     settings = context.settings
     return frozenset((settings.project.tag_variable, *(switch.variable for switch in settings.switches.values())))

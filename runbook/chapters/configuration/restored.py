@@ -1,4 +1,4 @@
-"""The configuration that is restored: production as Compose will read it then, and the commands that bring it about."""
+"""The restored configuration: production as Compose will read it, and the commands that put the files in place."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,19 +18,19 @@ from runbook.release import Release
 
 
 def as_it_will_be(context: Context) -> Production:
-    """Production, with Compose reading the files as they will be when the target starts."""
+    """Return production with Compose reading the files as they will be when the target starts."""
     found = to_restore(context)
     return with_copies(context, found) if found else context.production
 
 
 def to_restore(context: Context) -> ConfigurationToRestore | None:
-    """What this incident gives back; None where that is nothing."""
+    """Return the configuration that this incident restores; None if it restores no file."""
     found = context.incident.facts.configuration_to_restore
     return found if found and found.files else None
 
 
 def with_copies(context: Context, found: ConfigurationToRestore) -> Production:
-    """Production, with Compose reading the copies that were kept, and the kill switches as they are now."""
+    """Return production with Compose reading the kept copies, and with the kill switches as they are now."""
     call, path = context.production.invocation, context.ledger.copies.path
     own = context.settings.project.env_file
     files = tuple(path(found.compose_files[each]) for each in call.files)
@@ -39,19 +39,19 @@ def with_copies(context: Context, found: ConfigurationToRestore) -> Production:
 
 
 def copy_of(context: Context, sha256: str) -> EnvFileOnHost:
-    """The kept copy of an env file. Raises Inconclusive where it is not what was kept."""
+    """Return the kept copy of an env file. Raises Inconclusive when its content has changed."""
     context.ledger.copies.read(sha256)
     return context.env_file.at(context.ledger.copies.path(sha256))
 
 
 def with_tag_and_switches(context: Context, release: Release, sha256: str, left: Mapping[str, str]) -> EnvFile:
-    """The kept copy of an env file, with the tag of `release` and the kill switches that are `left` as they are."""
+    """Return the kept copy of an env file, with the tag of `release` and the values in `left` of kill switches."""
     there = copy_of(context, sha256)
     return there.with_values(there.read(), {context.settings.project.tag_variable: release.tag, **left})
 
 
 def restored_env_file(context: Context, release: Release) -> bytes | None:
-    """What the env file will hold; None where only the tag changes in it."""
+    """Return the future content of the env file; None if only its tag changes."""
     found = to_restore(context)
     if found is None or not found.variables:
         return None
@@ -59,7 +59,7 @@ def restored_env_file(context: Context, release: Release) -> bytes | None:
 
 
 def reading_env_file(context: Context) -> set[str]:
-    """The services that take the env file as a whole, where its values go back: they differ afterwards."""
+    """Return the services that take the whole env file, if its values are restored. They differ afterwards."""
     found = to_restore(context)
     if found is None or not found.variables:
         return set()
@@ -75,7 +75,7 @@ def reading_env_file(context: Context) -> set[str]:
 
 
 def files_not_in_place(context: Context) -> list[FileToRestore]:
-    """The Compose files that go back and do not hold yet what they held then."""
+    """Return the Compose files to restore that do not have their restored content yet."""
     found, production = to_restore(context), context.production
     files = [each for each in found.files if each.path in found.compose_files] if found else []
     now = {
@@ -86,7 +86,7 @@ def files_not_in_place(context: Context) -> list[FileToRestore]:
 
 
 def putting_in_place(context: Context, files: Sequence[FileToRestore]) -> tuple[Command, ...]:
-    """The commands that put what Compose files held then in their place, and keep what they hold now."""
+    """Return the commands that restore the content of Compose files, and keep copies of the current content."""
     found, production = to_restore(context), context.production
 
     def command(*argv: str, stdin: bytes | None = None, means: tuple[tuple[int, RunbookError], ...] = ()) -> Command:
@@ -100,12 +100,12 @@ def putting_in_place(context: Context, files: Sequence[FileToRestore]) -> tuple[
 
 
 def kept_files(context: Context) -> tuple[Artifact, ...]:
-    """What is kept of the Compose files as they were."""
+    """Return the kept copies of the Compose files from before they were restored."""
     found = to_restore(context)
     files = [each for each in found.files if each.path in found.compose_files] if found else []
     return tuple(Artifact(each.kept, f"{each.path} as it was before") for each in files)
 
 
 def kept_env_file(context: Context) -> str:
-    """Where the env file from before the switch is kept, beside production's own state on the host."""
+    """Return the path of the copy of the env file from before the switch, in the runbook's folder on the host."""
     return f"{context.production.directory}/{FOLDER}/{context.incident.name}.env"

@@ -1,4 +1,4 @@
-"""Restoring the configuration that the target was validated with: decided in the plan, put in place with the tag."""
+"""Restoring the configuration with which the target was validated: decided in the plan, done with the tag."""
 
 import posixpath
 
@@ -18,14 +18,14 @@ from runbook.shared_state.release_snapshot import ReleaseSnapshot
 
 _OPTION = "--with-configuration"
 _ALONE = f"go back with the images alone: leave {_OPTION} out"
-#: As many names as a line of the terminal shows; the record has them all.
+#: The number of names that fit on a terminal line. The record has them all.
 _SHOWN = 6
 
 
 def decide(context: Context, release: Release) -> Check:
-    """With which configuration the target will run: as it is now, or, where that was asked for, as it was validated.
+    """Decide the target's configuration: as it is now, or, on request, as it was validated.
 
-    Whatever stands against restoring it is found out here, before traffic is paused.
+    Obstacles to restoring it are found here, before traffic is paused.
     """
     return recorded("the configuration for the target decided", lambda: _decide(context, release))
 
@@ -91,7 +91,7 @@ def _looked_at(context: Context, release: Release) -> ConfigurationToRestore:
 
 
 def _check_whole(context: Context, path: str, content: bytes, unchanged: set[str]) -> None:
-    """Raise ProductionError where a file goes back that is made of others which are not, or no longer, as they were."""
+    """Raise ProductionError when a file to restore includes files that have no kept copy, or that differ now."""
     project = context.settings.project
     there = {absolute_path(project, each) for each in unchanged}
     missing = [each for each in named_in(path, content).parts if absolute_path(project, each) not in there]
@@ -104,7 +104,7 @@ def _check_whole(context: Context, path: str, content: bytes, unchanged: set[str
 
 
 def _to_restore(context: Context, number: int, path: str, sha256: str) -> FileToRestore:
-    """The file as it is now. Raises EnvFileError or ProductionError where this user cannot replace it."""
+    """Return the file as it is now. Raises ProductionError when this user cannot replace it."""
     production = context.production
     real = context.host.check(production.command("readlink", "-e", "--", path)).text.rstrip("\n")
     folder = posixpath.dirname(absolute_path(context.settings.project, real))
@@ -124,7 +124,7 @@ def _to_restore(context: Context, number: int, path: str, sha256: str) -> FileTo
 def _values_to_restore(
     context: Context, release: Release, kept: ReleaseSnapshot
 ) -> tuple[tuple[str, ...], dict[str, str]]:
-    """The names whose values go back, and the kill switches that stay as they are now, with their values."""
+    """Return the variables to restore, and the kill switches that stay as they are now, with their values."""
     tag_variable = context.settings.project.tag_variable
     now = context.env_file.read()
     left = _switches_left(context, now, copy_of(context, kept.env_file).read())
@@ -136,9 +136,9 @@ def _values_to_restore(
 
 
 def _switches_left(context: Context, now: EnvFile, then: EnvFile) -> dict[str, str]:
-    """The kill switches that stand otherwise than then: an emergency may have turned them since.
+    """Return the kill switches that are in another position than then: an emergency may have turned them since.
 
-    Raises EnvFileError where one was not set then, so that there is no place for it.
+    Raises EnvFileError when one was not set then, because the file has no place for it.
     """
     variables = {each.variable for each in context.settings.switches.values()}
     left = {
@@ -157,7 +157,10 @@ def _switches_left(context: Context, now: EnvFile, then: EnvFile) -> dict[str, s
 def _remaining(
     context: Context, release: Release, kept: ReleaseSnapshot, found: ConfigurationToRestore
 ) -> list[Difference]:
-    """What differs from the snapshot all the same, by Compose's own reading. Raises TargetError for another image."""
+    """Return what still differs from the snapshot when Compose reads the copies.
+
+    Raises TargetError when Compose would start other images or services.
+    """
     production = with_copies(context, found)
     images = production.images_with_tag(release.tag)
     others = [str(image) for service, image in images.items() if image != release.images[service]]

@@ -1,1 +1,1 @@
-"""Evidence for the verdict from databases: the migrations tried on a copy of the schema, rows asked of production."""
+"""Evidence for the verdict from databases: trials of the migrations on a copy of the schema, and production's rows."""

@@ -1,7 +1,6 @@
-"""Whether the schema can be relaxed for the target without touching a row: found, and tried on a copy both ways.
+"""A bridge that relaxes the schema for the target without touching a row: found, and tried on a copy both ways.
 
-A bridge is proposed only where nothing else of the range stands against the target: what the rules, the copy and the
-rows of production say of all the rest is backward compatible.
+It is proposed only if the rest of the range is backward compatible by the rules, the copy and production's rows.
 """
 
 from collections.abc import Sequence
@@ -36,7 +35,7 @@ _OWNED = "SELECT pg_has_role({}, relowner, 'USAGE') FROM pg_class WHERE oid = to
 
 @dataclass(frozen=True)
 class Proposal:
-    """The bridge that was found, or why there is none; and the run that tried it, empty where it is this one."""
+    """The bridge, or why there is none, and the run that tried it (empty: this run)."""
 
     bridge: Bridge | None = None
     why_not: str = ""
@@ -45,7 +44,7 @@ class Proposal:
 
 @dataclass(frozen=True)
 class _Kept:
-    """A bridge that was tried, and the run that did it."""
+    """A bridge that was tried, and the run that tried it."""
 
     bridge: Bridge
     by: str
@@ -56,7 +55,7 @@ _REFUSED = TypeAdapter(tuple[Refused, ...] | None)
 
 
 def proposed(context: Context, judged: Judged, copy: SchemaCopy) -> Proposal:
-    """The smallest bridge on which the target can run, tried on a copy of the schema. A doubt is why there is none."""
+    """Return the smallest bridge on which the target can run, tried on a copy; in case of doubt, why there is none."""
     trial, known = judged.trial, migration_facts.of(context)
     if judged.assessment.verdict not in (BREAKING, REVIEW):
         return Proposal(why_not="the target can use the schema as it is")
@@ -80,7 +79,7 @@ def _found(context: Context, copy: SchemaCopy, trial: TrialResult, sql: str, mod
     defaults = {name: detail for kind, name, detail in trial.then_catalog or () if kind == "default"}
     without_copy = replace(trial, breaks=(), doubtful=())
 
-    # What the copy itself refuses is asked of it once the bridge is built there.
+    # Statements that the copy refused are tried again once the bridge is built there.
     def suffices(relaxed: Sequence[Relaxation]) -> bool:
         return _fits(context, without_copy, relaxed)
 
@@ -100,14 +99,14 @@ def _found(context: Context, copy: SchemaCopy, trial: TrialResult, sql: str, mod
 
 
 def _fits(context: Context, trial: TrialResult, relaxed: Sequence[Relaxation]) -> bool:
-    """That all evidence takes the rest of the range for backward compatible."""
+    """Return whether the rest of the range is backward compatible by all evidence."""
     return concluded_by(context, trial, lambda delta: without(delta, relaxed)).assessment.verdict in _FITS
 
 
 def _tried(
     context: Context, copy: SchemaCopy, trial: TrialResult, relaxed: Sequence[Relaxation], models: Models
 ) -> Proposal:
-    """Try it, unless an earlier run was told of exactly the same. Raises as `tried_on` does."""
+    """Try the bridge, unless an earlier run kept the result of exactly the same trial. Raises as `tried_on` does."""
     asked = copy.question()
     path = None if asked is None else context.kept.path([*_question(trial, relaxed, models), asked])
     if (known := context.kept.read(path, _KEPT.validate_json)) is not None:
@@ -124,7 +123,7 @@ def _tried(
 
 
 def _question(trial: TrialResult, relaxed: Sequence[Relaxation], models: Models) -> list[Any]:
-    """What is tried on the copy, and what it is held against."""
+    """Return what is tried on the copy, and what the result is compared with."""
     then = _REFUSED.dump_python(trial.then, mode="json")
     told = None if trial.beginning is None else trial.beginning.catalog
     return ["bridge", [asdict(each) for each in relaxed], asdict(models), then, bool(trial.no_way_back), told]
@@ -133,9 +132,10 @@ def _question(trial: TrialResult, relaxed: Sequence[Relaxation], models: Models)
 def tried_on(
     copy: ScratchDatabase, beginning: Beginning, trial: TrialResult, relaxed: Sequence[Relaxation], models: Models
 ) -> Bridge:
-    """Build it, let the target's statements run, take it away, and build it again.
+    """Build the bridge, run the target's statements, remove the bridge, and build it again.
 
-    Raises Inconclusive when a statement is refused, or when the copy is not afterwards as it was before.
+    Raises Inconclusive when a statement is refused, when the removal does not restore the copy, or when the second
+    bridge differs from the first.
     """
     copy.take_as_it_is()
     code = TriedStatements(statements_of_models(models), beginning.path, triggers=any(each.linked for each in relaxed))

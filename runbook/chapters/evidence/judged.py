@@ -1,6 +1,6 @@
-"""The verdict from all evidence that there is: the SQL, a copy of the schema, and rows of production.
+"""The verdict from all evidence: the SQL, a copy of the schema, and rows of production.
 
-Where two disagree the worse counts, and both are shown.
+If two disagree, the worse counts, and both are shown.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,20 +29,20 @@ from runbook.migrations.verdict.findings import (
 )
 from runbook.migrations.verdict.table_names import Name, bookkeeping
 
-if TYPE_CHECKING:  # it loads PostgreSQL's grammar, which takes a while, and the first step is waited for
+if TYPE_CHECKING:  # loads PostgreSQL's grammar, which is slow and would delay the first step
     from runbook.chapters.evidence.schema_trial import TrialResult
     from runbook.migrations.verdict.schema_delta import SchemaDelta
 
-_FEW = 3  # differences that are told
-_MOST_TOLD = 10  # refused statements
+_FEW = 3  # differences that are shown
+_MOST_TOLD = 10  # refused statements that are shown
 
 
 @dataclass(frozen=True)
 class Judged:
-    """The findings of all evidence, and sentences on where it came from.
+    """The findings from all evidence, and sentences on its sources.
 
-    `no_way_back` says why the downgrade certainly does not lead back to the target's schema; empty where it may.
-    `trial` is what the copy told; None where there could be none.
+    `no_way_back` says why the downgrade certainly does not lead back to the target's schema; empty if it may. `trial`
+    is the trial's result; None if there could be none.
     """
 
     assessment: Assessment
@@ -52,7 +52,7 @@ class Judged:
 
 
 def judged(context: Context, copy: SchemaCopy) -> Judged:
-    """Judge the range from the target's head to the database's revision as one net change, `copy` at hand."""
+    """Judge the range from the target's head to the database's revision as one net change, with a trial on `copy`."""
     known = migration_facts.of(context)
     if known.same:
         return Judged(Assessment(Verdict.UNCHANGED, ()))
@@ -62,9 +62,9 @@ def judged(context: Context, copy: SchemaCopy) -> Judged:
 def concluded_by(
     context: Context, trial: "TrialResult | None", without: Callable[["SchemaDelta"], None] | None = None
 ) -> Judged:
-    """The verdict from what a trial has shown (None where there can be none), the SQL, and rows of production.
+    """Return the verdict from a trial's result (None if there can be none), the SQL, and rows of production.
 
-    `without` takes out of the net change what is not to count.
+    `without` removes from the net change what must not count.
     """
     known = migration_facts.of(context)
     by_sql = _by_sql(context, known, without)
@@ -89,9 +89,9 @@ def concluded_by(
 
 
 def ran_instead(context: Context, found: Judged) -> dict[str, str]:
-    """What both ways ran on the copy, by members of the verdict's fact, where the image did not tell its SQL.
+    """Return the SQL that upgrade and downgrade ran on the copy, by member of the verdict's fact.
 
-    What reads rows is left out: on the copy there are none.
+    Only for a direction without SQL from the image. SQL that reads rows is left out, because the copy has none.
     """
     from runbook.migrations.server_log import tables_read  # noqa: PLC0415 - loads PostgreSQL's grammar
 
@@ -111,7 +111,7 @@ def ran_instead(context: Context, found: Judged) -> dict[str, str]:
 
 
 def _by_sql(context: Context, known: Schema, without: Callable[["SchemaDelta"], None] | None) -> list[Finding]:
-    """What the SQL that the failed release's image wrote says; a finding without a source where there is none."""
+    """Return the findings from the SQL of the failed release's image; one finding without a source if it gave none."""
     failed = known.failed
     if failed is None or failed.upgrade is None or failed.upgrade.sql is None:
         why = failed.why("upgrade") if failed else "that image was not asked"
@@ -121,7 +121,7 @@ def _by_sql(context: Context, known: Schema, without: Callable[["SchemaDelta"], 
         at, head = ", ".join(known.database), ", ".join(known.target.heads)
         reason = f"the SQL from {head} to {at} could not be read from the image of the {whose}: {why}"
         return [Finding(REVIEW, "", "", reason, source=Source.NOTHING)]
-    # PostgreSQL's grammar takes a while to load, and the first step is waited for.
+    # Imported late: PostgreSQL's grammar is slow to load, and would delay the first step.
     from runbook.migrations.verdict.judge import as_it_is, judge  # noqa: PLC0415
 
     own, parts = bookkeeping(context.settings.database), _partitions(context)
@@ -131,7 +131,7 @@ def _by_sql(context: Context, known: Schema, without: Callable[["SchemaDelta"], 
 
 
 def _partitions(context: Context) -> dict[Name, Name] | None:
-    """The partitions that production has now; None where the code maps none, or production does not tell."""
+    """Return production's current partitions; None if the target maps none, or if they cannot be read."""
     models = migration_facts.of(context).target.models
     if models is None or not any(table.partitioned for table in models.tables):
         return None
@@ -142,7 +142,7 @@ def _partitions(context: Context) -> dict[Name, Name] | None:
 
 
 def _trial(context: Context, known: Schema, copy: SchemaCopy) -> "TrialResult | None":
-    """The trial on a copy, where there is one range: of the release to deploy, or else of the failed one."""
+    """Return the trial of the range on a copy, of the release to deploy or else the failed one; None if no range."""
     from runbook.chapters.evidence.schema_trial import tried  # noqa: PLC0415 - as above
 
     if known.way is None or known.failed is None or known.failed.span is None:
@@ -152,7 +152,7 @@ def _trial(context: Context, known: Schema, copy: SchemaCopy) -> "TrialResult | 
 
 
 def _validated_catalog(context: Context, known: Schema) -> Sequence[tuple[str, ...]] | None:
-    """The catalog that the target was validated with, if that was at its own head; None where the ledger has none."""
+    """Return the catalog from the target's validation, if that was at the target's head; None if there is none."""
     try:
         kept = context.ledger.snapshot_at(pinned_release(context), known.target.heads)
     except RunbookError:
@@ -163,7 +163,7 @@ def _validated_catalog(context: Context, known: Schema) -> Sequence[tuple[str, .
 def _on_copy(
     context: Context, known: Schema, trial: "TrialResult", without: Callable[["SchemaDelta"], None] | None
 ) -> Iterator[Finding]:
-    """What the copy says: what the upgrade ran there, by the same rules, and what it refuses of the target's code."""
+    """Yield the copy's findings: on what the upgrade ran there, by the same rules, and on refused target statements."""
     if trial.upgrade_sql is not None:
         from runbook.migrations.server_log import tables_read, with_unrun  # noqa: PLC0415 - loads PostgreSQL's grammar
         from runbook.migrations.verdict.judge import as_it_is, judge  # noqa: PLC0415 - the same
@@ -177,7 +177,7 @@ def _on_copy(
         if read and written is not None:
             sql = with_unrun(sql, written)
         for each in judge(sql, models, bookkeeping=own, partitions=parts, without=leaves_out).findings:
-            yield replace(each, source=Source.COPY, place=0)  # its place is none in the SQL of the image
+            yield replace(each, source=Source.COPY, place=0)  # the place is not one in the image's SQL
         for name, how in read.items():
             reason = f"the migrations {how}, and what they did then depends on them"
             if written is not None:
@@ -190,7 +190,7 @@ def _on_copy(
 
 
 def _written(steps: Sequence[Migration]) -> list[str] | None:
-    """All SQL that stands in the source of upgrades; None where they may run other SQL."""
+    """Return all SQL in the source of upgrades; None if they may run other SQL."""
     found = [step.upgrade.sql for step in steps]
     return None if None in found else [text for each in found for text in each or ()]
 
@@ -203,7 +203,7 @@ def _of_refused(verdict: Verdict, sql: str, table: str, message: str) -> Finding
 
 
 def _told(trial: "TrialResult", by_sql: Iterable[Finding], on_copy: Iterable[Finding]) -> Iterator[str]:
-    """Sentences on the trial, which do not depend on how long it took, or on which run made it."""
+    """Yield sentences on the trial. They do not depend on its duration, or on the run that made it."""
     back = f"the downgrade does not lead back: {trial.no_way_back}" if trial.no_way_back else "down and up again closed"
     yield f"tried on a copy of the schema: {trial.passed} statements of the target's code were taken; {back}"
     if trial.apart is not None:

@@ -1,7 +1,7 @@
-"""Whether the rows of partitions that are none any more find a place in those that there are now.
+"""Whether the rows of partitions that no longer exist have a place in the partitions of now.
 
-PostgreSQL's own words for the bounds tell it: ranges that join end to end, lists, and a partition for all the rest. No
-value is compared with another but for being written the same.
+The answer comes from PostgreSQL's text of the bounds: ranges that join end to end, lists, and the default partition.
+Two values are the same only if their text is the same; they are not ordered.
 """
 
 import re
@@ -17,7 +17,7 @@ _CONSTANT = re.compile(r"(?:[^,']|'[^']*')+")
 
 
 def still_placed(then: Catalog, now: Catalog) -> frozenset[str]:
-    """The partitions of one whole catalog of which each row has a place in another one, below the same table.
+    """Return the partitions of one whole catalog whose rows all have a place in another catalog, below the same table.
 
     >>> then = [("partition", "public.a_1", "public.a FOR VALUES FROM (1) TO (9)")]
     >>> now = [("partition", f"public.b_{at}", f"public.a FOR VALUES FROM ({at}) TO ({at + 4})") for at in (5, 1)]
@@ -25,7 +25,7 @@ def still_placed(then: Catalog, now: Catalog) -> frozenset[str]:
     [['public.a_1'], []]
     """
     there = list(now)
-    # What a partition of partitions takes is not said by its own bound.
+    # The bound of a partition that is partitioned itself does not say which rows it accepts.
     divided = {row[1] for row in there if row[0] == "table" and row[2] == "partitioned table"}
     bounds: dict[str, list[str]] = {}
     for name, above, bound in _partitions(there):
@@ -35,7 +35,7 @@ def still_placed(then: Catalog, now: Catalog) -> frozenset[str]:
 
 
 def _partitions(catalog: Catalog) -> Iterator[tuple[str, str, str]]:
-    """Each partition with the table above it and its bound."""
+    """Yield each partition with the table above it and its bound."""
     for kind, name, detail in catalog:
         if kind == "partition" and (found := _PARTITION.fullmatch(detail)):
             yield name, found[1], found[2]

@@ -1,4 +1,4 @@
-"""Findings that a database decides: rows of production, and the target's statements on a copy of its schema."""
+"""Findings that a database settles: rows of production, and the target's statements on a copy of its schema."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -9,7 +9,7 @@ from runbook.migrations.database import literal, quoted
 from runbook.migrations.verdict.findings import ADDITIVE, REVIEW, Asks, Finding, Source
 
 _COUNTING = "SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = '5s'; SET LOCAL lock_timeout = '2s';"
-# The last number that an identity column's own sequence gave; an older one may belong to the column as well.
+# The last number from an identity column's own sequence. An older sequence may belong to the column too.
 _LAST_NUMBER = """
 SELECT coalesce(pg_sequence_last_value(s.seqrelid::regclass), s.seqstart - 1)
 FROM pg_depend d JOIN pg_sequence s ON s.seqrelid = d.objid
@@ -17,17 +17,17 @@ JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
 WHERE d.classid = 'pg_class'::regclass AND d.deptype = 'i'
   AND d.refobjid = {table}::regclass AND a.attname = {column}
 """
-_MOST_ASKED = 20  # questions to production's database
-_MANY = 1000  # rows are counted up to this; as many show what the code writes
+_MOST_ASKED = 20  # findings for which production's database is queried
+_MANY = 1000  # rows are counted up to this; this many show what the code writes
 
 
 def settled_on_copy(
     findings: Iterable[Finding], taken: frozenset[str], mapped: frozenset[str], placed: frozenset[str] = frozenset()
 ) -> list[Finding]:
-    """The findings, each that hangs on what the copy showed with that.
+    """Return the findings, with the copy's answer in those that depend on it.
 
-    `taken` are the `mapped` tables on which each of the target's statements was taken, `placed` the partitions whose
-    rows all have a place in others.
+    `taken` are the `mapped` tables for which the copy accepted every statement of the target. `placed` are the
+    partitions whose rows all have a place in others.
     """
     return [_settled(finding, taken, mapped, placed) for finding in findings]
 
@@ -49,7 +49,7 @@ def _settled(finding: Finding, taken: frozenset[str], mapped: frozenset[str], pl
 
 
 def asked(context: Context, findings: Iterable[Finding]) -> list[Finding]:
-    """The findings, each that rows of production can decide with their answer."""
+    """Return the findings, with production's answer in those that its rows can settle."""
     answered, count = [], 0
     for finding in findings:
         if finding.asks is None or finding.asks.copy or finding.verdict is not REVIEW or count >= _MOST_ASKED:
@@ -80,7 +80,7 @@ def _answered(context: Context, finding: Finding, asks: Asks) -> Finding:
 
 
 def _where(asks: Asks) -> str:
-    """The condition that the rows meet which are asked for."""
+    """Return the SQL condition of the rows to count."""
     column = quoted(asks.column)
     if asks.check:
         return f"NOT ({asks.check})"

@@ -1,4 +1,4 @@
-"""The copy of production's schema on which one decision is tried: started when it is needed, once, and removed."""
+"""The copy of production's schema for the trials of one decision: started once, when needed, and removed."""
 
 import hashlib
 import threading
@@ -26,7 +26,7 @@ from runbook.release import Release
 
 Rows = tuple[tuple[str, ...], ...]
 
-# What a migration may change beside the schema, and a new copy of that does not bring back.
+# What a migration may change outside the schema. Copying the schema again does not restore it.
 _AROUND = """
 SET TRANSACTION READ ONLY; SET LOCAL search_path = pg_catalog;
 SELECT 'role', to_jsonb(r)::text FROM pg_roles r
@@ -39,17 +39,17 @@ UNION ALL
 SELECT 'database', (to_jsonb(d) - ARRAY['oid', 'datfrozenxid', 'datminmxid', 'datlastsysoid'])::text FROM pg_database d
 ORDER BY 1, 2
 """
-#: Parts that a copy is fed, and `beginning_of` reads what it prints.
+#: Parts for a copy; `beginning_of` reads their output.
 BEGINNING = (asking(WHOLE_CATALOG), trying(DEFINITIONS), trying(SHAPES))
 _ASKED = (*BEGINNING, trying(_AROUND))
 
 
 @dataclass(frozen=True)
 class Beginning:
-    """What the copy is before anything is tried on it, or as migrations have left it.
+    """The state of the copy before anything is tried on it, or after migrations.
 
-    `path` is the application's search path, `catalog` the whole catalog. `definitions` and `shapes` are the rows that
-    tell what of the schema could be relaxed; None where this PostgreSQL does not tell them.
+    `path` is the application's search path, `catalog` the whole catalog. `definitions` and `shapes` are rows that show
+    what of the schema could be relaxed; None if this PostgreSQL refuses the queries for them.
     """
 
     path: str = ""
@@ -60,29 +60,29 @@ class Beginning:
 
 @dataclass(frozen=True)
 class _Pinned(Release):
-    """The failed release: its image may have no registry digest, and be known by its id alone."""
+    """The failed release. Its image may have no registry digest, only an id."""
 
     image: str = ""
 
-    def pinned(self, service: str) -> str:  # noqa: ARG002 - there is but the one service that holds the migrations
-        """The image of the migrations, by digest or id."""
+    def pinned(self, service: str) -> str:  # noqa: ARG002 - it has only the service with the migrations
+        """Return the image with the migrations, by digest or id."""
         return self.image
 
 
 class SchemaCopy:
-    """One copy for one decision; within `removed_afterwards`."""
+    """The copy for one decision, to be used within `removed_afterwards`."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._started: _Started | None = None
         self._untouched = self._over = False
         self._starting = threading.Lock()
-        #: Why it could not be removed; empty where it was, or was never started.
+        #: Why the copy could not be removed; empty if it was, or if it was never started.
         self.left = ""
 
     @contextmanager
     def removed_afterwards(self) -> Iterator[None]:
-        """What is started here leaves nothing behind; what is left all the same is told by `left`."""
+        """Remove the copy at the end. If that fails, `left` says why."""
         try:
             yield
         finally:
@@ -92,7 +92,7 @@ class SchemaCopy:
                 self.left = f"{error.seen}; type {error.next_step}"
 
     def end(self) -> None:
-        """Remove what was begun ahead, if no decision has; nothing is started any more. Raises Inconclusive."""
+        """Remove a copy that was begun ahead and is still there. Afterwards none is started. Raises Inconclusive."""
         self._over = True
         self._remove()
 
@@ -102,10 +102,10 @@ class SchemaCopy:
                 self.project.remove()
 
     def begin(self, expected: Collection[str]) -> Self:
-        """Start it before it is needed, if production is not at the revisions that are `expected`.
+        """Start the copy before it is needed, if production is not at the `expected` revisions.
 
-        Not where the target's image was asked in an earlier run, which may have kept what a copy told as well. What
-        goes wrong is met again where it is needed.
+        It is not started if an earlier run kept the answer of the target's image, because that run may have kept the
+        copy's results too. Errors are ignored here, because they recur when the copy is needed.
         """
         with suppress(RunbookError):
             known = migration_facts.told_before(self._context, pinned_release(self._context))
@@ -115,7 +115,7 @@ class SchemaCopy:
 
     @cached_property
     def project(self) -> ScratchProject:
-        """The project of the trial: the database, and the image that has the migrations. Raises RunbookError."""
+        """The project of the trial: the database, and the image with the migrations. Raises RunbookError."""
         facts, service = self._context.incident.facts, self._context.settings.migrations.service
         deploying = facts.release_to_deploy
         if deploying is not None:
@@ -127,11 +127,11 @@ class SchemaCopy:
 
     @cached_property
     def live(self) -> LiveSchema:
-        """Production's schema, of which it is the copy. Raises CommandFailed and the like."""
+        """Production's schema, from which the copy is made. Raises as `live_schema` does."""
         return live_schema(self._context)
 
     def question(self) -> list[Any] | None:
-        """All that decides what the copy tells, whatever is tried on it; None where something of it is not known."""
+        """Return all that decides the copy's results, except what is tried on it; None if any of it is unknown."""
         how = self.project.question()
         database = self._context.settings.database
         if how is None or database is None:
@@ -140,16 +140,16 @@ class SchemaCopy:
         return [_code(), how, names, self.live.question()]
 
     def at_its_beginning(self) -> tuple[ScratchDatabase, Beginning]:
-        """The copy as production's schema is: started, or brought back to that, and started anew where it is not."""
+        """Return the copy in the state of production's schema: started, reset, or started again if resetting fails."""
         if not (self._started and (self._untouched or self._is_again(self._started))):
             self._started = self._start()
         self._untouched = False
         return self._started.copy, self._started.beginning
 
     def for_bridge(self) -> tuple[ScratchDatabase, Beginning]:
-        """The copy as a bridge would find the schema; before a deploy, as that release's migrations leave it.
+        """Return the copy as a bridge would find the schema; before a deploy, after that release's migrations.
 
-        Raises Inconclusive when they fail.
+        Raises Inconclusive when these fail.
         """
         found, beginning = self.at_its_beginning()
         if self._context.incident.facts.release_to_deploy is None:
@@ -165,7 +165,7 @@ class SchemaCopy:
         return found, beginning_of(beginning.path, found.told(*BEGINNING))
 
     def _is_again(self, started: "_Started") -> bool:
-        """Make the copy anew in the same server; tell whether it is what it was at first."""
+        """Make the copy again in the same server, and return whether it is as it was at first."""
         try:
             found = _read(started.copy.copy_again(self.live, *_ASKED, started.copy.search_path))
         except RunbookError:
@@ -187,7 +187,7 @@ class SchemaCopy:
 
 @dataclass(frozen=True)
 class _Started:
-    """A copy that was started, what it was then, and what was around the schema."""
+    """A started copy, its state at the start, and the state outside the schema."""
 
     copy: ScratchDatabase
     beginning: Beginning
@@ -195,14 +195,14 @@ class _Started:
 
 
 def _read(told: list[str]) -> tuple[Beginning, Rows | None]:
-    """What the copy has told of `_ASKED`; apart from it, what is around the schema."""
+    """Return the copy's beginning from its output of `_ASKED`, and the state outside the schema."""
     *beginning, around, path = told
     (named,) = rows_in(path) or [[]]
     return beginning_of(next(iter(named), ""), beginning), _rows_tried(around)
 
 
 def beginning_of(path: str, told: Sequence[str]) -> Beginning:
-    """What a copy has told of the parts of `BEGINNING`, where the application connects with that search path."""
+    """Return a copy's beginning from its output of `BEGINNING`. `path` is the application's search path."""
     catalog, *tried = told
     return Beginning(path, tuple(whole_catalog_in(rows_in(catalog))), *map(_rows_tried, tried))
 
@@ -214,7 +214,7 @@ def _rows_tried(told: str) -> Rows | None:
 
 @cache
 def _code() -> str:
-    """A fingerprint of all code that decides how something is tried, and what comes of it."""
+    """Return a fingerprint of all code that decides how trials are made and judged."""
     folder = Path(runbook.__file__).parent
     found = hashlib.sha256(version("pglast").encode())
     for path in sorted(folder.rglob("*.py")):

@@ -1,10 +1,10 @@
-"""The failed release's migrations, down to the target's head and up again, on a copy of production's schema.
+"""The trial of the failed release's migrations on a copy of production's schema: down to the target's head, and up.
 
-Before a deploy the release to deploy goes up and down again, from where what runs now is.
+Before a deploy, the release to deploy migrates up from the running release's head, and down again.
 
-The copy is that of the start trial: production's roles, schema and revision in a container of the database's own image,
-on a network of its own, without rows. On it the target's statements are tried on the schema as it is now and as the
-target knows it, and the server's log tells what the upgrade really runs, whatever env.py asks the database.
+The copy is made like that of the start trial: production's roles, schema and revision in a container of the database's
+image, on a separate network, without rows. The target's statements are tried on the schema as it is now and as the
+target knows it. The server's log shows what the upgrade really runs, whatever env.py reads from the database.
 """
 
 import secrets
@@ -36,24 +36,28 @@ from runbook.migrations.model_statements import (
     taken,
 )
 
-_SHOWN: Final = 3  # differences that are told
+_SHOWN: Final = 3  # differences that are shown
 _BEGINS: Final = "database system is ready to accept connections"
 
 
 @dataclass(frozen=True)
 class TrialResult:
-    """What the copy told; `untried` says why there was none, and then the rest is empty.
+    """The result of a trial. `untried` says why there was no copy; the rest is empty then.
 
-    `upgrade_sql` and `downgrade_sql` are what both ran, None where that could not be seen. `breaks` are statements of
-    the target's that only the schema as it is now refuses, whatever their values, and `doubtful` those that another
-    value, or the schema of before, might have spared. `no_way_back` says why the round trip did not close; empty where
-    it did. It `leads_nowhere` if the downgrade ended well, and the target's schema is not there all the same. `passed`
-    is the number of statements that the schema as it is now takes; of the tables `taken` it takes each. `placed` are
-    the partitions of the target's schema of which each row has a place in one of now. `apart` are differences between
-    the schema after the downgrade and the one that the target was validated with; None where that is not known. `then`
-    is what the schema after the downgrade refused, and `then_catalog` that schema's whole catalog; None where it was
-    not there. `beginning` is the schema on which a bridge would be built. `by` is the run that tried it, empty where it
-    is this one.
+    - `upgrade_sql` and `downgrade_sql`: the SQL that each ran; None if the log did not show it.
+    - `breaks`: the target's statements that only the schema of now refuses, whatever their values.
+    - `doubtful`: refused statements that another value, or the schema of before, might have spared.
+    - `passed`: the number of statements that the schema of now accepts.
+    - `taken`: the tables for which it accepts every statement.
+    - `placed`: the partitions of the target's schema whose rows all have a place in a partition of now.
+    - `no_way_back`: why the round trip did not close; empty if it did.
+    - `leads_nowhere`: whether the downgrade succeeded without leading to the target's schema.
+    - `apart`: the differences of the schema after the downgrade from the one with which the target was validated; None
+      if they are unknown.
+    - `then`: what the schema after the downgrade refused; None if there was no such schema.
+    - `then_catalog`: the whole catalog of that schema; None if there was none.
+    - `beginning`: the schema on which a bridge would be built.
+    - `by`: the run that made the trial; empty for this run.
     """
 
     __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
@@ -81,10 +85,8 @@ _RESULT = TypeAdapter(TrialResult)
 def tried(context: Context, copy: SchemaCopy, validated: Sequence[tuple[str, ...]] | None = None) -> TrialResult:
     """Try the range between the target's head and the database with the image of the copy's project.
 
-    `validated` is the catalog that the target was validated with, at its head. What an earlier run was told of exactly
-    the same is told again.
-
-    Raises nothing that is only a doubt: why there was no copy is in the result.
+    `validated` is the catalog from the target's validation at its head. The kept result of an earlier run is returned
+    if exactly the same was tried. If there was no copy, the result says why, and nothing is raised.
     """
     began = time.monotonic()
     try:
@@ -102,12 +104,12 @@ def tried(context: Context, copy: SchemaCopy, validated: Sequence[tuple[str, ...
 
 
 def to_json(trial: TrialResult) -> Any:
-    """What a trial told, JSON-like."""
+    """Return a trial's result as JSON-like data."""
     return _RESULT.dump_python(trial, mode="json")
 
 
 def _question(context: Context, validated: Sequence[tuple[str, ...]] | None) -> list[Any]:
-    """What is tried on the copy, and what it is held against."""
+    """Return what is tried on the copy, and what the result is compared with."""
     known, settings = migration_facts.of(context), context.settings.migrations
     head, at = known.way or ("", "")
     commands = [words(settings, Direction.DOWNGRADE, head), words(settings, Direction.UPGRADE, at)]
@@ -118,16 +120,16 @@ def _question(context: Context, validated: Sequence[tuple[str, ...]] | None) -> 
 
 
 class TriedStatements:
-    """Statements of the target's code, as a part of what a copy is fed, and what it refused of them."""
+    """Statements of the target's code as a part for a copy, and the refused ones."""
 
     def __init__(self, statements: Sequence[CodeStatement], path: str, *, triggers: bool = False) -> None:
-        """`path` is the search path of the application; `triggers` as `script` has them."""
+        """`path` is the application's search path. `triggers` is as in `script`."""
         self._statements = statements
         self._marker = secrets.token_hex(16)
         self.part = script(statements, self._marker, path, triggers=triggers)
 
     def refused(self, told: str) -> list[Refused]:
-        """What was refused, by what psql printed. Raises Inconclusive when a statement was not answered."""
+        """Return the refused statements from psql's output. Raises Inconclusive when a statement has no result."""
         try:
             return refused(self._statements, self._marker, told)
         except ValueError as error:
@@ -140,7 +142,7 @@ def _few(apart: Sequence[str]) -> str:
 
 
 class _Trial:
-    def __init__(  # noqa: PLR0913 - where it is tried, until when, and what it is held against
+    def __init__(  # noqa: PLR0913 - each is needed
         self,
         context: Context,
         project: ScratchProject,
@@ -163,11 +165,11 @@ class _Trial:
         self._known = migration_facts.of(context)
         models = self._known.target.models or Models(())
         self._statements = statements_of_models(models)
-        #: That whoever tries the same is told the same: no command ended badly, which may be the machine's fault.
+        #: Whether a repeated trial would have the same result. A failed command may be the machine's fault.
         self.certain = True
 
     def run(self) -> TrialResult:
-        """Raises Inconclusive and the like when there is no copy, or when the time is over."""
+        """Run the trial. Raises a RunbookError, such as Inconclusive, when there is no copy, or when the time is up."""
         if self._known.way is None:
             raise Inconclusive("more than one branch was migrated", "try it by hand")
         head, at = self._known.way
@@ -199,7 +201,7 @@ class _Trial:
         )
 
     def _up_first(self, code: TriedStatements, head: str, to: str) -> TrialResult:
-        """Before a deploy: up to the head of the release to deploy, and down again to that of what runs now."""
+        """Before a deploy: upgrade to the head of the release to deploy, and downgrade to the running release's."""
         self._then_catalog = before = self._catalog
         then = code.refused(self._copy.told(code.part, LOG_STATEMENTS)[0])
         why, told = self._migrated(Direction.UPGRADE, to, *BEGINNING, code.part, LOG_STATEMENTS)
@@ -220,7 +222,7 @@ class _Trial:
         )
 
     def _ran(self) -> dict[Direction, str | None]:
-        """What each migration that ended well ran, as the server's log has it; None where that was not seen whole."""
+        """Return the SQL of each successful migration from the server's log; None if the log is incomplete."""
         from runbook.migrations.server_log import as_sql, statements_run  # noqa: PLC0415 - loads PostgreSQL's grammar
 
         marks = list(self._marks.values())
@@ -235,9 +237,9 @@ class _Trial:
         return found
 
     def _migrated(self, direction: Direction, revision: str, *parts: str) -> tuple[str, list[str]]:
-        """Migrate the copy. Why it is not at `revision` then, empty where it is, and what the copy tells of `parts`.
+        """Migrate the copy. Return why it is not at `revision` then (empty if it is), and the copy's output of `parts`.
 
-        The exit code alone proves nothing. Whoever calls it has let the server log statements, which ends with it.
+        The exit code alone proves nothing. The caller must have switched on the logging of statements, which ends here.
         """
         settings = self._context.settings.migrations
         argv = words(settings, direction, revision)
@@ -255,7 +257,7 @@ class _Trial:
         return "" if there else f"after the {direction} to {revision} the copy is at {', '.join(at) or 'none'}", more
 
     def _left(self) -> float:
-        """The seconds that are left. Raises Inconclusive when none are."""
+        """Return the seconds left. Raises Inconclusive when less than one is left."""
         left = self._until - time.monotonic()
         if left < 1:
             limit = self._context.settings.deadlines.healthy
@@ -286,5 +288,5 @@ class _Trial:
 
 
 def _marking(mark: str) -> str:
-    """A part that leaves `mark` in the server's log, by which its place there is found again, and ends logging."""
+    """Return a part that writes `mark` to the server's log, to find the place again, and stops logging."""
     return f"SELECT {literal(mark)};\n{LOG_NONE}"

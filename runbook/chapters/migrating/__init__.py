@@ -1,1 +1,1 @@
-"""Carrying out migrations: the command, its time limits, and the loss that is accepted."""
+"""Migrations in production: the command, its time limits, the accepted loss, kept rows, and bridges."""

@@ -1,4 +1,4 @@
-"""A bridge built and taken away in production: one transaction each, believed only when the catalog shows it."""
+"""A bridge built and removed in production: one transaction each, checked in the catalog."""
 
 from enum import StrEnum
 from typing import Any
@@ -17,13 +17,13 @@ from runbook.migrations.catalog import whole_catalog_of
 
 _NONE = "no bridge stands"
 _COUNTING = "SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '2s';"
-_MOST = 1000  # rows that are counted
-#: Of these the database may write the same in other words.
+_MOST = 1000  # rows are counted up to this
+#: Kinds of entries whose unchanged definition the database may word differently.
 _IN_WORDS = ("constraint", "default", "index", "trigger")
 
 
 class State(StrEnum):
-    """What the catalog shows of a bridge."""
+    """The state of a bridge in the catalog."""
 
     WITHOUT = "the schema is as it was without the bridge"
     BUILT = "the schema is relaxed as it was on the copy"
@@ -31,7 +31,7 @@ class State(StrEnum):
 
 
 def state_of(context: Context, bridge: Bridge) -> State:
-    """What the catalog of production shows of a bridge. Raises Inconclusive when it does not tell."""
+    """Return the state of a bridge in production's catalog. Raises Inconclusive when it cannot be read."""
     now = {(row[0], row[1]): row[2] for row in whole_catalog_of(context.database)}
     if all(_is(each, each.built, now.get((each.kind, each.name))) for each in bridge.touched):
         return State.BUILT
@@ -47,7 +47,7 @@ def _is(touched: Touched, told: str | None, seen: str | None) -> bool:
 
 
 def tried(context: Context) -> Check:
-    """That the bridge was tried on a copy of the schema as it still is, or is built already."""
+    """Check that the bridge was tried on a copy of the schema as it is now, or that it is built already."""
     bridge = _proposed(context)
 
     def observe() -> Observation:
@@ -64,7 +64,10 @@ def tried(context: Context) -> Check:
 
 
 def noting(context: Context) -> Action:
-    """The change that writes the bridge down on the production host before anything of the schema is changed."""
+    """Record the bridge on the production host before any change of the schema.
+
+    Raises Inconclusive when another bridge is recorded there.
+    """
     bridge, incident, note = _proposed(context), context.incident, context.bridge_note
     content = {
         "incident": incident.name,
@@ -94,7 +97,7 @@ def noting(context: Context) -> Action:
 
 
 def building(context: Context) -> Action:
-    """The change that relaxes the schema, in one transaction that waits for locks no longer than the settings allow."""
+    """Relax the schema, in one transaction with the settings' time limits for locks and statements."""
     bridge = _proposed(context)
 
     def already() -> str | None:
@@ -109,7 +112,7 @@ def building(context: Context) -> Action:
 
 
 def built(context: Context) -> Check:
-    """That the catalog shows the bridge."""
+    """Check that the catalog shows the bridge."""
     bridge = _proposed(context)
 
     def observe() -> Observation:
@@ -121,9 +124,9 @@ def built(context: Context) -> Check:
 
 
 def removable(context: Context) -> Check:
-    """That no bridge stands, or that no row was written meanwhile which the schema without it would refuse.
+    """Check that there is no bridge, or that the schema without it would refuse no row that was written meanwhile.
 
-    Where none stands a migration begins from the schema as it is, which goes on record.
+    Without a bridge, a migration begins from the current schema, which is recorded.
     """
 
     def observe() -> Observation:
@@ -150,7 +153,7 @@ def removable(context: Context) -> Check:
 
 
 def removing(context: Context) -> Action:
-    """The change that takes away the bridge that stands, and then its note; nothing where none stands."""
+    """Remove the existing bridge, and then its note. Done already if there is none."""
     bridge, note, summary = _standing(context), context.bridge_note, "the bridge is taken away, in one transaction"
     if bridge is None:
         return Action(ActionName.REMOVE_BRIDGE, summary, already=lambda: _NONE, resource=note.path)
@@ -163,7 +166,7 @@ def removing(context: Context) -> Action:
 
 
 def bridge_in(note: dict[str, Any]) -> Bridge:
-    """The bridge in its note. Raises Inconclusive when it is none."""
+    """Return the bridge in a note. Raises Inconclusive when it is not valid."""
     try:
         return Bridge.model_validate(note["bridge"])
     except ValidationError as error:
@@ -188,7 +191,7 @@ def _proposed(context: Context) -> Bridge:
 
 
 def _rows_against(context: Context, relaxed: Relaxed) -> str:
-    """How many rows keep something from being made again, in words; empty where none does."""
+    """Return, in words, how many rows prevent a relaxation from being undone; empty if none do."""
     if not relaxed.rows:
         return ""
     query = f"{_COUNTING} SELECT count(*) FROM (SELECT 1 FROM ({relaxed.rows}) found LIMIT {_MOST}) few"  # noqa: S608 - PostgreSQL wrote it

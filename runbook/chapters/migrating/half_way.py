@@ -1,4 +1,4 @@
-"""Where a migration stopped that failed: the schema is read again, and told with the way on and the way back."""
+"""A failed migration: the schema is read again, and reported with the way on and the way back."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,22 +16,22 @@ from runbook.incident.facts import HalfWay, SchemaBefore
 from runbook.migrations.catalog import catalog_of, differences, whole_catalog_of
 
 _MIGRATE = (ActionName.DOWNGRADE, ActionName.UPGRADE)
-_SHOWN = 4  # differences that are told; all are on record
+_SHOWN = 4  # differences in the message; all are on record
 
 
 def note(context: Context) -> None:
-    """Put the schema on record, while traffic is not paused yet, unless this incident has begun to migrate it.
+    """Record the schema before traffic is paused, unless this incident has begun to migrate it.
 
-    Where the database does not tell it, it is asked once more right before the migration.
+    If the schema cannot be read, it is read again right before the migration.
     """
     _before(context, begun=0)
 
 
 @contextmanager
 def told(context: Context, direction: Direction, to: str) -> Iterator[None]:
-    """Hold a migration to `to`, if it fails, against the schema from before it: read again how it left the database.
+    """If the migration to `to` fails, read the schema again and compare it with the one from before.
 
-    Raises CheckFailed then, with what was seen, the way on and the way back, in the place of what the migration raised.
+    Raises CheckFailed then, with the schema's state, the way on and the way back, instead of the migration's error.
     """
     before = _before(context, begun=1)
     try:
@@ -41,9 +41,9 @@ def told(context: Context, direction: Direction, to: str) -> Iterator[None]:
 
 
 def _before(context: Context, begun: int) -> SchemaBefore | None:
-    """The schema before this incident migrated anything; None where the database does not tell it.
+    """Return the schema before any migration of this incident; None if it cannot be read.
 
-    After more than `begun` migrations were begun it is too late to ask.
+    Once more than `begun` migrations were begun, it is too late to read it.
     """
     facts = context.incident.facts
     if facts.schema_before is None and _migrations_begun(context) <= begun:
@@ -86,7 +86,7 @@ def _stopped(
 
 
 def _missing(context: Context) -> tuple[str, ...] | None:
-    """What lies between the schema and the one that the target was validated with; None where that is not known."""
+    """Return the differences from the schema with which the target was validated; None if they are unknown."""
     if schema_revisions.is_own(context):
         return None
     try:

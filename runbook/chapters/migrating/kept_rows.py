@@ -1,4 +1,4 @@
-"""The rows that a downgrade destroys, written to a file of their own beside the restore point."""
+"""The rows that a downgrade destroys, saved to a separate file beside the restore point."""
 
 import shlex
 
@@ -12,11 +12,11 @@ from runbook.production.docker_engine import FOLDER
 
 
 def keeping(context: Context) -> Action:
-    """The change that writes them out, with the SQL that puts them back; nothing where none can be kept by itself."""
+    """Save those rows as SQL that puts them back. Nothing is done if no rows can be saved separately."""
     from runbook.migrations.restoring import kept_rows  # noqa: PLC0415 - loads PostgreSQL's grammar
 
     known, production, server = migration_facts.of(context), context.production, context.database.server
-    # Where rows were written since, another restore point was taken, and they are written out anew beside that.
+    # If rows were written since, another restore point was taken, and the rows are saved again beside that.
     path = f"{context.restore_point.path.removesuffix('.dump')}.rows.sql"
     done = migration_facts.reached(context)
     _, sql, why = loss_acceptance.ahead(context, known.failed)
@@ -71,7 +71,7 @@ def keeping(context: Context) -> Action:
 
 
 def _sha256(context: Context, path: str) -> str:
-    """The file's hash; empty where there is none."""
+    """Return the file's SHA-256; empty if there is no file."""
     command = context.production.command("sha256sum", "--", path, deadline=context.settings.deadlines.dump)
     done = context.host.run(command)
     return done.text[:64] if done.exit_code == 0 else ""

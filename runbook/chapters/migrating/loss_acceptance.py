@@ -1,7 +1,7 @@
-"""The loss that a migration would cause: named, counted, and accepted by a person before anything is done.
+"""The data loss of a migration: named, counted, and accepted by a person before anything is done.
 
-What was accepted counts for the whole incident. If more would be lost by now (something else, more rows, or an unknown
-number in a database that was written to since), it is named anew and must be accepted anew.
+An acceptance counts for the whole incident. If more would be lost now (something else, more rows, or an unknown number
+in a database that was written to since), the loss is named again and must be accepted again.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _NOTHING = "nothing that the database holds"
 
 
 def expected(context: Context) -> Check:
-    """That what the strategy destroys is named, and accepted with its revision if it is anything."""
+    """Check that the strategy's data loss is named and, if there is any, accepted with its revision."""
     revision = _revision(context)
 
     def observe() -> Observation:
@@ -42,7 +42,7 @@ def expected(context: Context) -> Check:
 
 
 def _judged(context: Context, revision: str, before: list[Loss], losses: list[Loss]) -> Observation:
-    from runbook.migrations.data_loss import beyond_accepted, largest  # noqa: PLC0415 - as in _losses
+    from runbook.migrations.data_loss import beyond_accepted, largest  # noqa: PLC0415 - as in _destroyed
 
     context.incident.record_fact("loss", tuple(map(str, losses)))
     named = [str(loss) for loss in losses] or [_NOTHING]
@@ -54,7 +54,7 @@ def _judged(context: Context, revision: str, before: list[Loss], losses: list[Lo
         answer, ok = f"accepted by name (--accept-loss {revision})", True
         fact = AcceptedLoss(revision=revision, losses=tuple(largest([*before, *losses])))
         if any(loss.rows is None for loss in losses):
-            # An unknown number is accepted for the state that the database is in now.
+            # An unknown number of rows is accepted only for the current state of the database.
             state = read_state(context.database, context.settings.deadlines.dump)
             fact = fact.model_copy(update={"state": state})
         context.incident.record_fact("loss accepted", fact)
@@ -87,23 +87,23 @@ def _question(context: Context) -> str:
 
 
 def _revision(context: Context) -> str:
-    """The revision by which the loss is accepted: the lowest that is undone, or the forward-fix's head."""
+    """Return the revision that names the loss: the lowest one to undo, or the forward-fix's head."""
     if _forward(context):
         return migration_facts.of(context).target_head
     if is_own(context):
-        # Which revisions lie between, its commands do not tell: the one that is gone back to names the loss.
+        # Its commands do not report the revisions between, so the revision to go back to names the loss.
         return migration_facts.of(context).target_head
     return migration_facts.steps_to_undo(context)[-1].revision
 
 
 def _losses(context: Context) -> list[Loss]:
-    """What would be lost from where the database is now; SQL that cannot be read is an unknown loss."""
+    """Return what would be lost from the database's current revision. SQL that cannot be read is an unknown loss."""
     facts = migration_facts.of(context)
     return _destroyed(context, *ahead(context, facts.target if _forward(context) else facts.failed))
 
 
 def of_whole_range(context: Context, image: ImageReport, direction: Direction) -> list[Loss]:
-    """What the whole range of `image` would destroy in that direction, wherever the database is by now."""
+    """Return what the whole range of `image` would destroy in that direction, at any revision of the database."""
     functions, written = _functions(image.span.steps if image.span else (), direction), getattr(image, direction)
     return _destroyed(context, functions, written.sql if written else None, image.why(direction))
 
@@ -122,7 +122,7 @@ def _destroyed(context: Context, functions: "list[tuple[str, Function]]", sql: s
 
 
 def ahead(context: Context, image: ImageReport | None) -> tuple[list[tuple[str, Function]], str | None, str]:
-    """What `image` is still to run: the functions, the SQL of them all (None if it cannot be read), and why not."""
+    """Return what `image` has yet to run: the functions, their SQL (None if it cannot be read), and why not."""
     if image is None or image.span is None:
         return [], None, image.why("span") if image else "the image was not asked"
     forward, now = _forward(context), revisions(context)
@@ -149,6 +149,6 @@ def _functions(migrations: Sequence[Migration], direction: Direction) -> list[tu
 
 
 def _remaining(migrations: tuple[Migration, ...], now: tuple[str, ...], *, forward: bool) -> tuple[Migration, ...]:
-    """Those of `migrations` still to be run where the database is at `now`; none if it is at none of them."""
+    """Return the `migrations` yet to run for a database at `now`; none if it is at none of them."""
     at = next((n for n, each in enumerate(migrations) if now == (each.revision,)), len(migrations))
     return migrations[at + 1 :] if forward else migrations[at:]

@@ -1,7 +1,7 @@
 """The command that upgrades or downgrades the schema, and the check, before traffic is paused, that it starts.
 
-It is Alembic in the image's own Python, or the application's own command from the settings. Its first word is the
-container's entrypoint, so neither the image's ENTRYPOINT nor its PATH nor a shell decides what runs.
+It is Alembic in the image's Python, or the application's own command from the settings. Its first word is the
+container's entrypoint, so the image's ENTRYPOINT and a shell have no influence on what runs.
 """
 
 import shlex
@@ -15,14 +15,14 @@ from runbook.settings.database import REVISION, MigrationSettings
 
 
 class Direction(StrEnum):
-    """The direction of a migration, as Alembic's commands are called."""
+    """The direction of a migration, named as Alembic's commands."""
 
     UPGRADE = "upgrade"
     DOWNGRADE = "downgrade"
 
 
 def words(settings: MigrationSettings, direction: Direction, revision: str) -> tuple[str, ...]:
-    """What runs in the container to migrate the schema to `revision`; the first word is the entrypoint.
+    """Return the command line that migrates the schema to `revision`. Its first word is the entrypoint.
 
     >>> print(*words(MigrationSettings(), Direction.DOWNGRADE, "0003"))
     python3 -m alembic --config alembic.ini --name alembic downgrade 0003
@@ -32,10 +32,10 @@ def words(settings: MigrationSettings, direction: Direction, revision: str) -> t
 
 
 def harmless(settings: MigrationSettings, direction: Direction) -> tuple[str, ...]:
-    """The form of that command that starts the same program and changes nothing.
+    """Return a command line that starts the same program and changes nothing.
 
-    Alembic says at which revision the database is. The application's own command is asked for its help, if the
-    settings name no `trial`: what stands before the revision and before an option that takes it, and `--help`.
+    For Alembic it is `current`. For the application's own command it is `migrations.trial` or, if that is not set, the
+    words before the revision and before an option that takes it, followed by `--help`.
     """
     own = settings.own(direction)
     if not own:
@@ -53,12 +53,12 @@ def _alembic(settings: MigrationSettings, *what: str) -> tuple[str, ...]:
 
 
 def container(context: Context, direction: Direction) -> str:
-    """The name of the container in which it runs."""
+    """Return the name of the container in which the migration runs."""
     return f"{context.settings.project.name}-{direction}"
 
 
 def running(context: Context, tag: str, direction: Direction, revision: str) -> Command:
-    """The command that migrates the schema to `revision`, in a temporary container of release `tag`."""
+    """Return the command that migrates the schema to `revision`, in a temporary container of release `tag`."""
     settings = context.settings.migrations
     return context.production.run_command(
         tag,
@@ -71,10 +71,10 @@ def running(context: Context, tag: str, direction: Direction, revision: str) -> 
 
 
 def starts(context: Context, tag: str, direction: Direction) -> Check:
-    """That this command starts: its harmless form runs in a container of the same service, image and entrypoint.
+    """Check that this command starts: its harmless form runs in a container of the same service, image and entrypoint.
 
-    Alembic must find the very revisions there that the runbook has read, so it speaks to the same database. An
-    application's own command may ignore `--help`: it is tried without a network, where it can change nothing.
+    Alembic must find the revisions that the runbook has read, which shows that it uses the same database. An
+    application's own command may ignore `--help`, so it is tried without a network, where it can change nothing.
     """
     settings = context.settings.migrations
     argv, alone = harmless(settings, direction), bool(settings.own(direction)) and not settings.trial
@@ -113,9 +113,9 @@ def starts(context: Context, tag: str, direction: Direction) -> Check:
 
 
 def _environment(context: Context, tag: str) -> list[str]:
-    """Time limits for locks and statements in PGOPTIONS (libpq's), after the service's own.
+    """Return time limits for locks and statements in PGOPTIONS (of libpq), appended to the service's options.
 
-    A lock that another session holds then ends the migration instead of blocking it.
+    With them, a lock that another session holds ends the migration instead of blocking it.
     """
     database, service = context.settings.database, context.settings.migrations.service
     if database is None:

@@ -1,11 +1,11 @@
-"""Whether a restore point fits on the disks on which it is written, found out before traffic is paused."""
+"""The disk space for a restore point, checked before traffic is paused."""
 
 from runbook.actions import Check, Observation
 from runbook.chapters.context import Context
 from runbook.errors import Inconclusive
 from runbook.hosts.command import Command
 
-# Tables without their indexes, which a dump does not hold; it is compressed, and how far nobody knows before.
+# The size of the tables without their indexes, which a dump does not contain. Its compression rate is not known before.
 _TABLES = """
 SELECT coalesce(sum(pg_table_size(c.oid)), 0)::bigint FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'm') AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_toast%'
@@ -14,7 +14,7 @@ WHERE c.relkind IN ('r', 'm') AND n.nspname <> 'information_schema' AND n.nspnam
 
 
 def for_restore_point(context: Context) -> Check:
-    """That each disk has as much room as the tables have bytes, for each dump that is written there."""
+    """Check that each disk has as much free space as the tables' size, for each dump that is written there."""
 
     def observe() -> Observation:
         needed, server = int(context.database.ask(_TABLES)[0][0]), context.database.server
@@ -23,7 +23,7 @@ def for_restore_point(context: Context) -> Check:
         if server.elsewhere is None and context.settings.database is not None:
             folder = context.settings.database.dump_directory
             inside = _free(context, _inside(context, folder))
-            # The same disk has both dumps at one time.
+            # If it is the same disk, it has both dumps at the same time.
             both = needed * 2 if inside[0] == host[0] else needed
             places = {
                 f"in {context.production.directory} on the host": (host, both),
@@ -44,9 +44,9 @@ def for_restore_point(context: Context) -> Check:
 
 
 def free_in_database(context: Context, directory: str) -> int:
-    """The bytes that are free on the disk of a directory of the database's container.
+    """Return the free bytes on the disk of a directory in the database's container.
 
-    Raises Inconclusive for a database elsewhere, which does not tell it.
+    Raises Inconclusive for a database outside the project, whose disk cannot be read.
     """
     if context.database.server.elsewhere is not None:
         raise Inconclusive(
@@ -56,7 +56,7 @@ def free_in_database(context: Context, directory: str) -> int:
 
 
 def in_words(size: int) -> str:
-    """A number of bytes for people.
+    """Return a number of bytes in words.
 
     >>> in_words(5 * 1024**3), in_words(2048)
     ('5.0 GiB', '2 KiB')
@@ -72,10 +72,10 @@ def _inside(context: Context, directory: str) -> Command:
 
 
 def _free(context: Context, asking: Command) -> tuple[tuple[str, ...], int]:
-    """What a disk is told from others by, and the bytes that are free. Raises Inconclusive where df tells nothing."""
+    """Return what identifies a disk, and its free bytes. Raises Inconclusive when df does not report them."""
     done = context.host.run(asking)
     words = done.text.splitlines()[-1].split() if done.exit_code == 0 and done.text else []
     if len(words) < 6 or not words[3].isdigit():
         raise Inconclusive(f"how much room is free is not known: {done.last_line}", f"see why: {asking}")
-    # The same disk has another name inside a container, and the same size there.
+    # The size identifies the disk, because its name is different inside a container.
     return (words[1],), int(words[3]) * 1024

@@ -1,8 +1,8 @@
-"""At which revisions the schema is, and which an image has, where the application's own commands tell it.
+"""The revisions of the schema and of an image, for Alembic or from the application's own commands.
 
-Alembic's are read elsewhere: those of the database in its own table, those of an image by a probe. What an application
-prints is read word by word: the first word of each line is a revision. Where the schema is, the image that failed, or
-that runs, is asked: the target's may not know that revision.
+Alembic's revisions are read by other modules: the database's from Alembic's table, an image's by a probe. In the output
+of an application's command, the first word of each line is a revision. The schema's revisions come from the failed or
+the running image, because the target's may not know them.
 """
 
 from pydantic import TypeAdapter, ValidationError
@@ -14,12 +14,12 @@ from runbook.migrations.image.report import Graph, ImageReport, Name, Problem, R
 from runbook.settings.absent import Absent
 
 _NAME = TypeAdapter(Name)
-_MOST = 1 << 20  # bytes of what a command prints
+_MOST = 1 << 20  # characters of a command's output
 _NOT_TOLD = "the application's own commands (migrations.tool) do not tell it"
 
 
 def unchecked(context: Context) -> Absent | None:
-    """Why no migrations are looked at: there are none, or no database is named; None where they are."""
+    """Return why migrations are not checked: there are none, or no database is named. None if they are checked."""
     migrations = context.settings.migrations
     if migrations.tool == "none":
         return Absent.MIGRATIONS
@@ -27,12 +27,12 @@ def unchecked(context: Context) -> Absent | None:
 
 
 def is_own(context: Context) -> bool:
-    """Tell whether the application's own commands are asked in Alembic's place."""
+    """Return whether the application's own commands are used instead of Alembic."""
     return context.settings.migrations.tool == "own"
 
 
 def no_own_downgrade(context: Context) -> str:
-    """Why the application's own commands can't take the schema back: what the settings lack; empty if they can."""
+    """Return what the settings lack for a downgrade with the application's own commands; empty if nothing."""
     settings = context.settings
     lacks = [] if settings.migrations.downgrade else ["migrations.downgrade"]
     lacks += [] if settings.database else ["[database], without which no restore point can be taken"]
@@ -40,7 +40,7 @@ def no_own_downgrade(context: Context) -> str:
 
 
 def revisions(context: Context) -> tuple[str, ...]:
-    """The revisions at which the schema is, sorted. Raises Inconclusive when nobody tells them."""
+    """Return the schema's revisions, sorted. Raises Inconclusive when they cannot be read."""
     if not is_own(context):
         return context.database.revisions()
     origin = context.incident.facts.origin
@@ -49,9 +49,9 @@ def revisions(context: Context) -> tuple[str, ...]:
 
 
 def heads(context: Context, tag: str | None) -> ImageReport:
-    """What the image of release `tag` (None: the one that runs) tells of its migrations by the application's command.
+    """Return the migration report of release `tag` (None: the running release) from the application's own command.
 
-    It has no way to a network meanwhile. Raises Inconclusive when it tells nothing.
+    The command runs without a network. Raises Inconclusive when it prints no revision.
     """
     names = _first_words(_asked(context, tag, context.settings.migrations.heads, alone=True), "heads")
     known = tuple(Revision(name, (), (), (), name, "") for name in names)

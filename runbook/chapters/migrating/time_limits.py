@@ -1,8 +1,8 @@
-"""Time limits for the locks and statements of a migration, enforced in the database, whatever the driver is.
+"""Time limits for the locks and statements of a migration, enforced in the database for any driver.
 
-PGOPTIONS is libpq's; asyncpg and others ignore it. So while the migration runs, its sessions are watched: those from
-the address of its container. A session that waits for a lock, or runs a statement, for longer than the settings allow
-has its statement cancelled, and is terminated if that does not help.
+PGOPTIONS works only with libpq; asyncpg and other drivers ignore it. So the sessions from the container's address are
+watched while the migration runs. If a session waits for a lock or runs a statement for longer than the settings allow,
+the statement is cancelled. If that does not help, the session is terminated.
 """
 
 import threading
@@ -26,9 +26,9 @@ from runbook.settings.absent import Absent
 from runbook.settings.database import DatabaseSettings
 from runbook.text import visible
 
-_EVERY = 1.0  # seconds between two looks
-_GRACE = 5.0  # seconds in which a cancelled statement must have ended
-_ENDS_WITHIN = 5.0  # seconds, for the thread
+_EVERY = 1.0  # seconds between two polls
+_GRACE = 5.0  # seconds within which a cancelled statement must end
+_ENDS_WITHIN = 5.0  # seconds within which the thread must end
 _SESSIONS = """
 SELECT pid, query_start, coalesce(wait_event_type = 'Lock', false),
     extract(epoch FROM clock_timestamp() - query_start), left(query, 200),
@@ -44,7 +44,7 @@ _CONNECTED = (
 
 @dataclass(frozen=True)
 class Session:
-    """A session that runs a statement for `runs` seconds; it and its statement are known by `pid` and `began`."""
+    """A session whose statement has run for `runs` seconds. `pid` and `began` identify both."""
 
     pid: int
     began: str
@@ -55,21 +55,21 @@ class Session:
 
 
 class Limits:
-    """The time limits of one migration's sessions, and what was done to those that exceeded them."""
+    """The time limits of one migration's sessions, and the actions against sessions that exceeded them."""
 
     def __init__(self, settings: DatabaseSettings, database: Database) -> None:
         self._lock, self._statement = settings.lock_timeout, settings.statement_timeout
         self._database = database
-        #: When each wait for a lock was seen first, and when each statement was cancelled, by session and statement.
+        #: When each wait for a lock was first seen, and when each statement was cancelled, by session and statement.
         self._waits: dict[tuple[int, str], float] = {}
         self._cancelled: dict[tuple[int, str], float] = {}
-        #: In words, each statement that was cancelled and each session that was terminated.
+        #: Each cancelled statement and each terminated session, in words.
         self.done: list[str] = []
-        #: Whether a session of the migration was seen at all.
+        #: Whether any session of the migration was seen.
         self.seen = False
 
     def observe(self, addresses: Iterable[str], now: float) -> None:
-        """Look once, at `now` (monotonic seconds), and end what is over its limit. Raises what the database raises."""
+        """Look once, at `now` (monotonic seconds), and end what exceeds its limit. Raises the database's errors."""
         listed = ", ".join(literal(address) for address in sorted(addresses))
         if not listed:
             return
@@ -111,7 +111,7 @@ def _session(row: list[str]) -> Session:
 
 
 def addresses_of(production: Production, container: str) -> list[str]:
-    """The addresses of a container; none while it is not there, or where it has none of its own (host network)."""
+    """Return the addresses of a container; none while it does not exist, or if it uses the host's network."""
     answer = production.container(container)
     found: list[str] = []
     with suppress(LookupError, AttributeError, TypeError):
@@ -123,7 +123,7 @@ def addresses_of(production: Production, container: str) -> list[str]:
 
 
 class _Watch:
-    """Observes in a thread of its own, off the record; what it did is put on record at the end."""
+    """Observes in a separate thread, off the record. What it did is recorded at the end."""
 
     def __init__(self, context: Context, settings: DatabaseSettings, container: str) -> None:
         host = open_host(context.settings.host, NullRecorder())
@@ -141,7 +141,7 @@ class _Watch:
             self._thread.start()
 
     def stop(self) -> None:
-        """Stop the thread, within some seconds."""
+        """Stop the thread, and wait for its end for at most `_ENDS_WITHIN` seconds."""
         self._over.set()
         self._thread.join(_ENDS_WITHIN)
 
@@ -160,10 +160,9 @@ class _Watch:
 
 @contextmanager
 def kept(context: Context, direction: Direction) -> Iterator[None]:
-    """Enforce `database.lock_timeout` and `database.statement_timeout` on the migration's sessions meanwhile.
+    """Enforce `database.lock_timeout` and `database.statement_timeout` on the migration's sessions.
 
-    Raises CheckFailed, with what was waited for, instead of the CommandFailed of a command whose statement was
-    cancelled.
+    If the migration fails after a statement was cancelled, raises CheckFailed with the reason instead of CommandFailed.
     """
     settings = context.settings.database
     if settings is None:

@@ -1,1 +1,1 @@
-"""What people are told, from the facts of the incident: messages at every turn, the ticket, the incident log."""
+"""Messages to people from the facts of the incident: announcements at every turn, the ticket, the incident log."""

@@ -1,4 +1,4 @@
-"""What is written down of the applied action for later: the follow-up ticket, and the team's incident log."""
+"""The texts on the applied action that stay: the follow-up ticket, and the entry in the team's incident log."""
 
 from dataclasses import replace
 from functools import partial
@@ -17,7 +17,7 @@ from runbook.settings.absent import Absent
 
 
 def opening_ticket(context: Context) -> Action:
-    """The change that opens the ticket of this incident."""
+    """Open the follow-up ticket of this incident."""
     incident, tracker = context.incident, context.tracker
     if tracker is None:
         what = "the follow-up ticket is opened"
@@ -29,19 +29,19 @@ def opening_ticket(context: Context) -> Action:
 
 
 def ticket_listed(context: Context) -> Check:
-    """That the tracker lists the ticket of this incident."""
+    """Check that the tracker lists the ticket of this incident."""
     if context.tracker is None:
         return replace(left_out("the ticket in the tracker", Absent.TICKET), for_people=True)
     return replace(context.tracker.listed(context.incident.name, context.incident.facts.ticket or ""), for_people=True)
 
 
 def documenting(context: Context) -> Action:
-    """The change that enters the applied action in the team's incident log."""
+    """Enter the applied action in the team's incident log."""
     return _documenting(context)
 
 
 def documenting_abandoned(context: Context) -> Action:
-    """The change that enters the abandoned switch in the team's incident log."""
+    """Enter the abandoned switch in the team's incident log."""
     return _documenting(context, Kind.ABANDON)
 
 

@@ -1,4 +1,4 @@
-"""What an incident's messages may say, from its facts and its journal."""
+"""The content of an incident's messages, from its facts and its journal."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ def telling(
     emergency: bool = False,
     restore_point: str | None = None,
 ) -> Telling:
-    """What is known of an execution at this moment; `restore_point`, in words, takes the place of the one on record."""
+    """Return what is known of an execution now. `restore_point`, in words, replaces the recorded one."""
     facts, entries = incident.facts, incident.journal.entries
     point = _on_record(facts) if restore_point is None else restore_point
     failed, target = from_to(facts)
@@ -56,26 +56,29 @@ def telling(
 
 
 def announcing(context: Context) -> Action:
-    """The change that tells people that the rollback is done, with the journal's head as it stands then."""
+    """Announce that the rollback is done, with the journal's current head hash."""
     return _done(context, "the rollback")
 
 
 def announcing_switch(context: Context) -> Action:
-    """The change that tells people which switch was turned, with the journal's head as it stands then."""
+    """Announce which switch was turned, with the journal's current head hash. Raises Inconclusive without one."""
     if context.incident.facts.switch is None:
         raise Inconclusive("no switch is on record that was turned", "run the whole of chapter 4: -m emergency")
     return _done(context, "the switch")
 
 
 def announcing_restore(context: Context) -> Action:
-    """The change that tells people which dump took the live database's place, what that loses, and what is typed."""
+    """Announce which dump replaced the live database, the data loss, and the next commands.
+
+    Raises Inconclusive when no restored dump is on record.
+    """
     if restore_told(context.incident.facts) is None:
         raise Inconclusive("no dump is on record that was restored", "run the whole of chapter 6: -m restore")
     return _done(context, "the restore", Kind.RESTORE)
 
 
 def announcing_abandoned(context: Context) -> Action:
-    """The change that tells people that the failed release goes on, and the target was taken away."""
+    """Announce that the failed release keeps running, and that the target was removed."""
     return _done(context, "the abandoned switch", Kind.ABANDON)
 
 
@@ -91,21 +94,21 @@ def _done(context: Context, what: str, kind: Kind = Kind.ROLLBACK) -> Action:
     if incident.mode is Mode.PLAN:
         many, ticket = not_known_yet("how many"), ticket_address(context)
         told, head = replace(told, head=not_known_yet("hash"), down=many, seconds=many, ticket=ticket), ""
-        # What a template may use where a run stopped is tried too.
+        # Also try the members that a template may use when a run has stopped.
         stopped = Stopped("1.1.1", "Given a step", "expected this, saw that", "what helps")
         tried = replace(told, stopped=stopped, next_why="to go on, type", next_command="pytest")
         context.templates.check(tried)
         if kind is Kind.ROLLBACK and not switch:
-            # A switch is abandoned without a plan of its own.
+            # Abandoning a switch has no plan of its own.
             context.templates.check(replace(tried, kind=Kind.ABANDON))
     title, text, _ = context.templates.fill(Turn.DONE, told)
     redact = incident.journal.redactor.text
-    # By its kind, since a rollback may be gone on with behind an abandoned switch that was announced.
+    # Identified by its kind, because a rollback may continue after an announced abandoned switch.
     return context.channel.announcing(redact(title), redact(text), head, what, kind)
 
 
 def ticket_address(context: Context) -> str:
-    """The ticket's address, in a plan that it is not known yet; empty where none is opened: of a switch, a restore."""
+    """Return the ticket's address, a placeholder in a plan; empty if none is opened (for a kill switch or restore)."""
     incident, facts = context.incident, context.incident.facts
     if incident.mode is not Mode.PLAN:
         return facts.ticket or ""
@@ -114,7 +117,7 @@ def ticket_address(context: Context) -> str:
 
 
 def restore_point(context: Context) -> str:
-    """The restore point in words, in a plan the one that would be taken; empty if there is none."""
+    """Return the restore point in words, in a plan the one that would be taken; empty if there is none."""
     facts = context.incident.facts
     taken = facts.strategy in (Strategy.DOWNGRADE, Strategy.FORWARD_FIX) or facts.to_restore is not None
     if context.incident.mode is Mode.PLAN and taken:

@@ -1,4 +1,4 @@
-"""The dump that is restored: which one, whether it is whole, and whether this production can take it."""
+"""The dump to restore: which one, whether it is whole, and whether this server can take it."""
 
 from pathlib import PurePosixPath
 
@@ -17,9 +17,9 @@ _ANOTHER = "name another dump: `python -m runbook restore-point list` shows thos
 
 
 def path_of(directory: str, named: str) -> str:
-    """The path on the host of a dump that is named by its file's name in `.runbook/`, or by an absolute path.
+    """Return the path on the host of a dump, given as a file name in `.runbook/` or as an absolute path.
 
-    Raises SettingsError for any other.
+    Raises SettingsError for anything else.
 
     >>> path_of("/srv/shop", "a.dump")
     '/srv/shop/.runbook/a.dump'
@@ -32,7 +32,7 @@ def path_of(directory: str, named: str) -> str:
 
 
 def dump_of(context: Context, named: str | None = None) -> DumpFile:
-    """The dump that was named, as a file. Raises SettingsError where none is, and Inconclusive without a database."""
+    """Return the named dump, as a file. Raises SettingsError if none is named, and Inconclusive without a database."""
     settings = context.settings
     if settings.database is None:
         raise Inconclusive(Absent.DATABASE.told, "name the database in the settings: [database]")
@@ -41,12 +41,12 @@ def dump_of(context: Context, named: str | None = None) -> DumpFile:
 
 
 def databases(context: Context) -> Databases:
-    """The databases of the server, with the names that this incident gives. Raises as `dump_of` does."""
+    """Return the server's databases, with the names that this incident gives them. Raises as `dump_of` does."""
     return Databases(context.database, context.incident.name)
 
 
 def whole(context: Context) -> Check:
-    """That the dump is the file that was sealed, and that all of its data can be read."""
+    """Check that the dump has its recorded SHA-256, and that all of its data can be read."""
     dump = dump_of(context)
 
     def observe() -> Observation:
@@ -58,9 +58,9 @@ def whole(context: Context) -> Check:
 
 
 def fits(context: Context) -> Check:
-    """That the dump is one of this database, from a server that is not newer than this one.
+    """Check that the dump is of this database, from a server that is not newer than this one.
 
-    What is restored, and what is typed behind it, goes on record.
+    Record what is restored, and the commands to type afterwards.
     """
     dump, there = dump_of(context), databases(context)
 
@@ -80,7 +80,7 @@ def fits(context: Context) -> Check:
 
 
 def fact_of(context: Context, contents: Contents) -> RestoredFact:
-    """What goes on record of the restore of the dump that was named, without rows. Raises as `dump_of` does."""
+    """Return the record's fact on restoring the named dump, without row counts. Raises as `dump_of` does."""
     dump, there = dump_of(context), databases(context)
     return RestoredFact(
         path=dump.path,
@@ -96,7 +96,7 @@ def fact_of(context: Context, contents: Contents) -> RestoredFact:
 
 
 def needs_met(context: Context) -> Check:
-    """That the server has the dump's roles and extensions, and lets a role of ours make and rename databases."""
+    """Check that the server has the dump's roles and extensions, and a role that can create and rename databases."""
     dump, there = dump_of(context), databases(context)
 
     def observe() -> Observation:
@@ -113,7 +113,7 @@ def needs_met(context: Context) -> Check:
 
 
 def room(context: Context) -> Check:
-    """That the server's disk has room for a second database as large as the live one."""
+    """Check that the server's disk has room for a second database as large as the live one."""
     there = databases(context)
 
     def observe() -> Observation:

@@ -1,4 +1,4 @@
-"""The restored database and the live one: made beside it, kept as it was, and put in its place."""
+"""The restored database and the live one: restored beside it, and swapped with it. The former live one is kept."""
 
 from runbook.actions import Action, ActionName, Check, Observation, recorded
 from runbook.chapters.context import Context
@@ -15,7 +15,7 @@ def _remark(sha256: str) -> str:
 
 
 def _swapped(context: Context, remark: str) -> str | None:
-    """Say that the databases have changed places in this incident; None where they have not."""
+    """Return the evidence, in words, that this incident has swapped the databases; None if it has not."""
     there = databases(context)
     if there.aside not in there.names() or there.remark(there.live) != remark:
         return None
@@ -23,9 +23,9 @@ def _swapped(context: Context, remark: str) -> str | None:
 
 
 def restoring_beside(context: Context) -> Action:
-    """The change that restores the dump into a new database; the live one, and whoever uses it, is not touched.
+    """Restore the dump into a new database. The live database and its users are not affected.
 
-    It is whole when the remark on it says so; one whose restoring broke off is made anew.
+    A comment on the new database marks it as whole. After an interrupted restore, it is created again.
     """
     dump, there = dump_of(context), databases(context)
     sha256 = dump.sha256()
@@ -49,7 +49,7 @@ def restoring_beside(context: Context) -> Action:
 
 
 def restored_whole(context: Context) -> Check:
-    """That the restored database has every table of the dump, at the dump's revision."""
+    """Check that the restored database has every table of the dump, at the dump's revision."""
     dump, there = dump_of(context), databases(context)
 
     def observe() -> Observation:
@@ -68,7 +68,7 @@ def restored_whole(context: Context) -> Check:
 
 
 def ready(context: Context) -> Check:
-    """That the restored database is whole, or in its place already."""
+    """Check that the restored database is whole, or that it is the live one already."""
     dump, there = dump_of(context), databases(context)
 
     def observe() -> Observation:
@@ -89,7 +89,7 @@ def ready(context: Context) -> Check:
 
 
 def stopping(context: Context) -> Action:
-    """The change that stops what uses the database: nothing is written to it any more."""
+    """Stop project.services, so that nothing is written to the database any more."""
 
     def already() -> str | None:
         containers = context.production.application()
@@ -102,22 +102,23 @@ def stopping(context: Context) -> Action:
 
 
 def keeping(context: Context) -> Action:
-    """The change that takes a restore point of the live database, unless it has changed places already."""
+    """Take a restore point of the live database, unless the databases are swapped already."""
     remark = _remark(dump_of(context).sha256())
     return context.restore_point.taking(lambda: _swapped(context, remark))
 
 
 def kept(context: Context) -> Check:
-    """That this restore point is whole, and has the data of every table."""
+    """Check that this restore point is whole and has the data of every table."""
     remark = _remark(dump_of(context).sha256())
     tables = () if _swapped(context, remark) else tuple(context.database.tables())
     return context.restore_point.reads_back(tables, lambda: _swapped(context, remark))
 
 
 def swapping(context: Context) -> Action:
-    """The change that lets the two databases change places by their names, in one transaction.
+    """Swap the names of the two databases, in one transaction.
 
-    Whether the application stands still is looked at first: behind it nobody may write to the one that is put aside.
+    The application must be stopped, because it would otherwise write to the database that is put aside. The check
+    whether the swap is done already raises CheckFailed if it runs.
     """
     dump, there = dump_of(context), databases(context)
     remark = _remark(dump.sha256())
@@ -144,7 +145,7 @@ def swapping(context: Context) -> Action:
 
 
 def in_place(context: Context) -> Check:
-    """That the live database is the restored one, at the revision of the dump."""
+    """Check that the live database is the restored one, at the revision of the dump."""
     dump, there = dump_of(context), databases(context)
 
     def observe() -> Observation:
@@ -158,7 +159,7 @@ def in_place(context: Context) -> Check:
 
 
 def told(context: Context) -> Check:
-    """That the rows of both databases are counted and told; with them it goes on record what is typed next."""
+    """Count the rows of both databases, and record them with the commands to type next."""
     dump, there = dump_of(context), databases(context)
 
     def look() -> str:

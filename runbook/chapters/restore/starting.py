@@ -1,4 +1,4 @@
-"""What is typed to serve users again with the release that the env file names."""
+"""The commands that serve users again with the release in the env file."""
 
 import shlex
 
@@ -6,7 +6,7 @@ from runbook.chapters.context import Context
 
 
 def starting(context: Context) -> str:
-    """The commands that start what a rollback stops, and resume traffic, as one line for the production host."""
+    """Return one line for the production host that starts the rolled-back services and resumes traffic."""
     production, traffic = context.production, context.settings.traffic
     gate = traffic.gate if traffic else None
     up = production.up_command(production.rolled_back, {})

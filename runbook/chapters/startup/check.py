@@ -1,7 +1,7 @@
 """Checks that the target can start on a database newer than it knows: it cannot if it migrates when it starts.
 
-Alembic in it would end with "Can't locate revision" (trap 3). The settings decide; else signs in the start command;
-else the target is started on a copy of the schema, for no sign proves nothing.
+Its Alembic would exit with "Can't locate revision" (trap 3). The settings decide, or else signs in the start command.
+The absence of signs proves nothing, so the target is then started on a copy of the schema.
 """
 
 from dataclasses import replace
@@ -20,7 +20,7 @@ _DECLARE = "If you know that it does not migrate, set migrations.at_start to fal
 
 
 def migrates_not_at_start(context: Context, release: Release) -> Check:
-    """That no service of `release` migrates when it starts: declared, seen in its start command, or tried."""
+    """Check that no service of `release` migrates when it starts: by the settings, its start command, or a trial."""
 
     def observe() -> Observation:
         known, evidence = _without_trial(context, release)
@@ -50,7 +50,10 @@ def migrates_not_at_start(context: Context, release: Release) -> Check:
 
 
 def shows_no_migration_at_start(context: Context, release: Release, next_step: str) -> Check:
-    """That nothing shows that `release` migrates when it starts; the newer schema is not there yet to try it on."""
+    """Check that nothing shows that `release` migrates when it starts.
+
+    There is no trial, because the newer schema does not exist yet.
+    """
 
     def observe() -> Observation:
         known, evidence = _without_trial(context, release)
@@ -61,12 +64,12 @@ def shows_no_migration_at_start(context: Context, release: Release, next_step: s
 
 
 def _started(context: Context, release: Release) -> Release:
-    """The release without its one-shot services: a migration before the start, say, is not started with the target."""
+    """Return the release without its one-shot services, such as a migration before the start. They are not started."""
     return replace(release, digests={name: release.digests[name] for name in context.production.rolled_back})
 
 
 def _without_trial(context: Context, release: Release) -> tuple[Observation | None, list[str]]:
-    """What the settings or the start commands tell for sure, None if nothing; and what else was seen."""
+    """Return the result from the settings or the start commands, None if they do not decide, and other evidence."""
     declared = context.settings.migrations.at_start
     if declared is not None:
         word = "it migrates" if declared else "it does not migrate"

@@ -1,4 +1,4 @@
-"""Production's roles, schema and revisions, as they are copied into the database of a trial; no rows, no passwords."""
+"""Production's roles, schema and revisions, for the copy in a trial's database. No rows, no passwords."""
 
 import hashlib
 import re
@@ -12,14 +12,14 @@ from runbook.errors import CommandFailed
 from runbook.migrations.database import ALL_COLUMNS
 from runbook.settings.application import ServiceCommand
 
-MOST = 64 << 20  # bytes of a schema
-# Newer ones of PostgreSQL's programs begin a dump with a random word.
+MOST = 64 << 20  # bytes of a dump or other output
+# Newer versions of PostgreSQL's programs write a random token into each dump.
 _RESTRICTED = re.compile(rb"^\\restrict (\S+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class LiveSchema:
-    """The schema of production: SQL that makes the roles, SQL that makes the database, its revisions and columns."""
+    """Production's schema: SQL that creates the roles, SQL that creates the database, its revisions and columns."""
 
     roles: bytes
     dump: bytes
@@ -27,12 +27,12 @@ class LiveSchema:
     columns: frozenset[tuple[str, ...]]
 
     def question(self) -> list[Any]:
-        """The same, short, and equal whenever the schema is."""
+        """Return a short form that is equal whenever the schema is equal."""
         return [*map(_fingerprint, (self.roles, self.dump)), list(self.revisions), sorted(map(list, self.columns))]
 
 
 def live_schema(context: Context) -> LiveSchema:
-    """Ask production for its schema. Raises CommandFailed and the like when it cannot be read."""
+    """Read production's schema. Raises a RunbookError, such as CommandFailed, when it cannot be read."""
     options = ("--schema-only", "--create", "--lock-wait-timeout", "10s")
     roles, dump, revisions, columns = context.incident.ahead.at_once(
         partial(live_roles, context),
@@ -44,7 +44,7 @@ def live_schema(context: Context) -> LiveSchema:
 
 
 def live_roles(context: Context) -> bytes:
-    """SQL that makes production's roles, without their passwords. Raises CommandFailed when they cannot be read."""
+    """Return SQL that creates production's roles, without passwords. Raises CommandFailed when they cannot be read."""
     return _dumped(context, "pg_dumpall", "--database", "--roles-only", "--no-role-passwords")
 
 

@@ -1,4 +1,4 @@
-"""Sent to the Python of an image (3.8 or later): reads what a start command names, and runs nothing of it."""
+"""A program for an image's Python (3.8 or later): reads the files that a start command names, and runs none."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Sequence  # noqa: UP035 - for Python 3.8
 
-# The words of commands that migrate. Options, and up to three words that may be their values, stand between them.
+# The words of commands that migrate. Options, and up to three words that may be their values, may be between them.
 COMMANDS = {
     "alembic": ("alembic upgrade",),
     "flask db": ("flask db upgrade",),
@@ -24,7 +24,7 @@ COMMANDS = {
     "Django": ("manage.py migrate", "django-admin migrate", "django migrate"),
 }
 _BETWEEN = 3
-# Every repetition has an end: what is read may be made to keep a reader busy.
+# Every repetition is bounded, because the text may be crafted to make matching slow.
 CODE = {
     "Alembic's upgrade": r"\bcommand\.upgrade\(|\balembic\.command\b|\bfrom alembic import [^\n]{0,200}\bcommand\b",
     "Alembic's main": r"\balembic\.config\b[^\n]{0,200}\bmain\b",
@@ -33,10 +33,10 @@ CODE = {
     "run_migrations": r"\brun_(?:db_)?migrations?\(",
 }
 _TOOLS = {"alembic", "flask_migrate"}  # their own code is full of signs
-_DATA = {".json", ".yml", ".yaml", ".toml", ".txt", ".md"}  # words in there call nothing
+_DATA = {".json", ".yml", ".yaml", ".toml", ".txt", ".md"}  # words in these files are not followed
 _LARGEST = 1_000_000  # bytes of a file
 _MOST = 2_000  # files
-_MOST_WORDS = 20_000  # that may be names of files
+_MOST_WORDS = 20_000  # words that may be file names
 _PLACES = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 _IMPORT = re.compile(
     r"^[ \t]{0,99}(?:from[ \t]{1,9}([\w.]{1,999})[ \t]{1,9}import[ \t]{1,9}\(?([\w, \t]{0,9999})"
@@ -46,14 +46,14 @@ _IMPORT = re.compile(
 
 
 class _Reader:
-    """Follows a start command through scripts and modules, and notes the signs of migrations."""
+    """Follows a start command through scripts and modules, and notes signs of migrations."""
 
     def __init__(self, directory: str | None, path: str | None) -> None:
         self.directory = directory or os.getcwd()  # noqa: PTH109 - compared with the text of paths
         given = (path or os.environ.get("PATH", "")).split(os.pathsep)
         self.path = [*given, str(Path(sys.executable).parent), *_PLACES]
         self.roots = [self.directory, *(entry for entry in sys.path if entry)]
-        self.packages: set[str] = set()  # those of the programs that are started
+        self.packages: set[str] = set()  # the packages of started programs
         self.seen: set[str] = set()
         self.asked: set[str] = set()
         self.commands: dict[str, None] = {}
@@ -77,7 +77,7 @@ class _Reader:
                 self._file(self._located(name), name)
 
     def _located(self, word: str) -> str | None:
-        """Where a word of a command lies if it is a file: by its path, on PATH, or in the working directory."""
+        """Return the path of a command's word if it is a file: by its path, on PATH, or in the working directory."""
         if not word or word.startswith("-") or len(word) > 1000 or "\0" in word:
             return None
         folders = [self.directory] if "/" in word else [*self.path, self.directory]
@@ -119,7 +119,7 @@ class _Reader:
                 self._follow(_words(script))
 
     def _python(self, text: str, path: str, shown: str) -> None:
-        """Note what it calls; follow the imports of what is the application's own."""
+        """Note the signs in Python code, and follow its imports of the application's own modules."""
         self._note(_commands_in(text), shown, self.code)
         self._note([name for name, sign in CODE.items() if re.search(sign, text)], shown, self.code)
         console_script = not path.endswith(".py")
@@ -139,7 +139,7 @@ class _Reader:
         yield from (f"{source}.{name}" for name in re.split(r"[,\s]+", names) if name)
 
     def _dotted(self, folder: Path) -> str:
-        """The name of the package in `folder`, as seen from where modules are found."""
+        """Return the dotted name of the package in `folder`, relative to a root of modules; empty without one."""
         for root in self.roots:
             if folder == Path(root) or Path(root) in folder.parents:
                 return ".".join(folder.relative_to(root).parts)
@@ -152,7 +152,7 @@ class _Reader:
 
 
 def _commands_in(text: str) -> list[str]:
-    """The names of the commands that migrate in a script, a start command, or the lists and texts of Python code."""
+    """Return the names of migrating commands in a script, a start command, or the lists and strings of Python code."""
     found = set()
     for command in re.split(r"[\n;&|]", text.replace("\\\n", " ")):
         words = [word.rpartition("/")[2] for word in re.split(r"[\s\"'`,()\[\]{}$]+", command) if word[:1] != "-"]
@@ -161,7 +161,7 @@ def _commands_in(text: str) -> list[str]:
 
 
 def _stands_in(words: list[str], wanted: list[str]) -> bool:
-    """Whether the wanted words stand in that order, each at most a few behind the one before it."""
+    """Return whether the wanted words occur in that order, with at most `_BETWEEN` other words between two."""
     scope = set(range(len(words)))
     for each in wanted:
         at = {place for place in scope if words[place] == each}
@@ -176,9 +176,9 @@ def _words(text: str) -> list[str]:
 
 
 def read(request: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Read what `argv` names: the places of `commands` that surely run, and of `code` that may.
+    """Read what `argv` names, and return the places of `commands` that certainly run, and of `code` that may run.
 
-    `directory` and `path` are the service's working directory and PATH, null for the image's own.
+    `directory` and `path` are the service's working directory and PATH; null for those of the image.
     """
     reader = _Reader(request["directory"], request["path"])
     reader.start([str(word) for word in request["argv"]])

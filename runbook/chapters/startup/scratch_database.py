@@ -1,4 +1,4 @@
-"""The copy of production's schema in the database of a trial, and whether it has changed since it was made."""
+"""The copy of production's schema in a trial's database, and whether it has changed since it was made."""
 
 import csv
 import io
@@ -17,13 +17,13 @@ from runbook.hosts.command import Command, Completed
 from runbook.migrations.database import ALL_COLUMNS, literal, quoted, version_table
 
 _PAUSE = 0.2  # seconds
-# One command waits, instead of many that ask.
+# One command that waits, instead of many that poll.
 _UNTIL_READY = "until pg_isready --quiet --host 127.0.0.1; do sleep 0.1 || sleep 1; done"
-_NO_SHELL = (126, 127)  # exit codes of docker where the image has none
-_STOPPED_BY_ERROR = 3  # psql's exit code where ON_ERROR_STOP is on
+_NO_SHELL = (126, 127)  # docker's exit codes if the image has no shell
+_STOPPED_BY_ERROR = 3  # psql's exit code after an error with ON_ERROR_STOP
 _WELL = "00000"  # SQLSTATE
-_LOGGED_WITHIN = 5.0  # seconds, in which the engine has what the server has logged
-# Nothing has to outlive the trial, so nothing is forced to the disk.
+_LOGGED_WITHIN = 5.0  # seconds until the engine has what the server has logged
+# fsync is off, because nothing outlives the trial.
 _ANYBODY: Final = """
 DO $$ BEGIN EXECUTE format('COPY (SELECT unnest(ARRAY[%L, %L])) TO %L',
   'local all all trust', 'host all all all trust', current_setting('hba_file')); END $$;
@@ -32,21 +32,21 @@ ALTER SYSTEM SET log_connections = on;
 ALTER SYSTEM SET log_line_prefix = '%h ';
 SELECT pg_reload_conf();
 """
-#: Parts that let the server log every statement from now on, or none any more.
+#: Parts that switch the server's logging of every statement on and off.
 LOG_STATEMENTS: Final = "ALTER SYSTEM SET log_statement = 'all'; SELECT pg_reload_conf();"
 LOG_NONE: Final = "ALTER SYSTEM SET log_statement = 'none'; SELECT pg_reload_conf();"
-# With the prefix above: the client's address, and that it has proved who it is.
+# With the prefix above: the client's address, and that it was authorized.
 _CLIENT = re.compile(r"^(\S+) \S+\s+connection authorized:", re.MULTILINE)
 _BUSY = """
 SELECT count(*) FROM pg_stat_activity
 WHERE client_addr IS NOT NULL AND state <> 'idle' AND xact_start < now() - interval '1 second'
 """
 _WHO = "SELECT DISTINCT host(client_addr) FROM pg_stat_activity WHERE client_addr IS NOT NULL"
-# What pg_dump writes anew into each dump.
+# Lines of pg_dump that may differ in each dump.
 _NOISE = re.compile(rb"^(?:--.*|\\(?:un)?restrict .*|)$\n?", re.MULTILINE)
 
 
-#: The database of a trial into which a dump is restored.
+#: The database in a trial into which a dump is restored.
 RESTORED = "restored"
 
 
@@ -63,9 +63,9 @@ class ScratchDatabase:
         self._revisions: list[str] = []
 
     def copy(self, live: LiveSchema, *parts: str) -> list[str]:
-        """Bring production's roles, schema and revisions into the database that was started; then carry out `parts`.
+        """Copy production's roles, schema and revisions into the started database, then run `parts`.
 
-        Returns what psql prints for each part. Raises Inconclusive when the copy lacks something.
+        Returns psql's output for each part. Raises Inconclusive when the copy is incomplete.
         """
         self._wait()
         there = f"SELECT count(*) FROM pg_database WHERE datname = {literal(self._settings.name)};\n"  # noqa: S608 - quoted
@@ -74,9 +74,9 @@ class ScratchDatabase:
         return self._completed(live, parts)
 
     def copy_again(self, live: LiveSchema, *parts: str) -> list[str]:
-        """Make the copy anew in the same server; roles stay as they are by now. As `copy`.
+        """Make the copy again in the same server, as `copy` does. Existing roles stay as they are.
 
-        Raises Inconclusive also when the database cannot be removed.
+        Raises Inconclusive also when the database cannot be dropped.
         """
         name = quoted(self._settings.name)
         anew = f"\\set ON_ERROR_STOP on\nDROP DATABASE {name};\n"
@@ -87,11 +87,11 @@ class ScratchDatabase:
 
     @property
     def _to_copy(self) -> float:
-        """Seconds for the database itself, the roles and the schema."""
+        """The seconds for creating the database, the roles and the schema."""
         return 3 * self._context.settings.deadlines.command
 
     def _completed(self, live: LiveSchema, parts: Sequence[str]) -> list[str]:
-        """Enter the revisions, which no schema has, and see that the copy is whole."""
+        """Insert the revisions, which a schema dump does not contain, and check that the copy is complete."""
         table, values = version_table(self._settings), ", ".join(f"('{revision}')" for revision in live.revisions)
         entering = f"INSERT INTO {table} (version_num) VALUES {values};"  # noqa: S608 - both are checked in database.py
         _, columns, at, *told = self.told(entering, asking(ALL_COLUMNS), self.at, *parts)
@@ -104,24 +104,24 @@ class ScratchDatabase:
         return told
 
     def take_as_it_is(self) -> None:
-        """Count as changed only what differs from now on."""
+        """Compare later changes with the schema as it is now."""
         self._schema = self._read_schema()
 
     def now_at(self, *revisions: str) -> None:
-        """Take these for the revisions that it is at. Raises Inconclusive when it is not."""
+        """Compare later changes with these revisions. Raises Inconclusive when the copy is not at them now."""
         self._revisions = sorted(revisions)
         if moved := self._moved(self.told(self.at)[0]):
             raise Inconclusive(f"what migrates it {moved}", "try it by hand")
 
     def wait(self) -> None:
-        """Wait until the server answers. Raises Inconclusive when it does not in time."""
+        """Wait until the server answers. Raises Inconclusive when it does not answer in time."""
         self._wait()
         self._as_administrator()
 
     def restore(self, dump: str, deadline: float) -> None:
-        """Restore a dump of the host into a database of its own, `RESTORED`, with production's roles.
+        """Restore a dump on the host into the separate database `RESTORED`, with production's roles.
 
-        Raises Inconclusive with pg_restore's own words when that does not work.
+        Raises Inconclusive with pg_restore's message when that fails.
         """
         self._psql(live_roles(self._context), database="postgres")
         self._psql(f"CREATE DATABASE {RESTORED} TEMPLATE template0", database="postgres")
@@ -133,24 +133,24 @@ class ScratchDatabase:
             raise Inconclusive(f"it cannot be restored: {done.last_line}", "name another dump")
 
     def rows(self, query: str, deadline: float) -> list[list[str]]:
-        """The rows that `query` gives in the database that was restored. Raises Inconclusive when it fails."""
+        """Return the rows of `query` in the restored database. Raises Inconclusive when it fails."""
         return rows_in(_answered(self._ask(asking(query), RESTORED, deadline=deadline)).text)
 
     def free_bytes(self) -> int:
-        """The bytes that are free where the server keeps its databases."""
+        """Return the free bytes on the disk of the server's data directory."""
         directory = self._psql("SHOW data_directory", database="postgres").text.strip()
         words = _answered(self._inside("df", "-P", "-k", directory)).text.splitlines()[-1].split()
         return int(words[3]) * 1024
 
     def told(self, *parts: str) -> list[str]:
-        """What psql prints for each of some scripts, which it is fed in turn.
+        """Run `parts` in psql, one after the other, and return its output for each.
 
-        A statement that fails is passed over; in `asking` and `carrying_out` it ends all: Inconclusive is raised with
-        what PostgreSQL says.
+        After a failed statement psql continues, except in `asking` and `carrying_out`: there it stops, and Inconclusive
+        is raised with PostgreSQL's message.
         """
         marker = secrets.token_hex(16)
         script = "".join(f"{part}\n\\echo {marker}\n" for part in parts)
-        # Each part has the time of a command.
+        # Each part may take as long as a command.
         deadline = len(parts) * self._context.settings.deadlines.command
         found = _answered(self._ask(script, deadline=deadline)).text.split(f"{marker}\n")
         if len(found) != len(parts) + 1:
@@ -159,28 +159,28 @@ class ScratchDatabase:
 
     @property
     def at(self) -> str:
-        """A part that tells the revisions that the copy is at, one a line."""
+        """A part that prints the copy's revisions, one per line."""
         return f"SELECT version_num FROM {version_table(self._settings)};"  # noqa: S608 - quoted
 
     @property
     def search_path(self) -> str:
-        """A part that tells the search path of whoever the settings name, as the next to connect; the last of all."""
+        """A part that prints the search path of a new connection by the settings' user. It must be the last part."""
         return f"\\set ON_ERROR_STOP on\n\\connect - {_meta(self._settings.user)}\nSHOW search_path;"
 
     def changed_after(self, statements: Sequence[str]) -> str:
-        """Carry out statements, and say in words how what they leave is not as it was; empty where it is."""
+        """Run statements, and return in words how they changed the copy; empty if they left it as it was."""
         at = self.told(carrying_out(statements), self.at)[1]
         return self._moved(at) or self._altered()
 
     def log(self) -> str:
-        """All that the server has logged."""
+        """Return all that the server has logged."""
         written: list[bytes] = []
         deadline = self._context.settings.deadlines.command
         self._context.host.engine.logs(self._container, written.append, deadline, tty=False, most=MOST)
         return b"".join(written).decode("utf-8", "replace")
 
     def log_until(self, mark: str) -> str | None:
-        """All that the server has logged up to a statement with `mark` in it; None where that is not found in it."""
+        """Return the server's log as soon as it contains `mark`; None if that does not appear in time."""
         until = time.monotonic() + _LOGGED_WITHIN
         while mark not in (found := self.log()):
             if time.monotonic() > until:
@@ -189,19 +189,19 @@ class ScratchDatabase:
         return found
 
     def moved(self) -> str:
-        """How the copy's revision was changed, in words; empty where it was not."""
+        """Return in words how the copy's revision has changed; empty if it has not."""
         return self._moved(self._psql(self.at).text)
 
     def changed(self) -> str:
-        """How the copy's revision or schema was changed, in words; empty where it was not."""
+        """Return in words how the copy's revision or schema has changed; empty if neither has."""
         return self.moved() or self._altered()
 
     def clients(self) -> set[str]:
-        """The addresses from which clients have connected."""
+        """Return the addresses from which clients have connected."""
         return set(_CLIENT.findall(self.log())) | set(self._psql(_WHO, database="postgres").text.split())
 
     def busy(self) -> bool:
-        """Tell whether a client is in a transaction for longer than a second: a migration may be running."""
+        """Return whether a client has been in a transaction for longer than a second: a migration may be running."""
         return self._psql(_BUSY, database="postgres").text.strip() != "0"
 
     def _moved(self, told: str) -> str:
@@ -213,7 +213,7 @@ class ScratchDatabase:
         return "" if self._read_schema() == self._schema else "changed the copy of the schema"
 
     def _wait(self) -> None:
-        """Wait for the server on TCP: while an image creates its database, a temporary one answers on the socket."""
+        """Wait for the server on TCP. While an image creates its database, a temporary server answers on the socket."""
         healthy = self._context.settings.deadlines.healthy
         until = time.monotonic() + healthy
         try:
@@ -226,7 +226,7 @@ class ScratchDatabase:
             raise Inconclusive(f"the copy of the database did not start: {ready.last_line}", "look at its image")
 
     def _polled(self, until: float) -> Completed:
-        """How the last question ended whether the server answers; for an image without a shell."""
+        """Poll until the server answers or the time is over, and return the last result. For images without a shell."""
         while True:
             asked = self._inside("pg_isready", "--quiet", "--host", "127.0.0.1")
             if asked.exit_code == 0 or time.monotonic() > until:
@@ -234,7 +234,7 @@ class ScratchDatabase:
             time.sleep(_PAUSE)
 
     def _as_administrator(self, script: bytes = b"") -> str:
-        """Run a script as the first of those who may be a superuser and are; what it prints."""
+        """Run a script as the first candidate that is a superuser, and return its output."""
         marker = secrets.token_hex(16)
         proof = "SELECT 1 / rolsuper::int FROM pg_roles WHERE rolname = current_user;"
         first = f"\\set ON_ERROR_STOP on\n{proof}\n\\set ON_ERROR_STOP off\n\\echo {marker}\n"
@@ -248,7 +248,7 @@ class ScratchDatabase:
         raise Inconclusive("the copy of the database has no superuser that is known", "try the target by hand")
 
     def _named_administrator(self) -> str:
-        """Whom the image was told to make a superuser, by the variable that most images know; empty where none."""
+        """Return the superuser in the container's POSTGRES_USER, which most images use; empty if there is none."""
         there = self._context.host.engine.container(self._container, self._context.settings.deadlines.command)
         variables = ((there or {}).get("Config") or {}).get("Env") or ()
         return next((each.partition("=")[2] for each in variables if each.startswith("POSTGRES_USER=")), "")
@@ -258,7 +258,7 @@ class ScratchDatabase:
         return _NOISE.sub(b"", _answered(dump).stdout)
 
     def _psql(self, sql: str | bytes, database: str | None = None) -> Completed:
-        """Run statements, going on after one that failed. Raises Inconclusive when the database does not answer."""
+        """Run statements, and continue after a failed one. Raises Inconclusive when the database does not answer."""
         return _answered(self._ask(sql, database))
 
     def _ask(self, sql: str | bytes, database: str | None = None, *, deadline: float | None = None) -> Completed:
@@ -279,34 +279,34 @@ class ScratchDatabase:
 
 
 def asking(query: str) -> str:
-    """A part that asks, in a transaction that is rolled back; `rows_in` reads what it prints."""
+    """Return a part that runs a query in a transaction and rolls it back. `rows_in` reads its output."""
     return f"\\set ON_ERROR_STOP on\nBEGIN;\n{query};\nROLLBACK;\n\\set ON_ERROR_STOP off"
 
 
 def trying(query: str) -> str:
-    """A part that asks what may not be known; `rows_tried` reads what it prints."""
+    """Return a part that runs a query that PostgreSQL may refuse. `rows_tried` reads its output."""
     return f"BEGIN;\n{query};\n\\echo :SQLSTATE\nROLLBACK;"
 
 
 def carrying_out(statements: Sequence[str]) -> str:
-    """A part that runs statements in one transaction."""
+    """Return a part that runs statements in one transaction."""
     sql = "".join(f"{each};\n" for each in statements)
     return f"\\set ON_ERROR_STOP on\nBEGIN;\n{sql}COMMIT;\n\\set ON_ERROR_STOP off"
 
 
 def rows_in(told: str) -> list[list[str]]:
-    """The rows in what psql has printed."""
+    """Return the rows in psql's output."""
     return list(csv.reader(io.StringIO(told)))
 
 
 def rows_tried(told: str) -> list[list[str]] | None:
-    """The rows in what psql has printed of `trying`; None where PostgreSQL refused the question."""
+    """Return the rows in psql's output of `trying`; None if PostgreSQL refused the query."""
     rows, _, state = told.removesuffix("\n").rpartition("\n")
     return rows_in(rows) if state == _WELL else None
 
 
 def _meta(name: str) -> str:
-    """A name as an argument of one of psql's own commands."""
+    """Return a name as an argument of a psql meta-command."""
     return "'" + name.replace("\\", "\\\\").replace("'", "''") + "'"
 
 

@@ -1,4 +1,4 @@
-"""The Compose project of a trial, beside production: its content, its start, and its complete removal."""
+"""The Compose project of a trial, beside production: its content, its start, and its removal."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,31 +16,31 @@ from runbook.production.containers import Container
 from runbook.release import Release
 from runbook.settings.database import DatabaseSettings
 
-#: Labels of everything in a trial: the name of the production, and until when (seconds since 1970) it may run.
+#: Labels of everything in a trial: production's project name, and the end of its time (seconds since 1970).
 LABEL = "io.rollback-runbook.trial"
 UNTIL = f"{LABEL}.until"
-# The keys of a service that decide how its program starts. Those that could reach production or outlive the trial are
-# left out: volumes, ports, devices, namespaces of others, added hosts, dependencies.
+# The keys of a service that decide how its program starts. Keys that could reach production or outlive the trial are
+# left out: volumes, ports, devices, other containers' namespaces, extra hosts, dependencies.
 _KEPT = (
     "image", "command", "entrypoint", "environment", "working_dir", "user", "group_add", "healthcheck", "init", "tty",
     "stdin_open", "tmpfs", "read_only", "cap_add", "cap_drop", "security_opt", "secrets", "configs", "shm_size",
     "ulimits", "sysctls", "stop_signal", "mem_limit", "memswap_limit", "cpus", "pids_limit", "platform", "runtime",
 )  # fmt: skip
-# Fewer for the database: it has no volumes, so its settings, which may lie in them, are the image's own.
+# Fewer for the database: it has no volumes, which may contain its configuration, so it uses the image's.
 _KEPT_OF_DATABASE = (
     "environment", "user", "cap_add", "cap_drop", "security_opt", "secrets", "shm_size", "mem_limit", "cpus",
     "platform",
 )  # fmt: skip
-_FILES = ("secrets", "configs")  # what Compose mounts of files by name
-_MOUNTED = 10.0  # seconds, to look through mounted folders
-_MOST_FILES = 4 << 20  # bytes that tell of mounted files
+_FILES = ("secrets", "configs")  # files that Compose mounts by name
+_MOUNTED = 10.0  # seconds for listing mounted folders
+_MOST_FILES = 4 << 20  # bytes of a listing of mounted files
 _LONGEST_LOG = 1 << 20  # bytes
-# The image's Python was asked for its migrations before.
+# Python is there: it was asked for the image's migrations before.
 _WAITS = "import signal; signal.pause()"
 
 
 def database_of(context: Context) -> DatabaseSettings:
-    """The database, which must be a service of the project. Raises Inconclusive otherwise."""
+    """Return the database's settings. Raises Inconclusive when the database is not a service of the project."""
     settings = context.settings.database
     if settings is None or settings.url:
         raise Inconclusive(
@@ -64,9 +64,9 @@ class ScratchProject:
         self._file = b""
 
     def begin(self, *beside: str) -> None:
-        """Start the database. Raises HostError and the like when that is not possible.
+        """Start the database. Raises a RunbookError, such as HostError, when that fails.
 
-        Where it is named, a service of the release is started `beside` it, which does nothing but wait for `run`.
+        The services of the release in `beside` are started too, but only wait for `run`.
         """
         self._sweep()
         made = dict(self._made)
@@ -79,9 +79,9 @@ class ScratchProject:
         self._up(self._database, *beside)
 
     def question(self) -> list[Any] | None:
-        """All that decides how the database and the release's services start here, the same in each run.
+        """Return all that decides how the database and the release's services start here, in the same form in each run.
 
-        Images by their id, files of the host that they mount by size and time of change. None where that is not known.
+        Images are identified by id, and the host's mounted files by size and change time. None if any of it is unknown.
         """
         services: dict[str, Any] = {}
         for name in (self._database, *self._release.digests):
@@ -95,7 +95,7 @@ class ScratchProject:
         return None if files is None else [services, parts, files]
 
     def _mounted(self, services: Mapping[str, Any], parts: Mapping[str, Any]) -> str | None:
-        """What is known without reading them of the host's files that are mounted; None where they cannot be listed."""
+        """Return a listing of the host's mounted files, without their content; None if they cannot be listed."""
         folders = [mount["source"] for service in services.values() for mount in service.get("volumes") or ()]
         files = [each["file"] for part in parts.values() for each in part.values() if "file" in each]
         if not folders and not files:
@@ -109,7 +109,7 @@ class ScratchProject:
         return found.text if found.exit_code == 0 else None
 
     def start_release(self) -> None:
-        """Start what the release depends on, and the release."""
+        """Start the release's dependencies, then the release."""
         services = json.loads(self._file)["services"]
         others = set(services) - {self._database, *self._release.digests}
         if others:
@@ -118,7 +118,7 @@ class ScratchProject:
 
     @contextmanager
     def removed_afterwards(self) -> Iterator[None]:
-        """What is done here leaves nothing behind. Raises what it raised, or RunbookError when something is left."""
+        """Remove the project at the end. Raises what the body raised, or RunbookError when something is left."""
         try:
             yield
         except RunbookError:
@@ -145,12 +145,12 @@ class ScratchProject:
         self._context.host.check(up)
 
     def _compose(self, *arguments: str) -> Command:
-        # At the root, where no .env and no Compose file of production would be read.
+        # In the root directory, so that production's .env and Compose files are not read.
         argv = ("docker", "compose", "-p", self.name, "-f", "-", *arguments)
         return Command(argv, self._context.settings.deadlines.up, "/", stdin=self._file)
 
     def containers(self) -> list[Container]:
-        """The release's containers in this project, by name."""
+        """Return the release's containers in this project, sorted by name."""
         label = f"com.docker.compose.project={self.name}"
         engine = self._context.host.engine
         inspected = self._context.host.retry(lambda: engine.containers([label], self._deadline))
@@ -161,7 +161,7 @@ class ScratchProject:
         return sorted((c for c in found if c.service in self._release.digests), key=lambda found: found.name)
 
     def log(self, container: Container) -> str:
-        """The last 200 lines that a container has printed, both streams, without secrets."""
+        """Return the last 200 lines of a container's output, both streams, without secrets."""
         said: list[bytes] = []
         self._context.host.engine.logs(
             container.id, said.append, self._deadline, tty=container.tty, tail=200, most=_LONGEST_LOG
@@ -170,7 +170,7 @@ class ScratchProject:
         return self._context.incident.journal.redactor.text(text)
 
     def remove(self) -> None:
-        """Remove all of it, if it was begun. Raises Inconclusive, with the command to type, when something is left."""
+        """Remove the project if it was begun. Raises Inconclusive, with the command to type, when something is left."""
         if not self._file:
             return
         done = self._context.host.run(self._compose("down", "--volumes", "--timeout", "0", "--remove-orphans"))
@@ -190,7 +190,7 @@ class ScratchProject:
         return self._context.settings.deadlines.command
 
     def _sweep(self) -> None:
-        """Remove what a killed trial of this production has left: its time is over."""
+        """Remove what killed trials of this production have left, if their time is over."""
         ours = {"label": f"{LABEL}={self._context.settings.project.name}"}
         for kind in ("container", "network"):
             sweep(self._context.host, kind, ours, UNTIL, self._deadline)
@@ -222,7 +222,7 @@ class ScratchProject:
         }
 
     def _needed(self, services: Mapping[str, Any], running: Mapping[str, Container]) -> list[str]:
-        """The release's services, the database, and what they depend on that runs now and is not of the release."""
+        """Return the release's services, the database, and their running dependencies that are not of the release."""
         project, database = self._context.settings.project.services, self._database
         if database not in running or database not in services:
             raise Inconclusive(f"there is no service {database} to copy the schema from", "check database.service")
@@ -251,7 +251,7 @@ class ScratchProject:
         }
 
     def _harmless(self, mount: Mapping[str, Any]) -> bool:
-        """That a mount is a file or folder of the host in which no socket leads to production; it becomes read-only."""
+        """Return whether a mount is a file or folder of the host without a socket, which could lead to production."""
         if mount.get("type") != "bind":
             return False
         find = ("find", "-H", unescaped(mount["source"]), "-xdev", "-type", "s", "-print", "-quit")
@@ -263,7 +263,7 @@ class ScratchProject:
 
 
 def _names(service: str, given: Mapping[str, Any], container: Container) -> list[str]:
-    """The names under which the database's service is found in production's own networks."""
+    """Return the names under which the database's service is found in production's networks."""
     names = [service, container.name, given.get("hostname"), given.get("container_name")]
     names += [
         alias for network in (given.get("networks") or {}).values() for alias in (network or {}).get("aliases") or ()

@@ -1,6 +1,6 @@
-"""Signs that an image migrates when it starts, read from its start command and the files that this names.
+"""Signs that an image migrates when it starts, from its start command and the files that the command names.
 
-A sign is evidence; finding none proves nothing: `trial.py` then tries it.
+A sign is evidence. The absence of signs proves nothing: `trial.py` then tries it.
 """
 
 import json
@@ -17,12 +17,12 @@ from runbook.text import beginning, visible
 
 _READER = Path(__file__).with_name("reader.py")
 _MOST = 5  # places that are reported
-_LONGEST = 200  # characters of one
+_LONGEST = 200  # characters of a place
 
 
 @dataclass(frozen=True)
 class Signs:
-    """Where migrations are run: in what surely runs at the start (`commands`), and in code that may (`code`).
+    """Where migrations are run: commands that certainly run at the start (`commands`), and code that may (`code`).
 
     `unread` says why the image could not be read.
     """
@@ -33,11 +33,11 @@ class Signs:
 
 
 def signs_of(context: Context, image: str, service: Mapping[str, Any]) -> Signs:
-    """Read the files that the start command of `service` names in `image` (pinned). Only the image's Python is run."""
+    """Read the files that the start command of `service` names in `image` (pinned). Only the image's Python runs."""
     argv = _start_command(context, image, service)
     given = {"path": (service.get("environment") or {}).get("PATH"), "directory": service.get("working_dir")}
     request = {"argv": argv} | {name: value if value is None else unescaped(value) for name, value in given.items()}
-    # The start command may hold secrets: it travels on standard input, which is never recorded.
+    # The start command may contain secrets, so it is passed on standard input, which is never recorded.
     call = f"import json\nprint(json.dumps(read(json.loads({json.dumps(request)!a}))))\n"
     program = f"{_READER.read_text(encoding='utf-8')}\n{call}".encode()
     python, deadline = context.settings.migrations.python, context.settings.deadlines.command
@@ -64,7 +64,7 @@ def _start_command(context: Context, image: str, service: Mapping[str, Any]) -> 
     config = (context.production.image(image) or {}).get("Config")
     if not isinstance(config, dict):
         raise EngineError(f"the engine does not say how the image {image} starts", f"docker image inspect {image}")
-    # As Compose and the engine do it: an entrypoint of the service drops the image's command.
+    # As in Compose and the engine, an entrypoint of the service discards the image's command.
     own = {part: [unescaped(word) for word in service.get(part) or ()] for part in ("entrypoint", "command")}
     entrypoint = own["entrypoint"] or config.get("Entrypoint") or []
     image_command = [] if own["entrypoint"] else config.get("Cmd") or []

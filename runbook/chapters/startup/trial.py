@@ -1,11 +1,15 @@
-"""Starts the target apart from production, on a copy of the schema, and sees whether it migrates, ends, or runs.
+"""The start trial: the target runs apart from production on a copy of the schema, and migrates, exits, or runs well.
 
-The trial is a Compose project of its own on an internal network: a database of the image that production's runs, under
-the same names, with production's roles, schema and revision but no rows; the target's services as Compose would start
-them, without volumes, ports and other ways to production; and what these depend on. All of it is removed afterwards.
+The trial is a separate Compose project on an internal network. It contains:
 
-What is seen is never kept for a later run: it depends on when services did what beside each other, which no question
-can hold.
+- a database of production's database image, under the same names, with production's roles, schema and revision but no
+  rows;
+- the target's services as Compose would start them, without ports and other ways to production. Of their volumes, only
+  bind mounts without sockets are there, read-only;
+- the running services that these depend on.
+
+All of it is removed afterwards. The result is never kept for a later run, because it depends on the timing of the
+services relative to each other.
 """
 
 import time
@@ -22,16 +26,16 @@ from runbook.hosts.command import error_line
 from runbook.production.containers import Container
 from runbook.release import Release
 
-_PAUSE = 0.5  # seconds between two looks
+_PAUSE = 0.5  # seconds between two polls
 _SILENT = 20.0  # seconds in which a healthy service should have connected to the database
 _UNKNOWN_REVISION = "Can't locate revision"
 
 
 class StartTrial:
-    """One trial of one release."""
+    """A start trial of one release."""
 
     def __init__(self, context: Context, release: Release, relaxed: Sequence[str] = ()) -> None:
-        """`relaxed` are the statements of the bridge that will have been built by then."""
+        """`relaxed` has the statements of the bridge that will be built before the target starts."""
         self._relaxed = relaxed
         self._context = context
         self._release = release
@@ -41,9 +45,9 @@ class StartTrial:
         self._answered = False
 
     def run(self) -> Observation:
-        """Start the release and watch it, for at most `deadlines.healthy`.
+        """Start the release and watch it for at most `deadlines.healthy` seconds.
 
-        Raises Inconclusive when it could not be tried, or when the result is not clear.
+        Raises Inconclusive when the trial is not possible, or when its result is unclear.
         """
         began = time.monotonic()
         with self._set_up():
@@ -98,7 +102,7 @@ class StartTrial:
         return Observation(ok=False, seen=f"{', '.join(self._release.digests)}: when started, the target {what}")
 
     def _ended(self, container: Container) -> Observation:
-        """The error of an image that migrates. Raises Inconclusive when it ended for any other reason."""
+        """Return the failure of an image that migrates. Raises Inconclusive when it exited for any other reason."""
         log = self._project.log(container)
         died = next((line.strip() for line in log.splitlines() if _UNKNOWN_REVISION in line), None)
         if died:
@@ -107,7 +111,7 @@ class StartTrial:
         raise _inconclusive(f"{container.service} ended with exit code {container.exit_code}: {error}")
 
     def _silent(self, containers: list[Container]) -> list[str]:
-        """In words, which services have not connected to the copy so far, and whether the api does not answer yet."""
+        """Return, in words, which services have not connected to the copy yet, and whether the api has not answered."""
         addresses = {address: container.service for container in containers for address in container.addresses}
         self._connected |= {addresses[each] for each in self._database.clients() if each in addresses}
         silent = [
@@ -116,7 +120,7 @@ class StartTrial:
         api = self._context.settings.api
         for container in containers:
             if container.service == api and (api not in self._connected or not self._answered):
-                # To say whether it is ready, it has to ask its database.
+                # To report its readiness, it has to query its database.
                 self._answered = self._context.health.is_answering(container)
                 silent += [] if self._answered else [f"{api} answered no request"]
         return silent

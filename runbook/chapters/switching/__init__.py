@@ -1,1 +1,1 @@
-"""The switch: the way decided, the target started beside the failed release and put in its place, or taken away."""
+"""The switch: its mode, the target beside the failed release, traffic meanwhile, and how to abandon it."""

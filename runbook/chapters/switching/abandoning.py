@@ -1,4 +1,4 @@
-"""The switch beside, abandoned: the target's containers are taken away again, and the failed release goes on."""
+"""An abandoned switch beside: the target's containers are removed, and the failed release keeps running."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ _GO_ON = "go on to the target instead: the same command without --abandon"
 
 
 def failed_still_there(context: Context) -> Check:
-    """That the incident switches beside, and that every container of the failed release runs still."""
+    """Check that the incident switches beside, and that every container of the failed release still runs."""
 
     def observe() -> Observation:
         switch = context.incident.facts.switchover
@@ -35,7 +35,7 @@ def failed_still_there(context: Context) -> Check:
 
 
 def naming_failed(context: Context) -> Action:
-    """The change that makes the env file name the failed release again; to the byte, if nobody changed it since."""
+    """Set the failed release's tag in the env file again, byte for byte as before if nobody changed the file since."""
     variable, tag = context.settings.project.tag_variable, _failed_tag(context)
     target, now, kept = pinned_release(context).tag, context.env_file.read(), kept_env_file(context)
     content = context.env_file.with_value(now, variable, tag)
@@ -62,7 +62,7 @@ def naming_failed(context: Context) -> Action:
 
 
 def removing_target(context: Context) -> Action:
-    """The change that stops and removes the containers of the target that were started beside the failed release's."""
+    """Stop and remove the target's containers that were started beside the failed release's."""
     pair, tag = pair_of(context), pinned_release(context).tag
     commands = pair.remove_target_commands(context.settings.deadlines.healthy)
 
@@ -80,7 +80,7 @@ def removing_target(context: Context) -> Action:
 
 
 def bringing_failed_up(context: Context) -> Action:
-    """The change that stops the target's other services, and brings up those of the failed release again."""
+    """Stop the target's other services, and bring up the failed release's again."""
     production, tag = context.production, _failed_tag(context)
     services = switchover_of(context).in_turn
     names = ", ".join(services)
@@ -100,7 +100,7 @@ def bringing_failed_up(context: Context) -> Action:
 
 
 def only_failed_left(context: Context) -> Check:
-    """That api and jobs run the failed release, in as many containers as before, and nothing of the target is left."""
+    """Check that api and jobs run only the failed release, in as many containers as before."""
     tag, pair = _failed_tag(context), pair_of(context)
     others = switchover_of(context).in_turn
 
@@ -116,7 +116,7 @@ def only_failed_left(context: Context) -> Check:
 
 
 def _is_on(context: Context, container: Container, tag: str) -> bool:
-    # A failed release's jobs may crash again and again, as they did before.
+    # The failed release's jobs may be in a crash loop, as before.
     return context.production.tag_of(container) == tag and container.state in ("running", "restarting")
 
 

@@ -1,4 +1,4 @@
-"""The switch beside: the target starts and proves itself beside the failed release, then takes its place."""
+"""The switch beside: the target starts and proves itself beside the failed release, then replaces it."""
 
 from dataclasses import replace
 
@@ -15,12 +15,12 @@ from runbook.production.switchover.pair import Pair
 
 
 def pair_of(context: Context) -> Pair:
-    """The two releases side by side. Raises Inconclusive when no way to switch was decided."""
+    """Return the two releases side by side. Raises Inconclusive when no switch mode is on record."""
     return Pair(context.production, pinned_release(context), switchover_of(context).numbers)
 
 
 def switchover_of(context: Context) -> Switchover:
-    """The way to switch that was decided. Raises Inconclusive when none is on record."""
+    """Return the switch that was decided. Raises Inconclusive when none is on record."""
     found = context.incident.facts.switchover
     if found is None:
         raise Inconclusive("no way to switch is on record in this incident", "run chapter 1: `pytest features`")
@@ -28,7 +28,7 @@ def switchover_of(context: Context) -> Switchover:
 
 
 def starting(context: Context) -> Action:
-    """The change that starts the target's containers, and leaves those of the failed release as they are."""
+    """Start the target's containers, and leave those of the failed release as they are."""
     pair, tag = pair_of(context), pinned_release(context).tag
     names = ", ".join(pair.numbers)
 
@@ -41,7 +41,7 @@ def starting(context: Context) -> Action:
 
 
 def replacing_in_turn(context: Context) -> Action:
-    """The change that stops the failed release's other services, and then starts the target's."""
+    """Stop the failed release's other services, then start the target's."""
     services, release = switchover_of(context).in_turn, pinned_release(context)
     if not services:
         summary = "every service comes up beside the failed release's"
@@ -52,7 +52,7 @@ def replacing_in_turn(context: Context) -> Action:
 
 
 def as_many_on_digest(context: Context) -> Check:
-    """That the target has as many containers as the failed release had, and all run the pinned digest."""
+    """Check that the target has as many containers as the failed release had, all on the pinned digests."""
     pair, release = pair_of(context), pinned_release(context)
     others = switchover_of(context).in_turn
 
@@ -77,21 +77,24 @@ def as_many_on_digest(context: Context) -> Check:
 
 
 def health_of_target(context: Context) -> Health:
-    """The health of the target's containers alone, and of the services that it has alone."""
+    """Return the health of only the target's containers, including the services that were replaced in turn."""
     pair, others = pair_of(context), switchover_of(context).in_turn
     return context.health.of(lambda each: each.service in others or pair.is_target(each))
 
 
 def staying_healthy(context: Context) -> Check:
-    """That the target's containers stay healthy for their time, which counts from when they were first seen so.
+    """Check that the target's containers stay healthy long enough, counted from when they were first seen healthy.
 
-    Users meet them by then: for a release that fails, waiting beside it would be the longer outage.
+    Traffic is open by then: waiting for this beside a failing release would prolong the outage.
     """
     return health_of_target(context).check_containers_healthy("users meet it: traffic is open")
 
 
 def holding(context: Context) -> Action:
-    """The change that makes requests wait, or refuses them where the gate cannot hold; nothing once nobody is left."""
+    """Hold requests, or refuse them if the gate cannot hold; done already once no failed container serves.
+
+    If the gateway itself avoids stopping containers, traffic keeps flowing.
+    """
     pair, meanwhile = pair_of(context), switchover_of(context).meanwhile
     if meanwhile is Meanwhile.FLOWING:
         summary = "the gateway leaves containers that stop by itself: traffic flows on"
@@ -106,7 +109,7 @@ def holding(context: Context) -> Action:
 
 
 def releasing(context: Context) -> Action:
-    """The change that lets traffic on again, where it was held or paused."""
+    """Resume traffic if it was held or paused."""
     if switchover_of(context).meanwhile is Meanwhile.FLOWING:
         summary = "traffic was never held"
         return Action(ActionName.RESUME_TRAFFIC, summary, already=lambda: summary, resource="traffic gate")
@@ -114,7 +117,7 @@ def releasing(context: Context) -> Action:
 
 
 def taking_out(context: Context) -> Action:
-    """The change that stops the failed containers; requests wait for no more than that."""
+    """Stop the failed containers. Requests are held only for this."""
     pair = pair_of(context)
     commands = pair.stop_commands(context.settings.deadlines.healthy)
 
@@ -127,7 +130,7 @@ def taking_out(context: Context) -> Action:
 
 
 def removing_failed(context: Context) -> Action:
-    """The change that removes the failed containers, and gives the target's their names."""
+    """Remove the failed containers, and give their names to the target's."""
     pair = pair_of(context)
     commands = pair.remove_commands(context.incident.facts.seen_before.containers)
 

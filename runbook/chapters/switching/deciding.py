@@ -1,4 +1,4 @@
-"""The way to switch, decided before anything is changed, from what production and its gateway are."""
+"""The switch mode, decided before any change from the state of production and its gateway."""
 
 from collections.abc import Sequence
 
@@ -19,12 +19,12 @@ from runbook.production.switchover.decision import (
 from runbook.production.switchover.pair import Pair
 
 _QUESTION = "How does the target take the failed release's place?"
-#: What a container of the target may need beyond what the failed release's uses now.
+#: The memory that a target container may need, as a multiple of what the failed release's uses now.
 _MORE = 1.5
 
 
 def decided(context: Context) -> Check:
-    """That the way to switch is on record, with its reasons; it stops nothing."""
+    """Decide the switch mode and record it with its reasons. Either mode passes."""
     return recorded("the way to switch on record", lambda: _decide(context))
 
 
@@ -45,12 +45,12 @@ def _decide(context: Context) -> str:
 
 
 def told(found: Decided) -> str:
-    """The way and why, in words."""
+    """Return the switch mode and its reasons, in words."""
     return f"{found.mode}: {'; '.join(found.evidence)}"
 
 
 def _numbers(context: Context) -> tuple[dict[str, int], tuple[str, ...]]:
-    """How many containers each service that may come up beside had before, and the services that may not."""
+    """Return how many containers each service that may come up beside had before, and the services that may not."""
     settings, rolled_back = context.settings, context.production.rolled_back
     alone = not settings.switch.jobs_may_overlap and settings.api in rolled_back
     beside = (settings.api,) if alone else rolled_back
@@ -59,7 +59,7 @@ def _numbers(context: Context) -> tuple[dict[str, int], tuple[str, ...]]:
 
 
 def _noted(context: Context) -> dict[str, int]:
-    """The numbers from before a switch beside that another incident began, by its note on the host."""
+    """Return the container counts from before another incident's switch beside, from its note on the host."""
     note = context.open_rollback.for_running_tags(context.incident.facts.seen_before.tags)
     return context.open_rollback.beside(note) if note else {}
 
@@ -92,7 +92,7 @@ def _circumstances(context: Context, beside: tuple[str, ...], in_turn: tuple[str
 
 
 def _needed(context: Context, failed: Sequence[Container]) -> int | None:
-    """The bytes of memory that as many containers again would need; None where that is not known."""
+    """Return the bytes of memory that the same number of containers would need; None if unknown."""
     used = []
     for each in failed:
         try:
@@ -104,7 +104,7 @@ def _needed(context: Context, failed: Sequence[Container]) -> int | None:
 
 
 def _free(context: Context) -> int | None:
-    """The bytes of memory that the host has left for new processes; None where it does not say."""
+    """Return the bytes of memory available on the host; None if it does not report them."""
     try:
         file = context.production.files.content("/proc/meminfo")
     except RunbookError:

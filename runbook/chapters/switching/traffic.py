@@ -1,4 +1,4 @@
-"""Traffic behind the gate: held where that was decided, else refused; proved so, and let on again."""
+"""Traffic behind the gate: held or refused as decided, checked, and resumed."""
 
 from dataclasses import replace
 
@@ -9,35 +9,35 @@ from runbook.report.production_view import closing_of
 
 
 def pausing(context: Context) -> Action:
-    """The change that keeps requests from the application: they wait where that was decided, and are refused else."""
+    """Keep requests from the application: hold them if that was decided, otherwise refuse them."""
     return context.gate.hold() if _waits(context) else context.gate.pause()
 
 
 def lets_nothing_through(context: Context) -> Check:
-    """That the gate says so."""
+    """Check that the gate reports paused or held traffic."""
     return context.gate.check_paused(held=_waits(context))
 
 
 def no_request_arrives(context: Context) -> Check:
-    """That the public address shows it."""
+    """Check at the public address that no request reaches the application."""
     return context.gate.check_traffic_paused(held=_waits(context))
 
 
 def letting_on(context: Context) -> Action:
-    """The change that lets traffic on again.
+    """Resume traffic.
 
-    While requests wait the gate is not asked for what this incident has just made of it.
+    While this incident keeps requests back, the gate's state is not read first, because this incident has just set it.
     """
     change = context.gate.resume()
     return replace(change, already=never) if kept_back(context) else change
 
 
 def kept_back(context: Context) -> bool:
-    """Tell whether this incident has paused or held traffic, or begun to, and not let it on since."""
+    """Return whether this incident has paused or held traffic, or begun to, and not resumed it since."""
     return bool(closing_of(context.incident.journal.entries))
 
 
 def _waits(context: Context) -> bool:
-    # Where nothing is switched, as behind a restore, nobody knows for how long.
+    # Without a switch, as in a restore, requests are refused, because nobody knows how long the pause takes.
     switch = context.incident.facts.switchover
     return switch is not None and switch.meanwhile is Meanwhile.HELD
