@@ -115,7 +115,8 @@ def catalog_in(whole: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
 def _few_enough(rows: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
     if len(rows) > _MOST_ROWS:
         raise Inconclusive(
-            f"the catalog has more than {_MOST_ROWS} rows, and no more are kept", "look at the number of tables"
+            f"the catalog has more than {_MOST_ROWS} rows, which is the limit",
+            "check why the database has so many tables",
         )
     return [tuple(row) for row in rows]
 
@@ -127,7 +128,9 @@ def partitions_of(database: Asked) -> dict[Name, Name]:
     """
     rows = database.ask(_PARTITIONS, deadline=_DEADLINE)
     if len(rows) > _MOST_ROWS:
-        raise Inconclusive(f"there are more than {_MOST_ROWS} partitions", "look at the number of tables")
+        raise Inconclusive(
+            f"there are more than {_MOST_ROWS} partitions", "check why the database has so many partitions"
+        )
     return {named(row[0], row[1]): named(row[2], row[3]) for row in rows}
 
 
@@ -135,11 +138,11 @@ def differences(before: Sequence[tuple[str, ...]], after: Sequence[tuple[str, ..
     """Return the differences, in words. Removed objects come first, then changed ones, then new ones.
 
     >>> differences([("column", "public.a.b", "text")], [("column", "public.a.b", "integer")])
-    ['column public.a.b is integer, and was text']
+    ['column public.a.b is integer, was text']
     """
     was, now = _beyond(before, after), _beyond(after, before)
-    lost = [f"{' '.join(key)} is gone" for key in was if key not in now]
-    changed = [f"{' '.join(key)} is {now[key]}, and was {was[key]}" for key in was if key in now]
+    lost = [f"{' '.join(key)} is missing" for key in was if key not in now]
+    changed = [f"{' '.join(key)} is {now[key]}, was {was[key]}" for key in was if key in now]
     made = [f"{' '.join(key)} is new" for key in now if key not in was]
     return [*lost, *changed, *made]
 

@@ -55,10 +55,10 @@ def _losses(harm: Harm, database: Database, columns: dict[str, set[str]]) -> Ite
         try:
             others = database.referring(table)
         except RunbookError:
-            yield unknown_loss(f"which tables refer to {table} is not known: {harm.statement}")
+            yield unknown_loss(f"the tables that reference {table} are unknown: {harm.statement}")
             return
         for other in others:
-            yield Loss(f"table {other}, by its foreign key to {table}", _count(database, other, None))
+            yield Loss(f"table {other}, through its foreign key to {table}", _count(database, other, None))
 
 
 def _count(database: Database, table: str, column: str | None) -> int | None:

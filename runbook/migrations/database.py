@@ -60,7 +60,7 @@ class Database:
     @property
     def _settings(self) -> DatabaseSettings:
         if self._given is None:
-            raise Inconclusive(Absent.DATABASE.told, "name the database in the settings: [database]")
+            raise Inconclusive(Absent.DATABASE.told, "add [database] to the settings")
         return self._given
 
     @cached_property
@@ -112,8 +112,8 @@ class Database:
         found = [row[0] for row in self.ask(f"SELECT version_num FROM {table}")]  # noqa: S608 - quoted there
         if not found or not all(_REVISION.fullmatch(revision) for revision in found):
             raise Inconclusive(
-                f"{table} of {self.server.name} holds no revision",
-                "was this database ever migrated? If env.py sets version_table or version_table_schema, set"
+                f"{table} in {self.server.name} has no valid revision",
+                "check that this database was migrated; if env.py sets version_table or version_table_schema, set"
                 " database.version_table or database.version_schema",
             )
         return tuple(sorted(found))

@@ -31,7 +31,7 @@ class Kind(Enum):
     ANY = "anything"
     LARGEST = "the largest value that the code may write"
     INSERT = "a row, with triggers and foreign keys"
-    SECOND = "a second row that differs in all that the code gives"
+    SECOND = "a second row that differs in every value that the code writes"
     BACK = "the row read back as it was written"
     DELETE = "a delete, with triggers and foreign keys"
 
@@ -79,7 +79,7 @@ def _of_table(table: MappedTable) -> Iterator[CodeStatement]:
         empty = {each.name for each in table.columns if each.nullable and not each.client_default}
         little = {column: "NULL" if column in empty else value for column, value in full.items()}
         # Not kept: the second row would have the same key.
-        yield told("INSERT without what may be left out into", _insert(name, little), kept=False)
+        yield told("INSERT without optional columns into", _insert(name, little), kept=False)
         yield told("INSERT into", _insert(name, full))
     for number, column in enumerate(table.columns, 1):
         value, most = sample(column, number), largest(column)
@@ -121,7 +121,7 @@ def _fired(models: Models) -> Iterator[CodeStatement]:
 
 
 def _delete(table: MappedTable, *, kept: bool) -> CodeStatement:
-    which = "DELETE from" if kept else "DELETE of rows that others point to from"
+    which = "DELETE from" if kept else "DELETE of referenced rows from"
     sql = f"DELETE FROM {_name(table)}"  # noqa: S608 - quoted
     return CodeStatement(f"{which} {_shown(table)} at the end", _shown(table), sql, kept, Kind.DELETE, fired=True)
 
@@ -139,11 +139,11 @@ def _rows(table: MappedTable, by_name: dict[tuple[str | None, str], MappedTable]
     if written:
         where = " AND ".join(f"{quoted(column)} IS NOT DISTINCT FROM {value}" for column, value in written.items())
         sql = f"SELECT 1 / count(*) FROM {name} WHERE {where}"  # noqa: S608 - quoted
-        yield CodeStatement(f"SELECT of what was written to {shown}", shown, sql, kind=Kind.BACK, fired=True)
+        yield CodeStatement(f"SELECT of the row written to {shown}", shown, sql, kind=Kind.BACK, fired=True)
     again = [quoted(column) for column in rows[0] if not table.by_name[column].primary_key]
     if again:
         sql = f"UPDATE {name} SET {', '.join(f'{each} = {each}' for each in again)}"  # noqa: S608 - quoted
-        yield CodeStatement(f"UPDATE of all in {shown}", shown, sql, fired=True)
+        yield CodeStatement(f"UPDATE of all columns in {shown}", shown, sql, fired=True)
 
 
 def _pointing(

@@ -89,7 +89,11 @@ class RestorePoint:
 
         by_hand = server.typed("pg_dump", "--username", server.user, "--dbname", server.name, "--schema-only")
         return Check(
-            "a pg_dump that reads the whole database", observe, f"see why: {by_hand}", acceptable=False, vouchable=False
+            "a pg_dump that reads the whole database",
+            observe,
+            f"to see why, run: {by_hand}",
+            acceptable=False,
+            vouchable=False,
         )
 
     def taking(self, reached: Callable[[], str | None]) -> Action:
@@ -159,7 +163,7 @@ class RestorePoint:
         if not self._whole(fact):
             why = f"{fact.path} is missing, or differs in size or SHA-256 from the record"
         elif is_unchanged(fact.state, self._database, self._deadlines.dump):
-            return f"{fact.path} is whole, by size and SHA-256, and nothing was written since it was taken"
+            return f"{fact.path} is intact (size and SHA-256 match), and nothing was written since it was taken"
         else:
             why = f"rows may have been written since {fact.path} was taken; it is kept"
         self._incident.record_decision(
@@ -186,28 +190,26 @@ class RestorePoint:
         def observe() -> Observation:
             fact, done = self._on_record(), reached()
             if done and fact is None:
-                return Observation(
-                    ok=True, seen=f"{done}, and this incident has taken no restore point: there is no need of one"
-                )
+                return Observation(ok=True, seen=f"{done}, and this incident took no restore point: none is needed")
             if done and fact and not self._whole(fact):
                 # Nothing is left to destroy, so the dump is no longer required. Someone may have moved it.
                 return Observation(
-                    ok=True, seen=f"{done}; the restore point {fact.path} is missing, or is not the one on record"
+                    ok=True, seen=f"{done}; the restore point {fact.path} is missing, or differs from the recorded one"
                 )
             size, digest = self.facts(self.path)
             if fact and (fact.path, fact.size, fact.sha256) == (self.path, size, digest):
                 # The same bytes were read back before. The dump in the container may have been removed since.
                 return Observation(
-                    ok=True, seen=f"{self.path}: {size} bytes, sha256 {digest}, as it was read back before"
+                    ok=True, seen=f"{self.path}: {size} bytes, sha256 {digest}, unchanged since it was read back"
                 )
             listed = self._production.host.run(self._listing())
             inside = digest if self._database.server.elsewhere else self._hash_inside()
             if listed.exit_code != 0 or inside is None:
-                raise Inconclusive(f"the dump cannot be read back: {listed.last_line}", "look at the database's disk")
+                raise Inconclusive(f"the dump cannot be read back: {listed.last_line}", "check the database's disk")
             held = set(DATA_OF.findall(listed.text))
             missing = sorted(set(tables) - held)
             good = inside == digest and not missing
-            lacks = f"; no data of {', '.join(missing)}" if missing else ""
+            lacks = f"; no data for {', '.join(missing)}" if missing else ""
             if good:
                 self._put_on_record(self.path, size, digest, self._before)
             differs = "" if inside == digest else "; it differs from the one in the container"
@@ -216,7 +218,7 @@ class RestorePoint:
         return Check(
             "a restore point that lists every table",
             observe,
-            "nothing was undone yet; free disk space and go on",
+            "nothing has been undone; free disk space and resume",
             acceptable=False,
             vouchable=False,
         )
@@ -235,13 +237,13 @@ class RestorePoint:
             return Action(
                 ActionName.REMOVE_DUMP,
                 "the dump inside the database's container is removed",
-                already=lambda: "the dump was written to this host alone",
+                already=lambda: "the dump was written directly to the host; no container has one",
                 resource=self.path,
             )
 
         def already() -> str | None:
             answer = self._production.host.run(self._production.compose(*self._in_container, "test", "!", "-e", inside))
-            return f"there is no {inside}" if answer.exit_code == 0 else None
+            return f"{inside} does not exist" if answer.exit_code == 0 else None
 
         return Action(
             ActionName.REMOVE_DUMP,
@@ -268,8 +270,8 @@ class RestorePoint:
             if self._production.host.run(checking).exit_code == 0:
                 self._put_on_record(path, *self.facts(path))
             else:
-                why = f"{path} does not have the SHA-256 that {path}{SEAL} holds"
-                text = f"Is the restore point of incident {earlier} whole?"
+                why = f"{path} does not match the SHA-256 in {path}{SEAL}"
+                text = f"Is the restore point of incident {earlier} intact?"
                 self._incident.record_decision(Question.RESTORE_POINT, text, "no", [why], about=earlier)
 
     def _put_on_record(self, path: str, size: int, digest: str, state: DatabaseState | None = None) -> None:
@@ -286,7 +288,7 @@ class RestorePoint:
         )
         digest = hashed.text[:64]
         if stat.exit_code != 0 or not _SHA256.fullmatch(digest):
-            raise CheckFailed(f"there is no restore point at {path}", "take it before anything is undone")
+            raise CheckFailed(f"there is no restore point at {path}", "take one before undoing anything")
         return int(stat.text), digest
 
     def _hash_inside(self) -> str | None:

@@ -57,18 +57,18 @@ class Restoring:
 
     def _beside(self, path: str, sha256: str, creator: str) -> list[RestoreStep]:
         database, owner = self._restored, self._database.server.user
-        instead = f", as {creator}, since {owner} may not" if creator != owner else ""
+        instead = f", as {creator}, because {owner} may not" if creator != owner else ""
         check = f"echo {shlex.quote(f'{sha256}  {path}')} | sha256sum --check"
         # On standard input, because only its owner can read the file, and users differ inside the container.
         restore = self._inside("pg_restore", "--username", creator, "--exit-on-error", "--dbname", database)
         make = self._inside("createdb", "--username", creator, "--owner", owner, "--template", "template0", database)
         return [
             self._going_there,
-            _step("make sure that the dump is the one of this record", check),
-            _step(f"make an empty database beside the live one{instead}", make),
+            _step("check that the dump matches this record", check),
+            _step(f"create an empty database next to the live one{instead}", make),
             _step("restore into it; the live one is not touched", f"{restore} < {shlex.quote(path)}"),
             _step(
-                "look at what is in it",
+                "check its contents",
                 self._inside("psql", "--username", creator, "--dbname", database, "-c", r"\dt+"),
             ),
         ]
@@ -81,14 +81,14 @@ class Restoring:
         return [
             self._going_there,
             *self._turning("pause traffic", self._gate.pause if self._gate else None),
-            _step("stop what uses the database", str(self._production.stop_command())),
+            _step("stop the services that use the database", str(self._production.stop_command())),
             _step(
-                "put the live database aside; what was written since the dump is in it, and only there",
+                "rename the live database; rows written since the dump are only in it",
                 self._renaming(creator, live, f"{live}_before_restore"),
             ),
-            _step("put the restored one in its place", self._renaming(creator, self._restored, live)),
+            _step("give the restored database the live one's name", self._renaming(creator, self._restored, live)),
             _step(
-                f"name a release that fits its schema{fits} in {env_file}, then start it",
+                f"set a release that fits its schema{fits} in {env_file}, then start it",
                 " && ".join(map(str, self._starting(facts))),
             ),
             *self._turning("resume traffic when it is ready", self._gate.resume if self._gate else None),

@@ -56,7 +56,7 @@ class DatabaseUrl:
             parts = urlsplit(url.get_secret_value().strip())
             port = parts.port or 5432
         except ValueError:
-            raise _no_url("it is no URL") from None
+            raise _no_url("it is not a URL") from None
         name = unquote(parts.path.lstrip("/"))
         if parts.scheme.partition("+")[0] not in ("postgresql", "postgres"):
             raise _no_url("it does not begin with postgresql://")
@@ -74,7 +74,7 @@ class DatabaseUrl:
 def _no_url(why: str) -> SettingsError:
     return SettingsError(
         f"the secret of database.url is not the address of a PostgreSQL database: {why}",
-        "put postgresql://USER:PASSWORD@HOST:PORT/NAME there",
+        "set the secret to postgresql://USER:PASSWORD@HOST:PORT/NAME",
     )
 
 
@@ -115,13 +115,13 @@ class Server:
         """The advice for a server that does not answer."""
         if self.elsewhere is None:
             return (
-                f"look at the service {self._settings.service}, and at database.user, database.name and"
+                f"check the service {self._settings.service}, and database.user, database.name and"
                 " database.version_table in the settings"
             )
         client = f"the image {self._settings.image} (database.image)" if self._settings.image else "this host"
         return (
-            f"look at the secret of database.url, and whether {client} has PostgreSQL's programs and reaches"
-            f" {self.told}; database.image names an image on the host that has them"
+            f"check the secret of database.url, and that {client} has psql, pg_dump and pg_restore and can reach"
+            f" {self.told}; database.image can name an image on the host that has them"
         )
 
     def command(

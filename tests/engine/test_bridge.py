@@ -221,7 +221,7 @@ def test_column_moved_to_a_table_of_its_own(server: Cluster, then_whole: TrialRe
         before, content = copy.dump(), copy.content()
         bridge = built(copy, SPLIT, then_whole, WHOLE_MODELS)
         assert [each.what for each in bridge.relaxed] == [
-            "quantity, customer can be read and written again, by a view of orders"
+            "quantity, customer can be read and written again, through a view of orders"
         ]
         assert copy.content() == content
         assert server.must(copy.name, "SELECT customer, quantity, pieces FROM orders ORDER BY id").splitlines() == [

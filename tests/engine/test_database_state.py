@@ -114,8 +114,8 @@ def test_losses_are_counted_by_reading_alone(server: Cluster) -> None:
     days = server.must("shop", "SELECT count(*) FROM days").strip()
     assert [str(loss).removesuffix(" rows hold values") for loss in losses_of(sql, Direct(server))] == [
         "table customers, rows deleted: 1",
-        "table audit.lines, by its foreign key to customers: 2",
-        "table orders, by its foreign key to customers: 2",
+        "table audit.lines, through its foreign key to customers: 2",
+        "table orders, through its foreign key to customers: 2",
         "column orders.note: 1",
         f"table days_2025: {days}",
         "column customers.name, changed to another type: 1",

@@ -155,7 +155,10 @@ def test_what_it_destroys_is_kept_once(server: Cluster, tmp_path: Path) -> None:
     server.must("shop", UP)
     path = {"PATH": f"{tmp_path}/bin:/usr/bin:/bin"}
     done = subprocess.run(["sh", "-c", fact.put_back], env=path, capture_output=True, text=True, check=True)
-    assert "orders.note: 1 values were kept, 1 of them are in it, 0 are of rows that are gone" in done.stdout
+    assert (
+        "orders.note: 1 values were kept, 1 of them are in the table, 0 belong to rows that no longer exist"
+        in done.stdout
+    )
     assert server.must("shop", "TABLE orders") == "1|a|kept|too\n"
 
 

@@ -86,7 +86,7 @@ def test_rows_come_back_behind_the_forward_fix(server: Cluster, tmp_path: Path) 
     assert [rows.told for rows in kept.rows] == [
         "table customers", "table visits", 'Odd "One.it\'s', "orders.details, short, priority, note",
     ]  # fmt: skip
-    assert kept.left_out == ["heaps.c: heaps has no primary key that stays; only the restore point has it"]
+    assert kept.left_out == ["heaps.c: heaps keeps no primary key; only the restore point has it"]
     content = written(server, kept)
 
     server.must("shop", DOWN)
@@ -99,9 +99,14 @@ def test_rows_come_back_behind_the_forward_fix(server: Cluster, tmp_path: Path) 
     assert held(server) == before
     assert server.must("shop", "SELECT note, priority FROM orders WHERE number = 'of the old release'") == "|3\n"
     assert server.must("shop", "SELECT DISTINCT short FROM orders WHERE id IN (45, 51)") == "N45\nOF THE OLD RELEASE\n"
-    assert "table customers: 3 rows were kept, 3 of them are in it\n" in done
-    assert "orders.note: 50 values were kept, 49 of them are in it, 1 are of rows that are gone\n" in done
-    assert "orders.short: 50 values were kept, 40 of them are in it, 1 are of rows that are gone\n" in done
+    assert "table customers: 3 rows were kept, 3 of them are in the table\n" in done
+    assert (
+        "orders.note: 50 values were kept, 49 of them are in the table, 1 belong to rows that no longer exist\n" in done
+    )
+    assert (
+        "orders.short: 50 values were kept, 40 of them are in the table, 1 belong to rows that no longer exist\n"
+        in done
+    )
     server.must("shop", "INSERT INTO customers (name) VALUES ('new'); INSERT INTO visits (customer) VALUES (1)")
 
 
@@ -133,6 +138,6 @@ def test_what_cannot_be_kept_by_itself_is_named(server: Cluster, tmp_path: Path)
     assert kept.left_out == [
         "orders.number, changed to another type: only the restore point has it",
         "table heaps, rows deleted: only the restore point has it",
-        "orders.name, under a name that the downgrade gives: only the restore point has it",
+        "orders.name, a name that the downgrade itself assigns: only the restore point has it",
         "table nowhere: it is not there",
     ]

@@ -192,7 +192,7 @@ def test_dumps_that_are_refused(server: Cluster, tmp_path: Path) -> None:
     here = Here(server, tmp_path)
     content = here.dump.read_bytes()
     here.dump.write_bytes(content[: len(content) // 2])
-    assert "it has another SHA-256" in here.refused(dump.whole)
+    assert "does not match the one in" in here.refused(dump.whole)
     seal = subprocess.run(["sha256sum", here.dump], capture_output=True, text=True, check=True).stdout
     here.dump.with_name(f"{here.dump.name}.sha256").write_text(seal)
     assert "end of file" in here.refused(dump.whole) or "could not" in here.refused(dump.whole)
@@ -200,7 +200,7 @@ def test_dumps_that_are_refused(server: Cluster, tmp_path: Path) -> None:
     with pytest.raises(Inconclusive, match="cannot be read back"):
         here.seen(dump.fits)
     here.dump.with_name(f"{here.dump.name}.sha256").unlink()
-    assert "which would say whether it is whole" in here.refused(dump.whole)
+    assert "to verify it with" in here.refused(dump.whole)
     server.must("postgres", "CREATE DATABASE another")
     here.take("another", here.dump)
     assert "it is of another on PostgreSQL" in here.refused(dump.fits)
@@ -237,7 +237,7 @@ def test_dumps_are_listed(server: Cluster, tmp_path: Path) -> None:
     assert not good
     assert sum("NOT WHOLE" in line for line in lines) == 1
     assert "  incident  20251216T000000Z-shop-rollback" in lines
-    assert checked(here.context, broken.name)[1][1].startswith("NOT WHOLE: it has another SHA-256")
+    assert checked(here.context, broken.name)[1][1].startswith("NOT WHOLE: its SHA-256 (")
 
 
 def test_nothing_to_list(server: Cluster, tmp_path: Path) -> None:

@@ -283,7 +283,7 @@ def trial_in(context: Any) -> TrialResult:
         ("loops", "review", "the migrations read its rows"),
         ("branch_adds", "additive", "does not select it"),
         ("branch_drops", "breaking", "it is dropped"),
-        ("rule_of_a_partition", "breaking", "the check refuses what the target's code may write"),
+        ("rule_of_a_partition", "breaking", "the check refuses a NULL or a value that the target's code may write"),
         ("replaces_a_partition", "additive", "other partitions take all that it took; production has no such row now"),
         ("index_of_partitions", "additive", "refuses no value"),
     ],

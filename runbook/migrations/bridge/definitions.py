@@ -88,7 +88,7 @@ def definitions_in(rows: Iterable[Sequence[str]]) -> Definitions:
     found: Definitions = {}
     for row in rows:
         if len(row) != 6:
-            raise Inconclusive(f"the catalog answered {len(row)} columns, expected 6", "look at the database")
+            raise Inconclusive(f"the catalog query returned {len(row)} columns, expected 6", "check the database")
         kind, schema, table, name, sql, counted = row
         found[kind, schema, table, name] = Definition(sql, counted)
     return found

@@ -48,8 +48,8 @@ class Relaxation:
     def what(self) -> str:
         """The change, in words."""
         if self.kind is Kind.NAMES:
-            return f"{self.name} can be read and written again, by a view of {self.table}"
-        done = "is set again" if self.kind is Kind.DEFAULT else "is lifted"
+            return f"{self.name} can be read and written again, through a view of {self.table}"
+        done = "is restored" if self.kind is Kind.DEFAULT else "is lifted"
         return f"{self.kind} {self.name} of {self.table} {done}"
 
     def taken_from(self, delta: SchemaDelta) -> None:

@@ -62,5 +62,7 @@ def shapes_in(rows: Iterable[Sequence[str]]) -> Shapes:
             found[schema, name] = Shape(parts["plain"], parts["owner"], columns, grants, defaults, parts["counts"])
         except (ValueError, KeyError, TypeError):
             where = ".".join(row[:2])
-            raise Inconclusive(f"the catalog answered something else for {where}", "look at it") from None
+            raise Inconclusive(
+                f"the catalog query returned an unexpected row for {where}", "check the database"
+            ) from None
     return found

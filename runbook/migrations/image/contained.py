@@ -66,10 +66,10 @@ def run_contained(host: Host, image: str, command: Command) -> Completed:
         return host.run(command)
     except CommandTimedOut:
         seen = f"did not answer within {command.deadline:g} s"
-        next_step = "raise deadlines.command, or look at what its Python does when it starts"
+        next_step = "raise deadlines.command, or check what its Python does at startup"
     except CommandSaidTooMuch:
         seen = f"printed more than {MOST_OUTPUT >> 20} MiB and was stopped"
-        next_step = "look at what its Python and its env.py print when they start"
+        next_step = "check what its Python and its env.py print at startup"
     except BaseException:
         _remove(host, container)
         raise
@@ -102,7 +102,7 @@ def _remove(host: Host, container: str) -> str:
     try:
         done = host.run(Command(("docker", "rm", "--force", "--volumes", container), _REMOVAL))
     except HostError as error:
-        return f", and its container {container} may still run: {error.seen}"
+        return f", and its container {container} may still be running: {error.seen}"
     if done.exit_code == 0 or b"No such container" in done.stderr:
         return ""
     return f", and its container {container} could not be removed: {done.last_line}"

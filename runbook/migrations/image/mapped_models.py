@@ -109,7 +109,7 @@ class MappedTable:
     def __post_init__(self) -> None:
         """Reject two columns with the same name."""
         if len(self.by_name) != len(self.columns):
-            raise ValueError(f"the table {self.name!a} has two columns of one name")
+            raise ValueError(f"the table {self.name!a} has two columns with the same name")
 
     @cached_property
     def by_name(self) -> Mapping[str, MappedColumn]:
@@ -133,7 +133,7 @@ class Models:
     def __post_init__(self) -> None:
         """Reject two tables with the same name."""
         if len({(table.schema, table.name) for table in self.tables}) != len(self.tables):
-            raise ValueError("two tables have one name")
+            raise ValueError("two tables have the same name")
 
 
 def models_from_json(text: bytes | str) -> Models:
@@ -151,7 +151,7 @@ def models_from_json(text: bytes | str) -> Models:
     except ValidationError as error:
         why = first_error(error)
     except UnicodeDecodeError as error:
-        why = f"they are not {error.encoding} at byte {error.start}"
+        why = f"invalid {error.encoding} at byte {error.start}"
     raise ModelsError(f"the models cannot be read: {why}", _FORMAT)
 
 

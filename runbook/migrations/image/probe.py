@@ -117,8 +117,8 @@ def ask_image(  # noqa: PLR0913 - the host, the image, the question and the dead
     if report.graph is None and report.models is None:
         raise Inconclusive(
             f"the migrations in {image} cannot be read: {report.why('graph')}",
-            "check migrations.config, migrations.section and migrations.python in the settings; how long it may take is"
-            " deadlines.command",
+            "check migrations.config, migrations.section and migrations.python in the settings; deadlines.command"
+            " limits the time",
         )
     return report
 
@@ -135,8 +135,8 @@ def _read(completed: Completed, marker: str, image: str, redactor: Redactor) -> 
         return read_report(found[0][len(marker) :])
     except ValueError as error:
         raise Inconclusive(
-            f"the migrations in {image} cannot be read: its report is not of the expected form ({error})",
-            "look at that image: its Python does not do what ours does",
+            f"the migrations in {image} cannot be read: its report is invalid ({error})",
+            "check that image: its Python does not behave like a standard one",
         ) from None
 
 

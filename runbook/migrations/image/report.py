@@ -126,7 +126,7 @@ class Graph:
         defined = {item.revision for item in self.revisions}
         named = {*self.heads, *self.bases}.union(*((*item.down, *item.depends_on) for item in self.revisions))
         if len(defined) != len(self.revisions) or not named <= defined:
-            raise ValueError("a revision is defined twice, or named and not defined")
+            raise ValueError("a revision is defined twice, or referenced but not defined")
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ class ImageReport:
 
     def why(self, what: str) -> str:
         """Return why `what` (graph, models, span, upgrade, downgrade) could not be read, or only in part."""
-        return "; ".join(problem.why for problem in self.problems if problem.what == what) or "the image did not say"
+        return "; ".join(problem.why for problem in self.problems if problem.what == what) or "the image gave no reason"
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -184,7 +184,7 @@ class ImageReport:
         if self.span is None:
             raise Inconclusive(
                 f"the range of migrations cannot be read: {self.why('span')}",
-                "ship a forward-fix, or look at the image",
+                "ship a forward-fix, or check the image",
             )
         return self.span.steps
 

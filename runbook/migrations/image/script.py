@@ -95,7 +95,7 @@ def _settle_places(request: dict[str, Any], answers: _Answers) -> None:
         (places is not None and places["configured"] != before["configured"]) or (not ran and before["spoken_of"])
     ):
         answers.found["graph"] = None
-        answers.doubt("graph", "env.py may name other folders of revisions (version_locations) than Alembic has read")
+        answers.doubt("graph", "env.py may set other revision folders (version_locations) than Alembic has read")
 
 
 def _graph(request: dict[str, Any]) -> dict[str, Any]:
@@ -147,7 +147,7 @@ def _sql(request: dict[str, Any], *, up: bool) -> dict[str, Any]:
             problems.append(f"`alembic {kind} {place}` would not run exactly that range: {', '.join(amiss)}")
         if differing:
             names = ", ".join(differing)
-            problems.append(f"{kind}() of {names} asks whether Alembic only writes SQL, so it may do more than that")
+            problems.append(f"{kind}() of {names} checks for Alembic's offline mode, so it may do more than its SQL")
     problems += offline.doubts(run)
     text = None if problems else text
     return {"sql": text, "bodies": run.bodies, "problems": problems, "read_only": read_only}

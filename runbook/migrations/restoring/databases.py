@@ -81,7 +81,7 @@ _SWAPPED = """
 DO $runbook$ BEGIN
     IF NOT EXISTS (SELECT FROM pg_database WHERE datname = {aside})
     OR NOT EXISTS (SELECT FROM pg_database WHERE datname = {live}) THEN
-        RAISE EXCEPTION 'the databases have not changed places';
+        RAISE EXCEPTION 'the databases were not swapped';
     END IF;
 END $runbook$
 """
@@ -140,9 +140,9 @@ class Databases:
                 return role
             why = f" ({done.last_line})" if done.exit_code else why
         raise Inconclusive(
-            f"none of {', '.join(roles)} may make a database and rename {self.live}{why}: that needs a superuser, or"
-            " CREATEDB and the membership in its owner",
-            f"give {own} the right (ALTER ROLE … CREATEDB), or restore by hand as the record of the dump says",
+            f"none of {', '.join(roles)} may create a database and rename {self.live}{why}: that needs a superuser, or"
+            " CREATEDB and membership in the role that owns it",
+            f"give {own} the right (ALTER ROLE … CREATEDB), or restore by hand with the commands in the dump's record",
         )
 
     def names(self) -> list[str]:

@@ -66,10 +66,10 @@ class DumpFile:
             return f"there is no file {self.path} on the production host"
         sealed = host.run(production.command("test", "-f", f"{self.path}{SEAL}"))
         if sealed.exit_code != 0:
-            return f"there is no {self.path}{SEAL}, which would say whether it is whole"
+            return f"there is no {self.path}{SEAL} to verify it with"
         wanted, found = self.sealed(), self.sha256()
         if wanted != found:
-            return f"it has another SHA-256 ({found}) than {self.path}{SEAL} holds ({wanted})"
+            return f"its SHA-256 ({found}) does not match the one in {self.path}{SEAL} ({wanted})"
         return ""
 
     def sealed(self) -> str:
@@ -94,7 +94,9 @@ class DumpFile:
         listed = self._read("--list").text
         version, source = _VERSION.search(listed), _FROM.search(listed)
         if version is None or source is None:
-            raise Inconclusive(f"{self.path} does not say which database it is of", "name a dump of pg_dump's")
+            raise Inconclusive(
+                f"{self.path} does not name its database and PostgreSQL version", "choose a dump that pg_dump wrote"
+            )
         schema = self._read("--schema-only", "--file", "-").text
         found = {_unquoted(name) for pattern in _ROLES for name in pattern.findall(schema)} - _NO_ROLES
         return Contents(
@@ -128,7 +130,7 @@ class DumpFile:
     def _read(self, *options: str) -> Completed:
         done = self._run(*options)
         if done.exit_code != 0:
-            raise Inconclusive(f"{self.path} cannot be read back: {done.last_line}", "name another dump")
+            raise Inconclusive(f"{self.path} cannot be read back: {done.last_line}", "choose another dump")
         return done
 
     def _run(self, *options: str) -> Completed:

@@ -77,7 +77,7 @@ def kept_of(downgrade: str, upgrade: str, database: Database, bookkeeping: Name 
             counted = [name for name, column in there.items() if column.counted]
             found.rows.append(Rows(table, list(there), [], whole=True, counted=counted))
         else:
-            found.left_out.append(f"table {table}: it is not there")
+            found.left_out.append(f"table {table}: the database has no such table")
     for table, names in columns.items():
         if table not in tables:
             _keep_columns(found, table, names, _columns(database, table))
@@ -88,18 +88,18 @@ def _keep_columns(found: Kept, table: str, names: list[str], there: "dict[str, _
     key = [name for name, column in there.items() if column.in_key]
     wanted = [name for name in names if name in there and name not in key]
     if not key or set(key) & set(names):
-        found.left_out.append(f"{table}.{', '.join(names)}: {table} has no primary key that stays; {_ONLY_THERE}")
+        found.left_out.append(f"{table}.{', '.join(names)}: {table} keeps no primary key; {_ONLY_THERE}")
     elif wanted:
         found.rows.append(Rows(table, wanted, key, whole=False))
     else:
-        found.left_out.append(f"{table}.{', '.join(names)}: it is not there")
+        found.left_out.append(f"{table}.{', '.join(names)}: the database has no such column")
 
 
 def _what(harm: Harm) -> str:
     if harm.table is None:
         return harm.statement
     name = f"{harm.table}.{harm.column}" if harm.column else f"table {harm.table}"
-    return f"{name}, under a name that the downgrade gives" if harm.renamed else f"{name}, {harm.how}"
+    return f"{name}, a name that the downgrade itself assigns" if harm.renamed else f"{name}, {harm.how}"
 
 
 def _filled(upgrade: str) -> Iterator[tuple[str, str]]:
@@ -156,7 +156,7 @@ def _table_back(rows: Rows, temporary: str) -> Iterator[str]:
         f"now.{each}::text IS NOT DISTINCT FROM kept.{each}::text" for each in map(quoted, rows.columns)
     )
     there = f"count(*) FILTER (WHERE EXISTS (SELECT FROM {table} now WHERE {same}))"
-    yield _counting(rows.told, f"{temporary} kept", ("count(*)", "rows were kept"), (there, "of them are in it"))
+    yield _counting(rows.told, f"{temporary} kept", ("count(*)", "rows were kept"), (there, "of them are in the table"))
 
 
 def _columns_back(rows: Rows, temporary: str, filled: set[tuple[str, str]]) -> Iterator[str]:
@@ -172,8 +172,8 @@ def _columns_back(rows: Rows, temporary: str, filled: set[tuple[str, str]]) -> I
             f"{rows.table}.{column}",
             f"{temporary} kept LEFT JOIN {table} now ON {joined}",
             ("count(*)", "values were kept"),
-            (f"count(*) FILTER (WHERE NOT {differs} AND now.{key} IS NOT NULL)", "of them are in it"),
-            (f"count(*) FILTER (WHERE now.{key} IS NULL)", "are of rows that are gone"),
+            (f"count(*) FILTER (WHERE NOT {differs} AND now.{key} IS NOT NULL)", "of them are in the table"),
+            (f"count(*) FILTER (WHERE now.{key} IS NULL)", "belong to rows that no longer exist"),
         )
 
 

@@ -116,24 +116,24 @@ def change(old: SqlType, new: SqlType) -> tuple[Verdict, str]:
     if old == new:
         return ADDITIVE, f"{new} is what the target's code declares"
     if old.family is None or new.family is None:
-        return REVIEW, f"no rule knows whether code written for {old} can live with {new}"
+        return REVIEW, f"there is no rule for a change from {old} to {new}"
     if old.family == new.family:
         return _within(old, new)
     if {old.family, new.family} in _NEAR:
         return REVIEW, f"the code reads {_a(new.family)} where it expects {_a(old.family)}"
     reason = (
         f"the code reads {_a(new.family)} where it expects {_a(old.family)}, "
-        f"and PostgreSQL does not take or compare its {old} values as {new}"
+        f"and PostgreSQL does not accept or compare its {old} values as {new}"
     )
     return BREAKING, reason
 
 
 def _within(old: SqlType, new: SqlType) -> tuple[Verdict, str]:
     if _holds_all(old, new):
-        return ADDITIVE, f"{new} takes every value of {old} and is read as the same kind of value"
+        return ADDITIVE, f"{new} accepts every value of {old} and is read as the same kind of value"
     if _cuts(old, new):
         return BREAKING, f"{new} refuses values that the code may write as {old}"
-    return (REVIEW, f"{new} may not take, or not give back as they were, the values that the code writes as {old}")
+    return REVIEW, f"{new} may refuse or alter the values that the code writes as {old}"
 
 
 def _cuts(old: SqlType, new: SqlType) -> bool:

@@ -44,7 +44,7 @@ def judge(  # noqa: PLR0913 - the facts about the database are keyword arguments
     if dialect != "postgresql":
         if not upgrade_sql.strip():
             return concluded(())
-        reason = f"only PostgreSQL's SQL has rules, and this is {shortened(dialect, 40)}"
+        reason = f"there are rules only for PostgreSQL's SQL, and this is {shortened(dialect, 40)}"
         return concluded([Finding(REVIEW, shortened(upgrade_sql), "SQL", reason)])
     delta = folded(statements_of(upgrade_sql), bookkeeping)
     delta.partitions = partitions

@@ -26,11 +26,11 @@ class Default(Enum):
 
     NONE = "nothing"
     SURE = "a value, always"
-    UNSURE = "what an expression gives, if it does not fail"
+    UNSURE = "the result of an expression, which may fail"
     IDENTITY = "the next number"
     IDENTITY_ALWAYS = "the next number, and refuses any other"
-    COMPUTED = "what it computes from the row, and refuses anything else"
-    COMPUTED_UNSURE = "what it computes from the row, if that does not fail"
+    COMPUTED = "a value computed from the row, and refuses any other"
+    COMPUTED_UNSURE = "a value computed from the row, which may fail"
 
 
 @dataclass(eq=False)
@@ -148,14 +148,14 @@ class Table:
         """Return the column that now has `name`. Raises Unclear when the range dropped or renamed it."""
         if name not in self.columns:
             if name in self.gone or any(column.origin == name for column in self.columns.values()):
-                raise Unclear(f"{self.name} has no column {name} any more at this point of the range")
+                raise Unclear(f"{self.name} no longer has a column {name} at this point in the range")
             self.columns[name] = Column(name, None if self.new else name)
         return self.columns[name]
 
     def add(self, column: Column) -> None:
         """Add a column. Raises Unclear when its name is taken."""
         if column.name in self.columns:
-            raise Unclear(f"{self.name} has a column {column.name} already at this point of the range")
+            raise Unclear(f"{self.name} already has a column {column.name} at this point in the range")
         self.columns[column.name] = column
 
     def drop(self, name: str, statement: Statement) -> None:
@@ -171,7 +171,7 @@ class Table:
         """Rename a column. Raises Unclear when the new name is taken."""
         column = self.column(old)
         if new in self.columns:
-            raise Unclear(f"{self.name} has a column {new} already at this point of the range")
+            raise Unclear(f"{self.name} already has a column {new} at this point in the range")
         del self.columns[old]
         column.name = new
         column.by["renamed"] = statement
@@ -205,11 +205,13 @@ class SchemaDelta:
     def name_of(self, relation: Any) -> Name:
         """Return the name of a relation in a statement. Raises Unclear when only the database could tell it."""
         if relation.catalogname:
-            raise Unclear(f"{relation.relname} is named with a database")
+            raise Unclear(f"{relation.relname} is qualified with a database name")
         if relation.schemaname in {"pg_catalog", "pg_toast", "information_schema"}:
             raise Unclear("it touches PostgreSQL's own catalogs")
         if relation.schemaname is None and self.path_changed:
-            raise Unclear(f"which {relation.relname} is meant depends on a search path that the SQL itself has changed")
+            raise Unclear(
+                f"the meaning of {relation.relname} depends on the search path, which the SQL itself has changed"
+            )
         return named(relation.schemaname, relation.relname)
 
     def table_of(self, relation: Any) -> Table:
@@ -220,7 +222,7 @@ class SchemaDelta:
         """Return the table that now has `name`. Raises Unclear when the range dropped or renamed it."""
         if name not in self.current:
             if self.vacated(name):
-                raise Unclear(f"there is no table {name} any more at this point of the range")
+                raise Unclear(f"there is no longer a table {name} at this point in the range")
             self.make(Table(name, name))
         return self.current[name]
 
@@ -231,7 +233,7 @@ class SchemaDelta:
     def make(self, table: Table) -> None:
         """Add a table. Raises Unclear when its name is taken."""
         if table.name in self.current:
-            raise Unclear(f"there is a table {table.name} already at this point of the range")
+            raise Unclear(f"there is already a table {table.name} at this point in the range")
         self.tables.append(table)
         self.current[table.name] = table
 
@@ -247,7 +249,7 @@ class SchemaDelta:
         """Rename a table or move it to another schema. Raises Unclear when the new name is taken."""
         table = self.table(old)
         if new in self.current:
-            raise Unclear(f"there is a table {new} already at this point of the range")
+            raise Unclear(f"there is already a table {new} at this point in the range")
         del self.current[old]
         table.name = new
         table.moved = statement

@@ -106,7 +106,7 @@ def _scannable(sql: str) -> tuple[str, tuple[str, str] | None]:
         readable, rest = sql[:end], (sql[end:].lstrip(";"), reason)
 
     if found := _UNREADABLE.search(sql):
-        cut(found.start(), f"it holds {found.group()!a}, after which PostgreSQL's parser reads nothing")
+        cut(found.start(), f"it contains {found.group()!a}, at which PostgreSQL's parser stops")
     while readable:
         try:
             split(readable, with_parser=False, only_slices=True)
@@ -145,7 +145,7 @@ class _Parser:
             return Statement(text, problem=f"it is nested more than {_DEEPEST:,} levels deep")
         trees = parse_sql(text)
         if len(trees) != 1:
-            return Statement(text, problem="it is not one statement") if trees else Statement(text)
+            return Statement(text, problem="it is not a single statement") if trees else Statement(text)
         return Statement(text, trees[0].stmt)
 
 

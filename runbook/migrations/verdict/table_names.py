@@ -15,7 +15,7 @@ class Unclear(Exception):
     """A statement whose meaning does not follow from the SQL. The message is the reason."""
 
 
-CASCADE = "CASCADE drops whatever depends on it, which the SQL does not tell"
+CASCADE = "CASCADE drops all dependent objects, which the SQL does not name"
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class TableUse:
 def use_of(models: Models | None, name: Name) -> TableUse:
     """Return how the target's code uses the table that has `name` after the target's own migrations."""
     if models is None:
-        return TableUse(unknown="what the target's code uses is not known, for no models were given")
+        return TableUse(unknown="what the target's code uses is unknown, because no models were given")
     for table in models.tables:
         if named(table.schema, table.name) == name:
             return TableUse(table)
@@ -77,6 +77,6 @@ def use_of(models: Models | None, name: Name) -> TableUse:
         other = named(table.schema, table.name)
         if other.name == name.name and (table.schema is None or name.schema is None) and table.schema != PUBLIC:
             return TableUse(
-                unknown=f"whether that is the table {other} that the target's code maps, the search path decides"
+                unknown=f"the search path decides whether this is the table {other} that the target's code maps"
             )
     return TableUse()

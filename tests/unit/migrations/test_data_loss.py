@@ -89,13 +89,13 @@ def test_what_destroys_nothing(sql: str) -> None:
         pytest.param("TRUNCATE orders", ["table orders, emptied: 12"], id="truncate"),
         pytest.param(
             "TRUNCATE customers CASCADE",
-            ["table customers, emptied: 5", "table orders, by its foreign key to customers: 12"],
+            ["table customers, emptied: 5", "table orders, through its foreign key to customers: 12"],
             id="truncate cascade",
         ),
         pytest.param("DELETE FROM orders WHERE id > 7", ["table orders, rows deleted: 12"], id="delete"),
         pytest.param(
             "DELETE FROM customers",
-            ["table customers, rows deleted: 5", "table orders, by its foreign key to customers: 12"],
+            ["table customers, rows deleted: 5", "table orders, through its foreign key to customers: 12"],
             id="delete cascades",
         ),
         pytest.param("UPDATE orders SET note = NULL", ["column orders.note, overwritten: 2"], id="update"),

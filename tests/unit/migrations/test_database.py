@@ -33,7 +33,7 @@ def test_revision_is_read_where_the_settings_say(tmp_path: Path, settings: dict[
 
 def test_table_without_a_revision(tmp_path: Path) -> None:
     """An empty table is unknown, and the settings that could name another one are told."""
-    with pytest.raises(Inconclusive, match="holds no revision") as caught:
+    with pytest.raises(Inconclusive, match="has no valid revision") as caught:
         database(tmp_path, {"FROM": ""}).revisions()
     assert "database.version_schema" in caught.value.next_step
 

@@ -25,7 +25,7 @@ def test_code_names_its_columns_and_leaves_the_rest_to_the_database() -> None:
     assert found["SELECT of orders"].startswith('SELECT "id", "number", "status", "quantity", ')
     inserted = found["INSERT into orders"]
     assert inserted.startswith('INSERT INTO "orders" ("number", "quantity", "total", "note", "customer_id", "paid", ')
-    assert found["INSERT without what may be left out into orders"].count("NULL") == 3
+    assert found["INSERT without optional columns into orders"].count("NULL") == 3
     assert found["UPDATE of status in orders"] == """UPDATE "orders" SET "status" = '0n3'"""
     assert found["DELETE from orders"] == 'DELETE FROM "orders"'
     assert "UPDATE of id in orders" not in found

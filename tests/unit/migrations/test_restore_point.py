@@ -102,7 +102,7 @@ def test_command_that_tidies(tmp_path: Path) -> None:
     assert point.tidying().already() is None
     (tmp_path / "clean").mkdir()
     clean = restore_point(tmp_path / "clean", {"test ! -e": ""})
-    assert clean.tidying().already() == f"there is no {INSIDE}"
+    assert clean.tidying().already() == f"{INSIDE} does not exist"
 
 
 ROWS = "snapshot,800:800: of 5\n16390 public.orders,2 1500\n"
@@ -135,7 +135,8 @@ def test_not_taken_again_while_nothing_was_written(tmp_path: Path, answers: dict
     """A dump that is on record, and whole, counts while the database holds the very same rows."""
     point = on_record(tmp_path, answers, state=MOMENT)
     change = point.taking(undone)
-    assert change.already() == f"{point.path} is whole, by size and SHA-256, and nothing was written since it was taken"
+    intact = f"{point.path} is intact (size and SHA-256 match), and nothing was written since it was taken"
+    assert change.already() == intact
     assert point.reads_back(("public orders shop",), undone).observe().ok
 
 
@@ -181,7 +182,7 @@ def test_nothing_left_to_undo_needs_no_restore_point(tmp_path: Path) -> None:
     damaged = on_record(tmp_path / "damaged", {}, content=DUMP + b"more", state=MOMENT)
     seen = damaged.reads_back(("public orders shop",), lambda: "the database is at r1").observe()
     assert seen.ok
-    assert "is missing, or is not the one on record" in seen.seen
+    assert "is missing, or differs from the recorded one" in seen.seen
 
 
 def test_reads_back(tmp_path: Path) -> None:
@@ -202,9 +203,9 @@ def test_reads_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("answer", "maker", "words"),
     [
-        pytest.param("shop\n", "shop", "beside the live one", id="the settings' own user"),
-        pytest.param("postgres\n", "postgres", "beside the live one, as postgres, since shop may not", id="another"),
-        pytest.param(None, "shop", "beside the live one", id="not known"),
+        pytest.param("shop\n", "shop", "next to the live one", id="the settings' own user"),
+        pytest.param("postgres\n", "postgres", "next to the live one, as postgres, because shop may not", id="another"),
+        pytest.param(None, "shop", "next to the live one", id="not known"),
     ],
 )
 def test_how_it_is_brought_back(tmp_path: Path, answer: str | None, maker: str, words: str) -> None:
@@ -221,7 +222,7 @@ def test_how_it_is_brought_back(tmp_path: Path, answer: str | None, maker: str, 
         f"{compose} exec -T db pg_restore --username {maker} --exit-on-error --dbname sales_restored < '/srv/a b.dump'",
         f"{compose} exec -T db psql --username {maker} --dbname sales_restored -c '\\dt+'",
     ]
-    assert how_to.beside[2].why == f"make an empty database {words}"
+    assert how_to.beside[2].why == f"create an empty database {words}"
 
 
 def test_how_it_takes_the_live_ones_place(tmp_path: Path) -> None:
@@ -241,7 +242,7 @@ def test_how_it_takes_the_live_ones_place(tmp_path: Path) -> None:
         f"{compose} up -d --no-deps --no-build --pull never api jobs",
         "gate open",
     ]
-    assert how_to.instead[5].why == "name a release that fits its schema (0004; v2 ran on it) in .env, then start it"
+    assert how_to.instead[5].why == "set a release that fits its schema (0004; v2 ran on it) in .env, then start it"
 
 
 def test_how_to_is_told_whatever_is_on_record(tmp_path: Path) -> None:
@@ -314,7 +315,7 @@ def test_restore_point_of_an_earlier_incident_is_remembered(tmp_path: Path) -> N
         pytest.param(
             ("public orders shop", "public customers shop"),
             hashlib.sha256(DUMP).hexdigest(),
-            "no data of public customers shop",
+            "no data for public customers shop",
             id="table",
         ),
         pytest.param(("public orders shop",), "0" * 64, "differs from the one in the container", id="copy"),

@@ -105,7 +105,7 @@ def test_restore_point_of_a_database_elsewhere(tmp_path: Path) -> None:
     change = point.taking(lambda: None)
     assert [each.path for each in change.leaves] == [point.path, f"{point.path}.sha256"]
     assert not any("compose" in str(command) for command in change.commands)
-    assert point.tidying().already() == "the dump was written to this host alone"
+    assert point.tidying().already() == "the dump was written directly to the host; no container has one"
     assert "--host db.example --port 6432 --username" in asked.server.typed("createdb", "--username", "shop")
 
 
@@ -116,7 +116,7 @@ def test_restore_point_of_a_database_elsewhere(tmp_path: Path) -> None:
         ("postgresql://a:secret@/d", "has no host"),
         ("postgresql://host/d", "has no user"),
         ("postgresql://a:secret@host", "has no name"),
-        ("postgresql://a:secret@host:port/d", "is no URL"),
+        ("postgresql://a:secret@host:port/d", "is not a URL"),
     ],
 )
 def test_what_is_no_address_is_said_without_it(url: str, why: str) -> None:

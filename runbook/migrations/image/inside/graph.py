@@ -73,7 +73,7 @@ def _files(path: str, command_line: Any) -> tuple[str, ...]:
     if Path(path).name == "pyproject.toml":
         import alembic  # type: ignore[import-not-found]  # noqa: PLC0415 - only images have it
 
-        raise Fatal(f"Alembic {alembic.__version__} reads no {path}: from 1.16 on it does")
+        raise Fatal(f"Alembic {alembic.__version__} does not read {path}: that needs Alembic 1.16 or later")
     return (path,)
 
 
@@ -82,7 +82,7 @@ def _readable(path: str) -> bool:
     try:
         status = Path(path).stat()
     except PermissionError as error:
-        raise Fatal(f"the image's user {os.getuid()} may not look at {path}") from error
+        raise Fatal(f"the image's user {os.getuid()} may not access {path}") from error
     except OSError:
         return False
     if not os.access(path, os.R_OK | (os.X_OK if stat.S_ISDIR(status.st_mode) else 0)):
@@ -174,7 +174,7 @@ def between(upon: Mapping[str, Sequence[str]], lower: str, upper: str) -> list[s
             raise ProbeError(f"the image has no revision {name}")
     above, below = with_ancestors(upper, upon), with_ancestors(lower, upon)
     if lower != "base" and lower not in above:
-        raise ProbeError(f"revision {upper} does not build upon {lower}")
+        raise ProbeError(f"revision {lower} is not an ancestor of {upper}")
     return [name for name in upon if name in above - below]
 
 

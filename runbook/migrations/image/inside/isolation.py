@@ -130,7 +130,7 @@ def _how_it_ended(status: int, until: float, seconds: float) -> str:
         return f"it did not end within {seconds:.0f} s"
     if os.WIFSIGNALED(status):
         return f"it was killed by signal {os.WTERMSIG(status)}"
-    return f"it ended itself, with exit code {os.WEXITSTATUS(status)}, before the answer"
+    return f"it exited with code {os.WEXITSTATUS(status)} before it answered"
 
 
 def _last_line(printed: bytes) -> str:

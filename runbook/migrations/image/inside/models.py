@@ -16,7 +16,7 @@ def read_models(offline: Offline) -> dict[str, Any]:
     except BaseException as error:
         if not offline.take_from_traceback(error):
             raise
-        problems.append(f"env.py did not end well, its target_metadata was taken all the same: {reason(error)}")
+        problems.append(f"env.py failed, but its target_metadata could be read: {reason(error)}")
     if not offline.metadata:
         never = "" if offline.configured else " (it never called context.configure() in offline mode)"
         raise ProbeError(f"env.py gives Alembic no target_metadata{never}")
@@ -29,13 +29,13 @@ def read_models(offline: Offline) -> dict[str, Any]:
         first = described.setdefault((found["schema"], found["name"]), found)
         if first is not found:
             _join(first, found)
-            problems.append(f"the table {table.key} is mapped twice; what both say of it is kept")
+            problems.append(f"the table {table.key} is mapped twice; both mappings are merged")
     return {"tables": list(described.values()), "problems": problems}
 
 
 def _table(table: Any, problems: list[str]) -> dict[str, Any]:
     if not len(table.columns):
-        problems.append(f"the table {table.key} has no columns before it is read from a database")
+        problems.append(f"the table {table.key} has no columns until it is reflected from a database")
     columns = {str(column.name): _column(table, column, problems) for column in table.columns}
     schema = table.schema or table.metadata.schema
     name = str(table.name)
@@ -110,7 +110,7 @@ def _column(table: Any, column: Any, problems: list[str]) -> dict[str, Any]:
         type_ = str(column.type.compile(dialect=postgresql.dialect()))
     except Exception as error:  # noqa: BLE001 - a type of the application may raise anything
         type_ = "unknown"
-        problems.append(f"the type of {table.key}.{column.name} cannot be named: {reason(error)}")
+        problems.append(f"the type of {table.key}.{column.name} has no name in PostgreSQL: {reason(error)}")
     sequence = bool(getattr(column.default, "is_sequence", False))
     return {
         "name": str(column.name),

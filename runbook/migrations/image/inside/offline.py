@@ -71,7 +71,7 @@ class Offline:
         offline_mode = environment.is_offline_mode
 
         def asked_for_mode() -> Any:
-            self.watch.note("it asks whether Alembic only writes SQL", through_alembic=True)
+            self.watch.note("it checks for Alembic's offline mode", through_alembic=True)
             return offline_mode()
 
         environment.is_offline_mode = asked_for_mode
@@ -119,7 +119,7 @@ def doubts(offline: Offline) -> list[str]:
     watch = offline.watch
     found = [f"{revision} depends on the database: {what}" for revision, what in watch.questions.items()]
     if watch.maybe_existing and re.search(r"\bALTER\s+TYPE\b", offline.text.getvalue(), re.IGNORECASE):
-        found.append(f"whether the type {watch.maybe_existing[0]}, altered here, was there before is not known")
+        found.append(f"the type {watch.maybe_existing[0]} is altered here, and it is unknown whether it existed before")
     return found
 
 

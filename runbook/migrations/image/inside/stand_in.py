@@ -85,13 +85,13 @@ class Watch:
                 if _top(sys._getframe(1)) != "alembic":  # noqa: SLF001 - the only way to find the caller
                     if name == "dialect":
                         return WatchedDialect(watch, owner.__dict__[name])
-                    watch.note("it asks whether Alembic only writes SQL")
+                    watch.note("it checks for Alembic's offline mode")
                 return owner.__dict__[name]
 
             return property(read, lambda owner, value: owner.__dict__.__setitem__(name, value))
 
         def heads(owner: Any, *arguments: Any) -> Any:
-            watch.note("it asks at which revision the database is", through_alembic=True)
+            watch.note("it asks for the database's revision", through_alembic=True)
             original: Any = type(owner).__mro__[1]
             return original.get_current_heads(owner, *arguments)
 
@@ -116,7 +116,7 @@ class Watch:
         frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 - the only way to find the caller
         while frame is not None and frame.f_code.co_name != "running_revision":
             if not _library(frame) and swallows(frame.f_code.co_filename, frame.f_lineno):
-                self._keep("it catches errors of the database", frame)
+                self._keep("it catches database errors", frame)
             frame = frame.f_back
 
     def _trace(self, frame: FrameType, _event: str, _argument: Any) -> Any:
@@ -129,7 +129,7 @@ class Watch:
                 trace = trace.tb_next
             tops = {kind.__module__.partition(".")[0], _top(trace.tb_frame) if trace is not None else ""}
             if tops & _DRIVERS or issubclass(kind, (ConnectionError, TimeoutError)):
-                self._keep(f"it meets {kind.__name__}: {str(error)[:150]}", frame)
+                self._keep(f"it ran into {kind.__name__}: {str(error)[:150]}", frame)
         return self._trace_code
 
     def _audit(self, event: str, _arguments: Any) -> None:
@@ -155,7 +155,7 @@ class Watch:
 
         @functools.wraps(function)
         def watched(*arguments: Any, **options: Any) -> Any:
-            self.note("it opens a database connection of its own")
+            self.note("it opens its own database connection")
             return function(*arguments, **options)
 
         setattr(owner, name, watched)
@@ -211,7 +211,7 @@ class StandIn:
             if getattr(element, "__visit_name__", "").lower() in ("enum", "domain"):
                 watch.maybe_existing.append(str(element.name))
             else:
-                watch.note("it asks which tables there are")
+                watch.note("it asks which tables exist")
         options.pop("connection", None)
         visitor(self.__dict__["_connection"].dialect, self, checkfirst=False, **options).traverse_single(element)
 
@@ -223,7 +223,7 @@ class NoResult:
         self.__dict__["_watch"] = watch
 
     def _asked(self, *_arguments: Any) -> Any:
-        self.__dict__["_watch"].note("it looks at the result of a statement")
+        self.__dict__["_watch"].note("it reads the result of a statement")
         raise AttributeError("there is no database to answer")
 
     __getattr__ = __iter__ = __next__ = __getitem__ = __len__ = __enter__ = _asked
@@ -233,7 +233,7 @@ class NoResult:
 
     def __bool__(self) -> bool:
         """Return False: there is no result."""
-        self.__dict__["_watch"].note("it looks at the result of a statement")
+        self.__dict__["_watch"].note("it reads the result of a statement")
         return False
 
 

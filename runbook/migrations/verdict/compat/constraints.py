@@ -37,7 +37,10 @@ def _or_rows(judged: Judged, made: Constraint, table: Table, use: TableUse) -> J
         return judged
     changed = [effect.statement.node for effect in table.effects if effect.rows]
     if made.kind == "unique" and any(_removes_repeated(node, table) for node in changed):
-        return BREAKING, "the range deletes rows for it, so the target's code writes what is refused now"
+        return (
+            BREAKING,
+            "the range deletes rows to make it valid, so the target's code writes values that are now refused",
+        )
     name, practice = table.name, not changed
     if made.kind == "unique" and not made.expressions:
         return REVIEW, judged[1], Asks(name.name, schema=name.schema, check="true", none=REVIEW, practice=practice)
@@ -99,14 +102,14 @@ def _not_null(column: Column, use: TableUse) -> Judged:
         return ADDITIVE, "the database fills the column that must not be NULL"
     if column.default is Default.NONE:
         return BREAKING, "an INSERT by code that does not know the column leaves it NULL, which is refused"
-    return REVIEW, "what the database puts in the column may be NULL, which is refused"
+    return REVIEW, "the database may put NULL in the column, which is refused"
 
 
 def _index(made: Constraint, use: TableUse) -> Judged:
     by_name = use.table.by_name if use.table is not None else {}
     types = [of_text(by_name[origin].type) for each in made.columns if (origin := each.origin or "") in by_name]
     if made.kind == "index" and any(kind is not None and kind.unbounded for kind in types):
-        return ADDITIVE, "an index refuses no value but one longer than its page takes (about 2,700 bytes)"
+        return ADDITIVE, "an index refuses only values too long for its page (over about 2,700 bytes)"
     return ADDITIVE, "an index that is not unique refuses no value and changes no result"
 
 
@@ -115,21 +118,21 @@ def _unique(made: Constraint, use: TableUse) -> Judged:
     old = {column.origin for column in made.columns if column.origin is not None}
     if not made.expressions:
         if any(column.default in _NUMBERED or differs_each_time(column.default_tree) for column in new):
-            return ADDITIVE, "the database gives a new column in it another value for every row"
+            return ADDITIVE, "the database gives a new column in it a different value for every row"
         if use.table is not None and use.table.key and use.table.key <= old:
-            return (ADDITIVE, "it holds the primary key that the target's code declares, so it can repeat no value")
+            return ADDITIVE, "it includes the primary key that the target's code declares, so its values are unique"
         declared = use.table.uniques if use.table is not None else ()
         if made.kind == "unique" and not made.nulls_equal and any(set(each.columns) <= old for each in declared):
-            return (ADDITIVE, "it holds columns whose values the target's code itself declares never to repeat")
+            return ADDITIVE, "it includes columns that the target's code itself declares unique"
         nulls = [column for column in new if column.default is Default.NONE and not column.not_null]
         if nulls and not made.nulls_equal and made.kind == "unique":
-            return (ADDITIVE, "the target's code leaves a new column in it NULL, and NULLs never repeat each other")
+            return ADDITIVE, "the target's code leaves a new column in it NULL, and NULLs count as different values"
         if new and not old and all(column in nulls or _same_each_time(column) for column in new):
             return (
                 BREAKING,
                 "every INSERT by the target's code gives the new columns the same value: the second fails",
             )
-    return REVIEW, "the target's code may write a value that is there already, which is refused now"
+    return REVIEW, "the target's code may write a value that already exists, which is now refused"
 
 
 def _same_each_time(column: Column) -> bool:
@@ -149,14 +152,17 @@ def _check(made: Constraint, use: TableUse) -> Judged:
     only_new = made.columns and all(column.origin is None for column in made.columns)
     if any(each == {False} for each in found):
         if only_new:
-            return BREAKING, "the check refuses what the new columns get by themselves, so every INSERT fails"
-        return BREAKING, "the check refuses what the target's code may write: a NULL, or a value, where it is allowed"
+            return (
+                BREAKING,
+                "the check refuses the values that the database puts in the new columns, so every INSERT fails",
+            )
+        return BREAKING, "the check refuses a NULL or a value that the target's code may write"
     if not any(False in each for each in found) and (only_new or use.table is not None):
         if only_new:
-            return ADDITIVE, "the check allows what the new columns get by themselves, and the code writes nothing else"
-        return ADDITIVE, "the check allows whatever the target's code may write"
+            return ADDITIVE, "the check allows the database's values for the new columns, and the code writes no others"
+        return ADDITIVE, "the check allows everything that the target's code may write"
     if only_new:
-        return REVIEW, "whether the check allows what the new columns get by themselves is not certain"
+        return REVIEW, "the check may refuse the values that the database puts in the new columns"
     return REVIEW, "the target's code may write a value that this check refuses"
 
 
@@ -192,12 +198,12 @@ def _by_itself(column: Column) -> Any:
 def _foreign_key(made: Constraint, use: TableUse) -> Judged:
     new = [column for column in made.columns if column.origin is None]
     if new and len(made.columns) == 1 and new[0].default is Default.NONE:
-        return ADDITIVE, "the target's code leaves the new column NULL, which points nowhere and is allowed"
+        return ADDITIVE, "the target's code leaves the new column NULL, which references nothing and is allowed"
     if len(new) == len(made.columns):
-        return REVIEW, "whether what the new columns get by themselves is there to point to is not certain"
+        return REVIEW, "the values that the database puts in the new columns may reference a missing row"
     if declared(made, use) is not None:
         return ADDITIVE, "the target's code itself declares this foreign key"
-    return REVIEW, "the target's code may write a value that is not there to point to, which is refused now"
+    return REVIEW, "the target's code may write a reference to a missing row, which is now refused"
 
 
 def declared(made: Constraint, use: TableUse) -> ForeignKey | None:
@@ -227,25 +233,25 @@ def dropped(effect: Effect, table: Table, use: TableUse) -> Judged:
     """Judge the drop of a constraint from before the range. It refuses no write, but a foreign key may have acted."""
     name = effect.constraint
     if use.table is None or use.table.foreign_keys is None:
-        return REVIEW, f"whether {name} is a foreign key that deletes or empties rows is not known"
+        return REVIEW, f"{name} may be a foreign key that deletes rows or clears columns"
     here, keys = (table.origin or table.name).name, use.table.foreign_keys
     by_name = {_name_of(key, table): key for key in keys}
     others = {f"{here}_{each}_{suffix}" for each in use.table.by_name for suffix in ("key", "check")} | {f"{here}_pkey"}
     others |= {each.name for each in use.table.uniques if each.name}
     key = by_name.get(name)
     if key is not None and any(declared(made, use) is key for made in table.constraints if made.kind == "foreign key"):
-        return ADDITIVE, "the range makes the foreign key anew, and that one is judged"
+        return ADDITIVE, "the range creates the foreign key again, and that one is judged"
     if key is not None and key.on_delete.acts:
-        done = "deleted" if key.on_delete is Rule.CASCADE else "emptied"
+        done = "deleted rows" if key.on_delete is Rule.CASCADE else "cleared columns"
         reason = (
-            f"by the foreign key {name} (ON DELETE {key.on_delete}) rows were {done} together with those that they "
-            "point to; now they stay, and point to nothing"
+            f"the foreign key {name} (ON DELETE {key.on_delete}) {done} when the referenced rows were deleted; "
+            "now the rows stay and reference nothing"
         )
         return BREAKING, reason
     if key is not None and key.on_update.acts:
-        return REVIEW, f"with the foreign key {name} rows followed a changed key, and do not any more"
+        return REVIEW, f"through the foreign key {name}, rows followed a changed key; now they do not"
     if name not in by_name and name not in others and any(key.on_delete.acts or key.on_update.acts for key in keys):
-        return REVIEW, f"{name} may be the foreign key with which rows were deleted or emptied"
+        return REVIEW, f"{name} may be the foreign key that deleted rows or cleared columns"
     return ADDITIVE, effect.reason
 
 
@@ -275,12 +281,12 @@ def _as_declared(made: Constraint, child: TableUse, table: Table) -> Judged | No
     rule = _RULES[made.on_delete or "a"]
     if key.on_delete.acts and not rule.acts:
         reason = (
-            f"the target's code counts on ON DELETE {key.on_delete}; with {rule} a row that others point to can't be "
-            "deleted any more"
+            f"the target's code relies on ON DELETE {key.on_delete}; with {rule}, a referenced row can no longer be "
+            "deleted"
         )
         if any(effect.constraint == _name_of(key, table) for effect in table.effects):
             return BREAKING, reason
-        reason = "beside a key that acts, one that refuses may find the rows gone already, or not"
+        reason = "another key acts on the same rows, and the order decides whether this one refuses the delete"
         return REVIEW, reason, _pointing(made, table)
     if key.on_delete is rule or (not key.on_delete.acts and not rule.acts):
         return ADDITIVE, "the target's code itself declares this foreign key"
@@ -293,17 +299,20 @@ def _deleting(made: Constraint, child: TableUse, table: Table) -> Judged | None:
             if table.new or child.unused:
                 return None
             new = all(column.origin is None for column in made.columns)
-            reason = f"when the target's code deletes a row, rows of {table.name} that it uses vanish too"
+            reason = f"when the target's code deletes a row, rows of {table.name} that it uses are deleted too"
             return REVIEW, reason, _pointing(made, table) if new else None
         case "n":
             if all(column.origin is None and not column.not_null for column in made.columns):
                 return None
-            return REVIEW, f"deleting a row sets columns of {table.name} NULL, which they may refuse"
+            return REVIEW, f"deleting a row sets columns of {table.name} to NULL, which they may refuse"
         case "d":
-            return (REVIEW, f"deleting a row sets columns of {table.name} to their default, which may not be there")
+            return (
+                REVIEW,
+                f"deleting a row sets columns of {table.name} to their default, which may reference a missing row",
+            )
     reason = (
-        f"rows that the failed release put in {table.name} keep the target's code from deleting the rows that they "
-        "point to (additive if the code deletes none)"
+        f"rows that the failed release wrote to {table.name} prevent the target's code from deleting the rows that "
+        "they reference (additive if the code deletes none)"
     )
     return REVIEW, reason, _pointing(made, table)
 
@@ -315,5 +324,5 @@ def _updating(made: Constraint, table: Table, parent: TableUse) -> Judged | None
     if parent.table is not None and set(made.parent_columns) == set(parent.table.key):
         return None
     mapped = parent.table is not None and set(made.parent_columns) <= parent.table.by_name.keys()
-    reason = f"rows of {', '.join(made.parent_columns)} that are pointed to can no longer be updated"
+    reason = f"referenced values of {', '.join(made.parent_columns)} can no longer be updated"
     return REVIEW, reason, _pointing(made, table, BREAKING if mapped else REVIEW)

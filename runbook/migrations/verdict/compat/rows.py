@@ -27,7 +27,7 @@ def changed_rows(effect: Effect, mapped: MappedTable) -> Judged:  # noqa: PLR091
         return REVIEW, effect.reason
     numbered = [name for name, value in given if _numbered(mapped.by_name.get(name)) and not _default(value)]
     if numbered:
-        reason = f"it gives {numbered[0]} a value, and the next number that the database gives may be the same"
+        reason = f"it sets {numbered[0]}, and the next number that the database issues may be the same"
         return REVIEW, reason
     if any(not _constant(value) for name, value in given if name in mapped.by_name):
         return REVIEW, effect.reason
@@ -35,10 +35,10 @@ def changed_rows(effect: Effect, mapped: MappedTable) -> Judged:  # noqa: PLR091
     if strange:
         return BREAKING, strange
     if is_a(node, ast.InsertStmt):
-        return ADDITIVE, "the rows hold constants, such as the failed release could have written while it ran"
+        return ADDITIVE, "the rows hold constants that the failed release could also have written while it ran"
     if not any(name in mapped.by_name for name, _ in given):
         return ADDITIVE, "it changes only columns that the target's code does not map"
-    return ADDITIVE, "it gives a value only where there was none"
+    return ADDITIVE, "it only fills NULLs"
 
 
 def _numbered(column: MappedColumn | None) -> bool:
@@ -93,5 +93,5 @@ def _strange(text: str, given: Given, mapped: MappedTable) -> str:
             value = value.arg  # noqa: PLW2901 - the constant inside
         told = is_a(value, ast.A_Const) and is_a(value.val, ast.String)
         if name in labelled and told and value.val.sval not in (labelled[name] or ()):
-            return f"the target's code knows no {value.val.sval!r} in {name}, and fails when it reads the row"
+            return f"the target's code does not know {value.val.sval!r} in {name} and fails when it reads the row"
     return ""

@@ -40,7 +40,7 @@ def _made(delta: SchemaDelta, table: Table, models: Models | None) -> Iterator[F
     elif use.unknown:
         yield found(statement, REVIEW, table.name, use.unknown)
     elif not any(other.origin == table.name for other in delta.tables):
-        reason = f"the target's code maps a table of that name, which only this range makes as a {thing}"
+        reason = f"the target's code maps a table with this name, but only this range creates it, as a {thing}"
         yield found(statement, REVIEW, table.name, reason)
 
 
@@ -54,10 +54,10 @@ def _made_as_part(table: Table, parent: Table, use: TableUse) -> Iterator[Findin
     ]
     own = [made.statement for made in table.constraints] + [effect.statement for effect in table.effects]
     for statement in (*own, *strict):
-        reason = f"rows that are written to {parent.name} must meet the rules of its partition"
+        reason = f"rows written to {parent.name} must meet the constraints of this partition"
         yield found(statement, REVIEW, table.name, reason)
     if table.filled is not None:
-        yield found(table.filled, REVIEW, table.name, f"its rows are read with those of {parent.name}")
+        yield found(table.filled, REVIEW, table.name, f"queries on {parent.name} return its rows too")
 
 
 def _use(delta: SchemaDelta, table: Table, models: Models | None) -> TableUse:
@@ -93,7 +93,7 @@ def _from_before(delta: SchemaDelta, table: Table, models: Models | None) -> Ite
     if table.dropped is not None or table.name != name:
         yield _unreachable(delta, table, use)
         if table.dropped is None and models is not None and use_of(models, table.name).table is not None:
-            reason = f"what was {name} now has a name under which the target's code maps a table"
+            reason = f"{name} now has the name of a table that the target's code maps"
             yield found(table.moved or Statement(""), REVIEW, table.name, reason)
         if table.dropped is not None or not (use.unused or _seen_through(delta, table, use)):
             return
@@ -129,14 +129,14 @@ def _unreachable(delta: SchemaDelta, table: Table, use: TableUse) -> Finding:
     """Judge a table that is no longer found by its old name: dropped, renamed, or moved to another schema."""
     statement = table.dropped or table.moved or Statement("")
     name = table.origin or table.name
-    how = "dropped" if table.dropped is not None else f"{table.name} now"
+    how = "dropped" if table.dropped is not None else f"now {table.name}"
     if use.unused:
         return found(statement, ADDITIVE, name, f"it is {how}, and the target's code does not map it")
     if use.unknown or use.table is None:
         return found(statement, REVIEW, name, f"it is {how}, which breaks code that uses it; {use.unknown}")
     occupant = delta.current.get(name)
     if occupant is None and table.dropped is None and _on_a_path_to_come(delta, table, use.table):
-        reason = f"it is {how}, where the target's code finds it if it connects with the search path that is set"
+        reason = f"it is {how}, where the target's code finds it if it connects with the search path of the range"
         return found(statement, REVIEW, name, reason, Asks(use.table.name, copy=True))
     if occupant is None:
         reason = f"it is {how}, and the target's code reads and writes it by its old name"
@@ -175,13 +175,13 @@ def _view_in_place(table: Table, view: View, mapped: MappedTable) -> Judged | No
         return None
     missing = [column.name for column in mapped.columns if column.name not in shown]
     if missing:
-        return BREAKING, f"the view in its place lacks {', '.join(missing)}, which the target's code uses"
+        return BREAKING, f"the view that has its name lacks {', '.join(missing)}, which the target's code uses"
     if not view.writable:
-        return BREAKING, "the view in its place can only be read, and the target's code writes too"
+        return BREAKING, "the view that has its name is read-only, but the target's code also writes"
     changed = [column for column in table.columns.values() if column.origin not in (None, column.name)]
     if view.base is not table or not view.whole or changed or table.gone:
         return None
-    return ADDITIVE, "a view in its place shows it as it is, through which PostgreSQL reads and writes"
+    return ADDITIVE, "a view with its name shows all of it, and PostgreSQL reads and writes through that view"
 
 
 def _rebuilt(occupant: Table, mapped: MappedTable, statement: Statement, how: str) -> Finding:
@@ -194,11 +194,13 @@ def _rebuilt(occupant: Table, mapped: MappedTable, statement: Statement, how: st
             if column.name not in mapped.by_name and column.not_null and column.default is Default.NONE
         ]
         if missing:
-            reason = f"it is {how}, and what has its name lacks {', '.join(missing)}, which the target's code uses"
+            reason = (
+                f"it is {how}, and the new table of that name lacks {', '.join(missing)}, which the target's code uses"
+            )
             return found(statement, BREAKING, occupant.name, reason)
         if required:
-            reason = f"it is {how}, and what has its name demands {', '.join(required)} of every INSERT"
+            reason = f"it is {how}, and the new table of that name requires {', '.join(required)} in every INSERT"
             return found(statement, BREAKING, occupant.name, reason)
     thing = "a view" if occupant.view else "another table"
-    reason = f"it is {how}, and {thing} has its name; whether the target's rows are in it is not in the SQL"
+    reason = f"it is {how}, and {thing} has its name; the SQL does not show whether it holds the target's rows"
     return found(statement, REVIEW, occupant.name, reason)

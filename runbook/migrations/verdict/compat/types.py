@@ -32,7 +32,7 @@ def judge_types(delta: SchemaDelta, models: Models | None) -> Iterator[Finding]:
 def _renamed(delta: SchemaDelta, change: EnumChange, models: Models | None) -> Judged:
     """Judge a renamed type. Columns that the range dropped or gave another type are judged separately."""
     if models is None:
-        return REVIEW, "the target's code may name the type, for no models were given"
+        return REVIEW, "no models were given, so the target's code may use the type"
     for table in models.tables:
         origin = named(table.schema, table.name)
         retyped = {
@@ -46,9 +46,9 @@ def _renamed(delta: SchemaDelta, change: EnumChange, models: Models | None) -> J
         if kept:
             return (
                 REVIEW,
-                f"{table.name}.{kept[0].name} has the type by another name, which drivers may give with a value",
+                f"{table.name}.{kept[0].name} has the renamed type, and drivers may send the old name with a value",
             )
-    return ADDITIVE, "no column that the target's code maps has it any more"
+    return ADDITIVE, "no column that the target's code maps still has it"
 
 
 def _where(change: EnumChange, models: Models | None) -> list[Asks | None]:
@@ -64,19 +64,19 @@ def _where(change: EnumChange, models: Models | None) -> list[Asks | None]:
 
 def _judged(change: EnumChange, models: Models | None) -> Judged:  # noqa: PLR0911 - one return per rule
     if models is None:
-        return REVIEW, "the target's code may know the type as it was, for no models were given"
+        return REVIEW, "no models were given, so the target's code may use the old form of the type"
     using = [column for table in models.tables for column in table.columns if _may_be(change.enum, column)]
     if not using:
         return ADDITIVE, "the target's code maps no column of that type"
     if change.new is None:
-        return REVIEW, "it is dropped, and the target's code maps a column of that type"
+        return REVIEW, "it is dropped, but the target's code maps a column of that type"
     known = all(column.labels is not None for column in using)
     if change.old is not None:
         if known and any(change.old in (column.labels or ()) for column in using):
-            return BREAKING, f"the target's code writes and compares {change.old!r}, which is {change.new!r} now"
-        return REVIEW, f"code that writes or expects {change.old!r} finds it renamed"
+            return BREAKING, f"the target's code writes and compares {change.old!r}, which is now {change.new!r}"
+        return REVIEW, f"code that writes or expects {change.old!r} fails, because it is renamed"
     if known and all(change.new in (column.labels or ()) for column in using):
-        return ADDITIVE, f"the target's code itself knows {change.new!r}"
+        return ADDITIVE, f"the target's code already knows {change.new!r}"
     return REVIEW, f"the failed release may have written {change.new!r}, a value that the code does not know"
 
 

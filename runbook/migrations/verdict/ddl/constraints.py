@@ -32,7 +32,7 @@ _INDEXES = ("index", "index of any length", "unique")
 def add_constraint(delta: SchemaDelta, table: Table, node: Any, statement: Statement, beside: list[Column]) -> None:
     """Add a constraint, written separately or as part of a column (`beside`)."""
     if node.contype not in _KINDS:
-        raise Unclear(f"no rule knows {node.contype.name}")
+        raise Unclear(f"there is no rule for {node.contype.name}")
     kind, suffix = _KINDS[node.contype]
     names = [part.sval for part in node.keys or node.fk_attrs or ()]
     if kind == "check":
@@ -71,8 +71,8 @@ def drop_constraint(table: Table, name: str, statement: Statement) -> None:
     """Drop a constraint. One that the range made is forgotten, one from before the range is an effect."""
     if table.take(name) is None and not table.new:
         reason = (
-            f"without the constraint {name} every write that was allowed still is; only SQL of the code's own "
-            "that names it, or its columns, in ON CONFLICT would fail"
+            f"without the constraint {name}, every write that was allowed still is; only handwritten SQL with "
+            "ON CONFLICT on it or its columns would fail"
         )
         table.affect(statement, reason, ADDITIVE, constraint=name)
 
@@ -82,13 +82,13 @@ def create_index(delta: SchemaDelta, statement: Statement) -> None:
     node = statement.node
     table = delta.table_of(node.relation)
     if node.accessMethod not in _METHODS:
-        raise Unclear(f"no rule knows the index method {node.accessMethod}")
+        raise Unclear(f"there is no rule for the index method {node.accessMethod}")
     trees = [tree for tree in (*(param.expr for param in node.indexParams), node.whereClause) if tree is not None]
     names = [param.name for param in node.indexParams if param.name]
     names += [name for tree in trees for name in columns_in(tree)]
     columns = [table.column(name) for name in dict.fromkeys(names)]
     if not all(map(cannot_fail, trees)):
-        table.affect(statement, "PostgreSQL computes the index's expression on every write, and it may fail there")
+        table.affect(statement, "PostgreSQL evaluates the index's expression on every write, and that may fail")
     kind = "index" if node.accessMethod in {"btree", "gist", "spgist"} else "index of any length"
     name = node.idxname or ""
     if node.unique:
@@ -102,12 +102,12 @@ def drop_index(delta: SchemaDelta, parts: Any, statement: Statement) -> None:
     """Fold DROP INDEX. One that the range made is forgotten. Dropping one from before only makes queries slower."""
     name = from_parts(parts)
     if len(parts) == 1 and delta.path_changed:
-        raise Unclear(f"which index {name} is meant depends on a search path that the SQL itself has changed")
+        raise Unclear(f"the meaning of {name} depends on the search path, which the SQL itself has changed")
     # A constraint of another kind may have the same name. It is not dropped.
     if any(table.name.schema == name.schema and table.take(name.name, _INDEXES) for table in delta.tables):
         return
-    without = "without an index queries give the same rows, if slower"
-    reason = f"{without}; only ON CONFLICT in SQL of the code's own needs one"
+    without = "without an index, queries return the same rows, but more slowly"
+    reason = f"{without}; only ON CONFLICT in handwritten SQL needs one"
     delta.find(statement, ADDITIVE, name, reason)
 
 

@@ -28,7 +28,7 @@ def write(delta: SchemaDelta, statement: Statement) -> None:
         return
     table = delta.table_of(node.relation)
     if not pure or table.name == delta.bookkeeping:
-        raise Unclear("it calls what no rule knows, which may change anything")
+        raise Unclear("it runs something that no rule covers, which may change anything")
     if table.new and not (isinstance(node, ast.DeleteStmt) and _children(delta, table)):
         table.filled = statement
         return
@@ -36,7 +36,7 @@ def write(delta: SchemaDelta, statement: Statement) -> None:
         reason = "it fills columns that the range itself added, which the target's code does not read"
         delta.find(statement, ADDITIVE, table.name, reason)
         return
-    reason = "it changes rows from before; whether the target's code can live with that is not in the SQL"
+    reason = "it changes existing rows; the SQL does not show whether the target's code can live with that"
     table.affect(statement, reason, rows=True)
 
 
@@ -62,21 +62,21 @@ def truncate(delta: SchemaDelta, statement: Statement) -> None:
         table = delta.table_of(relation)
         cascades = statement.node.behavior.name == "DROP_CASCADE"
         if cascades or table.name == delta.bookkeeping or (table.new and _children(delta, table)):
-            raise Unclear(f"it empties {table.name}, and other tables with it, which are not in the SQL")
+            raise Unclear(f"it empties {table.name} and other tables that the SQL does not name")
         if not table.new:
-            table.affect(statement, "whether the target's code can live without its rows is not in the SQL")
+            table.affect(statement, "the SQL does not show whether the target's code can live without its rows")
 
 
 def copy(delta: SchemaDelta, statement: Statement) -> None:
     """Fold COPY of rows into a table. Any other COPY (from a program, or out of the database) may do anything."""
     node = statement.node
     if node.relation is None or not node.is_from or node.is_program:
-        raise Unclear("what else COPY does is not in the SQL")
+        raise Unclear("the SQL does not show everything that this COPY does")
     table = delta.table_of(node.relation)
     if table.new:
         table.filled = statement
     else:
-        table.affect(statement, "the rows that COPY brings are not judged")
+        table.affect(statement, "the rows that COPY loads are not judged")
 
 
 def read(delta: SchemaDelta, statement: Statement) -> None:
@@ -89,7 +89,7 @@ def read(delta: SchemaDelta, statement: Statement) -> None:
     if node.targetList and all(_sets_session(target.val) for target in node.targetList) and not node.fromClause:
         return
     if not only_reads(node):
-        raise Unclear("it calls what no rule knows, which may change anything")
+        raise Unclear("it runs something that no rule covers, which may change anything")
 
 
 def _sets_session(node: Any) -> bool:
@@ -121,7 +121,7 @@ def set_setting(delta: SchemaDelta, statement: Statement) -> None:
             delta.path_changed = True
         return
     if node.name not in SESSION:
-        raise Unclear(f"no rule knows the setting {node.name}")
+        raise Unclear(f"there is no rule for the setting {node.name}")
 
 
 def set_for_later(delta: SchemaDelta, statement: Statement) -> None:
@@ -131,7 +131,7 @@ def set_for_later(delta: SchemaDelta, statement: Statement) -> None:
         delta.paths_to_come |= {
             named(arg.val.sval, "").schema for arg in node.args or () if isinstance(arg.val, ast.String)
         }
-        reason = "whether the target's code connects with this search path, only the database tells"
+        reason = "only the database can tell whether the target's code connects with this search path"
         delta.find(statement, REVIEW, "search_path", reason, Asks(copy=True))
         return
-    raise Unclear(f"the target's code may connect with {node.name or 'settings'} other than before")
+    raise Unclear(f"the target's code may connect with a different {node.name or 'setting'} than before")

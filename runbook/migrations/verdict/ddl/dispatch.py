@@ -11,7 +11,7 @@ from runbook.migrations.verdict.schema_delta import SchemaDelta
 from runbook.migrations.verdict.statements import Statement
 from runbook.migrations.verdict.table_names import BOOKKEEPING, Name, Unclear
 
-STUMBLED = "its rule did not expect this form of it"
+STUMBLED = "its rule does not cover this form"
 DdlRule = Callable[[SchemaDelta, Statement], None]
 
 
@@ -34,7 +34,7 @@ def _unclear(reason: str) -> DdlRule:
 
 
 _POLICY = _on_table("a policy decides which rows the code's role sees and writes", "table")
-_DYNAMIC = _unclear("what it runs is not in the SQL as statements")
+_DYNAMIC = _unclear("the statements that it runs are not in the SQL")
 _RULES: dict[type[ast.Node], DdlRule] = {
     ast.CreateStmt: tables.create_table,
     ast.AlterTableStmt: tables.alter_table,
@@ -44,7 +44,7 @@ _RULES: dict[type[ast.Node], DdlRule] = {
     ast.DropStmt: objects.drop,
     ast.ViewStmt: objects.create_view,
     ast.CreateTableAsStmt: objects.create_as,
-    ast.RefreshMatViewStmt: _on_table("the code reads other rows from it than before"),
+    ast.RefreshMatViewStmt: _on_table("the code reads different rows from it than before"),
     **dict.fromkeys((ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, ast.MergeStmt), data.write),
     ast.TruncateStmt: data.truncate,
     ast.SelectStmt: data.read,
@@ -62,15 +62,15 @@ _RULES: dict[type[ast.Node], DdlRule] = {
     ast.CreatePolicyStmt: _POLICY,
     ast.AlterPolicyStmt: _POLICY,
     ast.GrantStmt: objects.grant,
-    ast.CreateExtensionStmt: _additive("extension", "a new extension brings names that the code does not use"),
-    ast.CreateStatsStmt: _additive("statistics", "they change how fast a query is, not what it gives"),
+    ast.CreateExtensionStmt: _additive("extension", "a new extension adds names that the code does not use"),
+    ast.CreateStatsStmt: _additive("statistics", "they change a query's speed, not its result"),
     ast.CommentStmt: _additive("comment", "no query of the code sees a comment"),
     ast.TransactionStmt: objects.transaction,
     **dict.fromkeys((ast.DoStmt, ast.CallStmt, ast.ExecuteStmt, ast.PrepareStmt), _DYNAMIC),
     ast.CopyStmt: data.copy,
     **dict.fromkeys((ast.AlterDatabaseSetStmt, ast.AlterRoleSetStmt), data.set_for_later),
-    ast.AlterOwnerStmt: _unclear("the code's role may lose its rights when something has another owner"),
-    ast.AlterDomainStmt: _unclear("columns of that domain may refuse what the code writes"),
+    ast.AlterOwnerStmt: _unclear("the code's role may lose privileges when an owner changes"),
+    ast.AlterDomainStmt: _unclear("columns of this domain may refuse values that the code writes"),
 }
 # Statements that change neither the schema nor rows.
 _NOTHING = (
@@ -97,7 +97,7 @@ def _fold(delta: SchemaDelta, statement: Statement) -> None:
     words = kind.__name__.removesuffix("Stmt")
     rule = _RULES.get(kind)
     if rule is None:
-        delta.find(statement, REVIEW, words, f"no rule knows {words}")
+        delta.find(statement, REVIEW, words, f"there is no rule for {words}")
         return
     try:
         rule(delta, statement)

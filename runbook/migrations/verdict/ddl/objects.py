@@ -37,11 +37,11 @@ def rename(delta: SchemaDelta, statement: Statement) -> None:
     elif kind is Kind.OBJECT_TABCONSTRAINT:
         table = delta.table_of(node.relation)
         rename_constraint(delta, table, node.subname, node.newname)
-        table.affect(statement, "the constraint refuses what it refused before, by another name", ADDITIVE)
+        table.affect(statement, "the constraint is only renamed and refuses the same values", ADDITIVE)
     elif kind is Kind.OBJECT_TYPE:
         _rename_type(delta, statement)
     else:
-        raise Unclear(f"no rule knows the renaming of {_words(kind)}")
+        raise Unclear(f"there is no rule for renaming {_words(kind)}")
 
 
 def _rename_type(delta: SchemaDelta, statement: Statement) -> None:
@@ -61,7 +61,7 @@ def set_schema(delta: SchemaDelta, statement: Statement) -> None:
     """Fold ALTER … SET SCHEMA."""
     node = statement.node
     if node.objectType not in _RELATIONS:
-        raise Unclear(f"no rule knows {_words(node.objectType)} that moves to another schema")
+        raise Unclear(f"there is no rule for moving {_words(node.objectType)} to another schema")
     old = delta.name_of(node.relation)
     new = named(node.newschema, old.name)
     if new != old and not (node.missing_ok and delta.vacated(old)):
@@ -86,9 +86,9 @@ def _drop_one(delta: SchemaDelta, statement: Statement, item: Any) -> None:
         drop_index(delta, item, statement)
     elif kind in {Kind.OBJECT_TRIGGER, Kind.OBJECT_RULE, Kind.OBJECT_POLICY}:
         table = delta.table(_name(delta, item[:-1]))
-        table.affect(statement, f"the code may count on {_words(kind)} {item[-1].sval}")
+        table.affect(statement, f"the code may rely on {_words(kind)} {item[-1].sval}")
     elif kind is Kind.OBJECT_STATISTIC_EXT:
-        delta.find(statement, ADDITIVE, _shown(item), "statistics change how fast a query is, not what it gives")
+        delta.find(statement, ADDITIVE, _shown(item), "statistics change a query's speed, not its result")
     elif kind in {Kind.OBJECT_SEQUENCE, Kind.OBJECT_TYPE, Kind.OBJECT_DOMAIN}:
         parts = item.names if isinstance(item, ast.TypeName) else item
         stored = Kind.OBJECT_TYPE if kind is Kind.OBJECT_DOMAIN else kind
@@ -97,16 +97,16 @@ def _drop_one(delta: SchemaDelta, statement: Statement, item: Any) -> None:
             delta.enum_changes.append(EnumChange(statement, key[1]))
             return
         if key not in delta.made or cascade:
-            raise Unclear(f"the target's code may name {_words(kind)} {_shown(parts)}")
+            raise Unclear(f"the target's code may use {_words(kind)} {_shown(parts)}")
         del delta.made[key]
     else:
-        raise Unclear(f"no rule knows DROP of {_words(kind)}")
+        raise Unclear(f"there is no rule for dropping {_words(kind)}")
 
 
 def _drop_table(delta: SchemaDelta, statement: Statement, item: Any, *, cascade: bool) -> None:
     name = _name(delta, item)
     if name == delta.bookkeeping:
-        raise Unclear("without it Alembic takes the database for empty")
+        raise Unclear("without it, Alembic treats the database as empty")
     if statement.node.missing_ok and delta.vacated(name):
         return
     new = delta.table(name).new
@@ -122,7 +122,7 @@ def create_view(delta: SchemaDelta, statement: Statement) -> None:
     if statement.node.replace and not delta.vacated(name):
         table = delta.table(name)
         if not table.new:
-            table.affect(statement, "the view gives other rows or columns than before")
+            table.affect(statement, "the view may return different rows or columns than before")
         return
     table = Table(name, None, statement, complete=False, view=shown_by(delta, statement.node), temporary=temporary)
     delta.make(table)
@@ -132,11 +132,11 @@ def create_as(delta: SchemaDelta, statement: Statement) -> None:
     """Fold CREATE TABLE AS and CREATE MATERIALIZED VIEW."""
     node = statement.node
     if not only_reads(node.query) or not isinstance(node.query, ast.SelectStmt):
-        raise Unclear("it calls what no rule knows, which may change anything")
+        raise Unclear("it runs something that no rule covers, which may change anything")
     relation = node.into.rel
     name = delta.name_of(relation)
     if node.if_not_exists:
-        delta.table(name).affect(statement, "it may exist already, in another form")
+        delta.table(name).affect(statement, "it may already exist with a different definition")
         return
     delta.make(Table(name, None, statement, complete=False, temporary=relation.relpersistence == "t"))
 
@@ -152,7 +152,7 @@ def make_type(delta: SchemaDelta, statement: Statement) -> None:
         delta.plain_types.add(name)
     if isinstance(node, ast.CreateEnumStmt):
         delta.enums[name] = tuple(label.sval for label in node.vals or ())
-    reason = "no column from before has a type that the range itself made"
+    reason = "no existing column has a type that the range itself created"
     delta.made[Kind.OBJECT_TYPE.name, name] = found(statement, ADDITIVE, name, reason)
 
 
@@ -171,7 +171,7 @@ def make_sequence(delta: SchemaDelta, statement: Statement) -> None:
     """Fold CREATE SEQUENCE."""
     node = statement.node
     name = delta.name_of(node.sequence)
-    made = found(statement, ADDITIVE, name, "no default from before takes numbers from a new sequence")
+    made = found(statement, ADDITIVE, name, "no existing default uses a new sequence")
     if node.if_not_exists:
         delta.findings.append(made)
     else:
@@ -185,8 +185,8 @@ def change_sequence(delta: SchemaDelta, statement: Statement) -> None:
     if (Kind.OBJECT_SEQUENCE.name, name) in delta.made:
         return
     if any(not _goes_on(option) for option in node.options or ()):
-        raise Unclear("the numbers that the code's inserts get are others than before")
-    delta.find(statement, ADDITIVE, name, "the sequence goes on giving the numbers it gave")
+        raise Unclear("the code's inserts get different numbers than before")
+    delta.find(statement, ADDITIVE, name, "the sequence issues the same numbers as before")
 
 
 def _goes_on(option: Any) -> bool:
@@ -198,7 +198,7 @@ def _goes_on(option: Any) -> bool:
 def make_schema(delta: SchemaDelta, statement: Statement) -> None:
     """Fold CREATE SCHEMA without elements."""
     if statement.node.schemaElts:
-        raise Unclear("no rule knows CREATE SCHEMA with what it holds")
+        raise Unclear("there is no rule for CREATE SCHEMA with other objects in it")
     delta.find(statement, ADDITIVE, statement.node.schemaname or "schema", "an empty schema changes no query")
 
 
@@ -207,8 +207,8 @@ def make_function(delta: SchemaDelta, statement: Statement) -> None:
     node = statement.node
     returned = node.returnType.names[-1].sval if node.returnType is not None else ""
     if node.replace or returned not in {"trigger", "event_trigger"}:
-        raise Unclear("SQL of the code's own, a default or a trigger may call it")
-    reason = "a new trigger function runs only once a trigger is made"
+        raise Unclear("handwritten SQL in the code, a default or a trigger may call it")
+    reason = "a new trigger function runs only after a trigger is created"
     delta.find(statement, ADDITIVE, _shown(node.funcname), reason)
 
 
@@ -229,11 +229,11 @@ def grant(delta: SchemaDelta, statement: Statement) -> None:
     if not node.is_grant:
         one_by_one = node.targtype is GrantTargetType.ACL_TARGET_OBJECT and node.objtype is Kind.OBJECT_TABLE
         if not one_by_one:
-            raise Unclear("the code's role may lose rights that it needs")
+            raise Unclear("the code's role may lose privileges that it needs")
         for relation in node.objects:
-            delta.table_of(relation).affect(statement, "the code's role may lose rights that it needs")
+            delta.table_of(relation).affect(statement, "the code's role may lose privileges that it needs")
         return
-    delta.find(statement, ADDITIVE, "rights", "more rights take nothing from the code")
+    delta.find(statement, ADDITIVE, "privileges", "more privileges take nothing from the code")
 
 
 def transaction(_delta: SchemaDelta, statement: Statement) -> None:
@@ -242,12 +242,12 @@ def transaction(_delta: SchemaDelta, statement: Statement) -> None:
         Transaction.TRANS_STMT_ROLLBACK, Transaction.TRANS_STMT_ROLLBACK_TO, Transaction.TRANS_STMT_PREPARE,
         Transaction.TRANS_STMT_ROLLBACK_PREPARED, Transaction.TRANS_STMT_COMMIT_PREPARED,
     }:  # fmt: skip
-        raise Unclear("what it takes back, or leaves open, no rule follows")
+        raise Unclear("there is no rule for a rollback or a prepared transaction")
 
 
 def _name(delta: SchemaDelta, parts: Any) -> Name:
     if len(parts) == 1 and delta.path_changed:
-        raise Unclear(f"which {parts[0].sval} is meant depends on a search path that the SQL itself has changed")
+        raise Unclear(f"the meaning of {parts[0].sval} depends on the search path, which the SQL itself has changed")
     return from_parts(parts)
 
 

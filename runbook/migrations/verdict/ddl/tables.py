@@ -39,7 +39,7 @@ def create_table(delta: SchemaDelta, statement: Statement) -> None:
     if node.if_not_exists and not delta.vacated(name):
         # The table may have existed: later statements are judged as if it had.
         if name not in delta.current:
-            reason = "the target's code maps this table, so it may exist already, in another form"
+            reason = "the target's code maps this table, so it may already exist with a different definition"
             delta.table(name).affect(statement, reason)
         return
     elements = node.tableElts or ()
@@ -61,9 +61,9 @@ def create_table(delta: SchemaDelta, statement: Statement) -> None:
 
 def _inherit(parent: Table, statement: Statement) -> None:
     if statement.node.partbound is None:
-        parent.affect(statement, "its rows will be read with those of the table it inherits from")
+        parent.affect(statement, "queries on it also return the rows of the new table that inherits from it")
     elif statement.node.tableElts:
-        parent.affect(statement, "rows written to the new partition must meet its own rules")
+        parent.affect(statement, "rows written to the new partition must also meet its constraints")
 
 
 def alter_table(delta: SchemaDelta, statement: Statement) -> None:
@@ -72,11 +72,11 @@ def alter_table(delta: SchemaDelta, statement: Statement) -> None:
     if node.objtype is ObjectType.OBJECT_INDEX:
         for command in node.cmds:
             if command.subtype not in _OF_INDEXES:
-                raise Unclear(f"no rule knows {command.subtype.name} on an index")
+                raise Unclear(f"there is no rule for {command.subtype.name} on an index")
         delta.find(statement, ADDITIVE, node.relation.relname, "how an index is stored changes no result")
         return
     if node.objtype not in {ObjectType.OBJECT_TABLE, ObjectType.OBJECT_VIEW, ObjectType.OBJECT_MATVIEW}:
-        raise Unclear(f"no rule knows {node.objtype.name} in ALTER")
+        raise Unclear(f"there is no rule for {node.objtype.name} in ALTER")
     name = delta.name_of(node.relation)
     if node.missing_ok and delta.vacated(name):
         return
@@ -84,7 +84,8 @@ def alter_table(delta: SchemaDelta, statement: Statement) -> None:
     for command in node.cmds:
         try:
             if command.subtype not in _SUBCOMMANDS:
-                raise Unclear(f"no rule knows {command.subtype.name} in ALTER TABLE")  # noqa: TRY301 - as the rules do
+                why = f"there is no rule for {command.subtype.name} in ALTER TABLE"
+                raise Unclear(why)  # noqa: TRY301 - as the rules do
             _SUBCOMMANDS[command.subtype](delta, table, command, statement)
         except Unclear as error:
             delta.find(statement, REVIEW, name, str(error))
@@ -173,7 +174,7 @@ def _add_identity(_delta: SchemaDelta, table: Table, command: Any, statement: St
 def _drop_identity(_delta: SchemaDelta, table: Table, command: Any, statement: Statement) -> None:
     column = table.column(command.name)
     if command.missing_ok and column.default not in {Default.IDENTITY, Default.IDENTITY_ALWAYS}:
-        raise Unclear(f"whether {command.name} was an identity column, and so loses its numbers, is not in the SQL")
+        raise Unclear(f"the SQL does not show whether {command.name} was an identity column and loses its numbering")
     _set_default(column, None, statement)
 
 
@@ -191,7 +192,7 @@ def _store(_delta: SchemaDelta, table: Table, command: Any, statement: Statement
     if command.subtype in {At.AT_SetRelOptions, At.AT_ResetRelOptions}:
         for option in command.def_ or ():
             if not option.defname.startswith("autovacuum_") and option.defname not in _STORAGE:
-                raise Unclear(f"no rule knows the option {option.defname}")
+                raise Unclear(f"there is no rule for the option {option.defname}")
     table.affect(statement, "how a table is stored or checked changes no result", ADDITIVE)
 
 
@@ -199,14 +200,14 @@ def _attach(delta: SchemaDelta, table: Table, command: Any, statement: Statement
     part = delta.table_of(command.def_.name)
     part.parent = table
     if not (part.new and part.complete and not part.constraints):
-        reason = "the rows of the partition appear in it, and what is written there must meet the partition's own rules"
+        reason = "it now shows the partition's rows, and rows written there must meet the partition's constraints"
         table.affect(statement, reason)
 
 
 def _detach(delta: SchemaDelta, table: Table, command: Any, statement: Statement) -> None:
     part = delta.table_of(command.def_.name)
     part.parent = None if part.new else table
-    reason = "the partition's rows are gone from it, and new ones may find no place"
+    reason = "it no longer has the partition's rows, and may refuse new ones"
     asks = Asks(part.name.name, schema=part.name.schema, check="false", none=REVIEW, some=BREAKING, part=True)
     table.effects.append(Effect(statement, reason, asks=asks))
 
@@ -241,17 +242,17 @@ _SUBCOMMANDS: dict[At, _Rule] = {
     **dict.fromkeys(
         (At.AT_EnableTrig, At.AT_EnableAlwaysTrig, At.AT_EnableReplicaTrig, At.AT_DisableTrig, At.AT_EnableTrigAll,
          At.AT_DisableTrigAll, At.AT_EnableTrigUser, At.AT_DisableTrigUser),
-        _effect("triggers that fire or no longer fire change what the code's writes do"),
+        _effect("enabled or disabled triggers change the effect of the code's writes"),
     ),
     **dict.fromkeys(
         (At.AT_EnableRowSecurity, At.AT_DisableRowSecurity, At.AT_ForceRowSecurity, At.AT_NoForceRowSecurity),
         _effect("row security decides which rows the code's role sees and writes"),
     ),
-    At.AT_ChangeOwner: _effect("the code's role may lose its rights when the table has another owner"),
-    At.AT_DropExpression: _effect("a column that the database computed is computed no more"),
-    At.AT_SetExpression: _effect("the database computes a column otherwise than before"),
-    At.AT_SetIdentity: _effect("the database numbers rows otherwise than before"),
+    At.AT_ChangeOwner: _effect("the code's role may lose privileges when the table's owner changes"),
+    At.AT_DropExpression: _effect("the database no longer computes a generated column"),
+    At.AT_SetExpression: _effect("the database computes a generated column differently"),
+    At.AT_SetIdentity: _effect("the database numbers rows differently"),
     At.AT_ReplicaIdentity: _effect("on a published table PostgreSQL may refuse UPDATE and DELETE"),
-    At.AT_AddInherit: _effect("another table's rows are read with its own"),
-    At.AT_DropInherit: _effect("the other table's rows are no longer read with its own"),
+    At.AT_AddInherit: _effect("queries on its new parent table also return its rows"),
+    At.AT_DropInherit: _effect("queries on its former parent table no longer return its rows"),
 }  # fmt: skip

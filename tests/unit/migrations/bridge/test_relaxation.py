@@ -44,7 +44,7 @@ def named(up: str, shape: Shape = ORDERS, name: str = "orders", **more: Shape) -
         (REQUIRED, "NOT NULL note of orders is lifted", "SELECT 1"),
         (ONCE, "constraint once of orders is lifted", "SELECT 2"),
         (LINES, "foreign key lines_order_id_fkey of lines is lifted", "SELECT 3"),
-        ("ALTER TABLE orders ALTER status DROP DEFAULT", "default status of orders is set again", ""),
+        ("ALTER TABLE orders ALTER status DROP DEFAULT", "default status of orders is restored", ""),
     ],
 )
 def test_each_by_what_the_database_says(up: str, what: str, rows: str) -> None:

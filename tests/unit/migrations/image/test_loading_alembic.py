@@ -51,7 +51,7 @@ def test_loaded_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("alembic", "why"),
     [
-        ("import os; os._exit(3)", "it ended itself, with exit code 3, before the answer"),
+        ("import os; os._exit(3)", "it exited with code 3 before it answered"),
         ("raise ImportError('no')", "cannot import Alembic: no"),
     ],
 )
