@@ -140,7 +140,7 @@ def parsed_json(completed: Completed, kind: type | tuple[type, ...]) -> Any:
         found = ...
     if not isinstance(found, kind):
         raise EngineError(
-            f"`{completed.command}` ended with exit code {completed.exit_code} and an answer that cannot be read",
+            f"`{completed.command}` ended with exit code {completed.exit_code}, but not with the expected JSON",
             "check that the engine answers: `docker version`, `docker ps`",
         )
     return found

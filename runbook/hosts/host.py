@@ -187,11 +187,11 @@ class Host(ABC):
         if too_much:
             most = f"{command.most_output} bytes"
             self._recorder.command_stopped(
-                command, f"stopped since it printed more than {most}", at_large=started.at_large()
+                command, f"stopped because it printed more than {most}", at_large=started.at_large()
             )
             raise CommandSaidTooMuch(
                 f"`{command}` printed more than {most}{_stopped(started)}",
-                "run it on the production host, and look at what it prints",
+                "run it on the production host to see its output",
             )
         if not in_time:
             self._recorder.command_stopped(
@@ -199,14 +199,14 @@ class Host(ABC):
             )
             raise CommandTimedOut(
                 f"`{command}` did not end within {command.deadline:g} s{_stopped(started)}",
-                "check that the engine answers (`docker version`), or raise its value under [deadlines]",
+                "check that the engine answers (`docker version`), or raise its deadline under [deadlines]",
             )
         completed = Completed(command, exit_code, *started.output(), time.monotonic() - began)
         self._recorder.command_ended(completed)
         if _no_engine(completed):
             raise EngineError(
-                f"`{command}` reached no Docker engine: {completed.last_line}",
-                "check that the engine runs, and that this user may ask it: `docker version`",
+                f"`{command}` could not reach a Docker engine: {completed.last_line}",
+                "check that the engine runs and that this user may use it: `docker version`",
             )
         return completed
 
@@ -261,13 +261,13 @@ class Host(ABC):
         if completed.exit_code != 0:
             raise CommandFailed(
                 f"`{command}` ended with exit code {completed.exit_code}: {completed.last_line}",
-                "its whole output is in the record",
+                "read its full output in the record",
             )
         return completed
 
 
 def _stopped(started: Process) -> str:
-    return ", and whether it was stopped is not known" if started.at_large() else " and was stopped"
+    return "; it may still be running" if started.at_large() else " and was stopped"
 
 
 def _no_engine(completed: Completed) -> bool:
@@ -293,6 +293,6 @@ def _not_started(command: Command, error: OSError) -> HostError:
 
 def _not_followed(command: Command, error: OSError) -> HostError:
     return HostError(
-        f"`{command}` was stopped, since its output could not be read: {error.strerror or error}",
+        f"`{command}` was stopped because its output could not be read: {error.strerror or error}",
         "check the production host, and the free memory and open files of this machine",
     )

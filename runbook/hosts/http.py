@@ -45,8 +45,8 @@ class HttpResponse:
             return json.loads(self.body)
         except (ValueError, RecursionError):
             raise Inconclusive(
-                f"{self.url} answered {self.status} with {beginning(self.body, 80)!r} where JSON was expected",
-                "ask the address by hand, with curl",
+                f"{self.url} answered {self.status} with {beginning(self.body, 80)!r}, expected JSON",
+                "request the URL by hand, with curl",
             ) from None
 
 
@@ -160,8 +160,8 @@ class HttpClient:
         named = {"sni_hostname": host} if any_certificate and host else {}
         if wrong := unsendable(headers or {}):
             raise Inconclusive(
-                f"{url} was not asked: {wrong}",
-                "correct it where the settings say it is: one line of plain ASCII, without a line break at its end",
+                f"no request was sent to {url}: {wrong}",
+                "correct the header's value in the settings: one line of plain ASCII, without a line break at its end",
             )
         refused = self.tunnel.refusals() if self.tunnel else []
         try:
@@ -223,7 +223,7 @@ def unsendable(headers: Mapping[str, str]) -> str:
     The message omits the value, which may be secret. Libraries would quote it.
     """
     wrong = [name for name, value in headers.items() if not value.isascii() or not value.isprintable()]
-    return f"the header {wrong[0]} has a line break or another character that no header may have" if wrong else ""
+    return f"the header {wrong[0]} contains a line break or a character that headers cannot have" if wrong else ""
 
 
 def _is_public(host: str) -> bool:

@@ -43,16 +43,16 @@ def replace_commands(  # noqa: PLR0913 - each is needed
     """
     folder = str(PurePosixPath(keep).parent)
     linked = error(
-        f"{folder} is a symbolic link, through which no copy with secrets is written",
-        f"make {folder} a folder of its own on the production host",
+        f"{folder} is a symbolic link, so no copy with secrets is written there",
+        f"replace {folder} with a real folder on the production host",
     )
     changed = error(
-        f"{path} was changed by somebody after it was read, so it was left as it is now",
-        "find out who changed it, then go on with --resume",
+        f"{path} changed after it was read, so it was not replaced",
+        "find out who changed it, then continue with --resume",
     )
     locked = error(
-        f"another process held the lock on {folder} for 10 s, so {path} was left as it is",
-        "find out which with `lslocks`, then go on with --resume",
+        f"another process held the lock on {folder} for 10 s, so {path} was not replaced",
+        "find that process with `lslocks`, then continue with --resume",
     )
     return (
         command(

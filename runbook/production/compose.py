@@ -84,7 +84,7 @@ class Production(DockerEngine):
         Warnings about unset variables are left out, because the check of the files covers them.
         """
         lost = [
-            f"{path}, which the containers were made from, is not there any more, and Compose is called without it"
+            f"{path}, from which the containers were created, no longer exists; Compose is called without it"
             for path in self._lost
         ]
         warned = [f"Compose warns: {warning}" for warning in self._warned if NOT_SET not in warning]
@@ -151,11 +151,11 @@ class Production(DockerEngine):
         if answer.exit_code != 0:
             raise ProductionError(
                 f"Compose cannot read the project in {self.directory}: {answer.last_line}",
-                f"run `{command}` there and correct what it says",
+                f"run `{command}` there and fix the error that it reports",
             )
         config: dict[str, Any] = parsed_json(answer, dict)
         if not isinstance(config.get("services"), dict):
-            raise EngineError(f"`{command}` names no services", "check that Compose answers: `docker compose ls`")
+            raise EngineError(f"`{command}` printed no services", "check that Compose answers: `docker compose ls`")
         return config
 
     def made_from(
@@ -228,14 +228,13 @@ class Production(DockerEngine):
         tag = tags.pop()
         if tags or tag is None:
             raise ProductionError(
-                f"{self.project.tag_variable} gives {', '.join(sorted(images.values()))}, and no tag in common",
-                "let one variable of the env file name the release",
+                f"{self.project.tag_variable} gives {', '.join(sorted(images.values()))}, which have no tag in common",
+                "set the tag of all services with one variable of the env file",
             )
         if "@" in tag:
             raise ProductionError(
-                f"{self.project.tag_variable} holds a digest beside the tag: {tag}",
-                f"write the tag alone: {self.project.tag_variable}={tag.partition('@')[0]}; the runbook pins the"
-                " digest by itself",
+                f"{self.project.tag_variable} contains a digest after the tag: {tag}",
+                f"write only the tag: {self.project.tag_variable}={tag.partition('@')[0]}; the runbook pins the digest",
             )
         return tag
 
@@ -250,7 +249,7 @@ class Production(DockerEngine):
         for each in self.of_services(services):
             if self.image_id(each.image_name) != each.image_id:
                 raise ProductionError(
-                    f"{each.name} runs an image that {each.image_name} does not stand for any more",
+                    f"{each.name} runs an image to which {each.image_name} no longer refers",
                     "tag that image again, or roll back to a release first",
                 )
             before, follows, after = str(probed.get(each.service, {}).get("image", "")).partition(PROBE)
@@ -258,11 +257,11 @@ class Production(DockerEngine):
             if tag is not None:
                 tags.add(tag)
             elif str(files.get(each.service, {}).get("image")) != each.image_name:
-                without.append(f"{each.name} runs {each.image_name}, which the Compose file gives with no tag")
+                without.append(f"{each.name} runs {each.image_name}, which does not match the Compose file's image")
         if len(tags) > 1 or without:
             raise ProductionError(
                 "; ".join(without) or f"{', '.join(services)} run different tags: {', '.join(sorted(tags))}",
-                "bring them to one release first",
+                "bring them up on one release first",
             )
         return tags.pop() if tags else None
 
@@ -309,8 +308,8 @@ class Production(DockerEngine):
         found = tuple(name for name in self.project.services if name not in self.one_shots)
         if not found:
             raise ProductionError(
-                f"each of {', '.join(self.project.services)} runs to its end, and none is left to be rolled back",
-                "name the services that go on running in project.services",
+                f"all of {', '.join(self.project.services)} run once and end, so there is no service to roll back",
+                "list the services that keep running in project.services",
             )
         return found
 

@@ -112,7 +112,7 @@ def _hashes(production: Production) -> dict[str, str]:
     for path in files:
         read = production.files.content(absolute_path(production.project, path), secret=True)
         if read is None:
-            raise Inconclusive(f"the Compose file {path} is not there", "run this as the user who deploys")
+            raise Inconclusive(f"the Compose file {path} does not exist", "run this as the user that deploys")
         found[path] = hashlib.sha256(read.content).hexdigest()
     return found
 

@@ -61,7 +61,7 @@ class DockerEngine:
             try:
                 found = [Container.parse(each) for each in self.inspect_containers(_NOT_ONE_OFF)]
             except (KeyError, TypeError, ValueError, AttributeError):
-                raise EngineError("the engine answered something else than containers", _IS_IT_ANSWERING) from None
+                raise EngineError("the engine's answer is not a list of containers", _IS_IT_ANSWERING) from None
             return sorted(found, key=lambda container: container.name)
 
         return list(self.remembered.seen("containers", lambda: self.host.retry(now), told_by_engine=True))
@@ -94,15 +94,15 @@ class DockerEngine:
         if not any(container.state in ("running", "restarting") for container in containers):
             others = ", ".join(self.projects_on_host()) or "none"
             raise ProductionError(
-                f"the Compose project {self.project.name} is not running on this host (projects that are: {others})",
+                f"the Compose project {self.project.name} is not running on this host (running projects: {others})",
                 "check project.name and host in the settings, or bring the project up first",
             )
         strangers = {container.directory for container in containers} - {self.directory, ""}
         if strangers:
             raise ProductionError(
                 f"the project {self.project.name} was brought up from {', '.join(sorted(strangers))},"
-                f" and the settings say {self.directory}",
-                "set project.directory to the folder that production is really run from",
+                f" but project.directory is {self.directory}",
+                "set project.directory to the folder from which production was brought up",
             )
         return containers
 
@@ -178,7 +178,7 @@ class DockerEngine:
 
 def _member(found: Mapping[str, Any], name: str, kind: type | tuple[type, ...]) -> Any:
     if not isinstance(member := found.get(name), kind):
-        raise EngineError(f"the engine answered without {name}, or with one that cannot be read", _IS_IT_ANSWERING)
+        raise EngineError(f"the engine's answer has no valid {name}", _IS_IT_ANSWERING)
     return member
 
 

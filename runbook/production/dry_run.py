@@ -62,7 +62,7 @@ class DryRun:
         Raises Inconclusive when the command failed or its output is not understood.
         """
         if completed.exit_code != 0:
-            raise Inconclusive(f"Compose cannot say what it would change: {completed.last_line}", _try(completed))
+            raise Inconclusive(f"Compose's dry run failed: {completed.last_line}", _try(completed))
         effects: dict[str, Effect] = {}
         removes = []
         for line in completed.errors.splitlines():
@@ -70,15 +70,13 @@ class DryRun:
             if kind == "Container":
                 effect = next((e for e, known in _EFFECTS.items() if known.intersection(words)), None)
                 if effect is None:
-                    raise Inconclusive(
-                        f"Compose's dry run says of {name} what is not understood: {line}", _try(completed)
-                    )
+                    raise Inconclusive(f"Compose's dry run has an unknown line about {name}: {line}", _try(completed))
                 known = effects.get(name, Effect.KEPT)
                 effects[name] = max(known, effect, key=_STRENGTH.index)
             elif kind and not _HARMLESS_OF_OTHERS.intersection(words):
                 removes.append(f"{kind.lower()} {name}")
             elif not kind and line.strip() and not _LOG_LINE.match(line):
-                raise Inconclusive(f"Compose's dry run says what is not understood: {line}", _try(completed))
+                raise Inconclusive(f"Compose's dry run has an unknown line: {line}", _try(completed))
         return cls(effects, tuple(dict.fromkeys(removes)))
 
 

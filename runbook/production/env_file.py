@@ -72,8 +72,8 @@ class EnvFile:
         value = self.values.get(key)
         if not value:
             raise EnvFileError(
-                f"{self.path} does not set {key}, so it does not say which release runs",
-                f"add a line {key}=<the tag that runs now>, or name the right variable in the settings",
+                f"{self.path} does not set {key}",
+                f"add a line {key}=<the value that production runs with>, or correct the variable in the settings",
             )
         return value
 
@@ -109,7 +109,9 @@ class EnvFileOnHost:
         except FileUnreadable as error:
             raise EnvFileError(f"the env file {error.seen}", error.next_step) from None
         if found is None:
-            raise EnvFileError(f"there is no env file at {self.path}", "check project.directory and project.env_file")
+            raise EnvFileError(
+                f"the env file {self.path} does not exist", "check project.directory and project.env_file"
+            )
         values = self._asked(found.path, names_in(found.content))
         self._redactor.learn_all(secrets_in(values, self._listed))
         return EnvFile(found.path, found.content, found.mode, found.owner, found.group, values)
@@ -178,7 +180,7 @@ class EnvFileOnHost:
         asking = (*self._production.compose_with_env_file(path, alone=self._alone), *files, "config", "--quiet")
         return EnvFileError(
             f"Compose cannot read the env file {path}: {why}",
-            "correct what this says, on the host:"
+            "fix the error that this reports, on the host:"
             f" {shlex.join(('cd', self._production.directory))} && {shlex.join(asking)}",
         )
 
@@ -190,9 +192,7 @@ class EnvFileOnHost:
         no such bytes are found.
         """
         if not _SAFE_VALUE.fullmatch(value):
-            raise EnvFileError(
-                f"{value!r} cannot be written as the value of {key}", "use letters, digits and . _ - + : / @ only"
-            )
+            raise EnvFileError(f"{value!r} is not a safe value for {key}", "use only letters, digits and . _ - + : / @")
         env_file.value_of(key)
         if env_file.values[key] == value:
             return env_file.content
@@ -210,13 +210,12 @@ class EnvFileOnHost:
         if spoilt:
             raise EnvFileError(
                 f"{key} cannot be changed in {env_file.path} without changing {', '.join(spoilt)}",
-                f"write {key}=VALUE on a line of its own there",
+                f"write {key}=VALUE on a separate line there",
             )
         raise EnvFileError(
-            f"Compose reads {key}={env_file.values[key]} whatever the lines of {env_file.path} that name it say:"
-            " it is set elsewhere (host.environment in the settings, a later env file), or written in a way that is not"
-            " understood",
-            f"write {key}=VALUE on a line of its own at the end of {env_file.path}, and set it nowhere else",
+            f"Compose reads {key}={env_file.values[key]} whatever {env_file.path} sets: it is set elsewhere"
+            " (host.environment in the settings, a later env file), or its line has an unknown form",
+            f"write {key}=VALUE on a separate line at the end of {env_file.path}, and set it nowhere else",
         )
 
     def with_values(self, env_file: EnvFile, values: Mapping[str, str]) -> EnvFile:

@@ -24,12 +24,12 @@ def contradiction(gate: str, by: str, seen: str) -> str | None:
     """Return the contradiction between the gate's report and the public URL's answer; None if there is none.
 
     >>> contradiction("closed", "application", "http://shop/ answers 200")
-    'contradiction: the gate says closed, and http://shop/ answers 200: traffic may not be paused'
+    'contradiction: the gate says closed, but http://shop/ answers 200: traffic may not be paused'
     """
     if gate in ("closed", "held") and by in (By.APPLICATION, By.SOMEBODY):
-        return f"contradiction: the gate says {gate}, and {seen}: traffic may not be paused"
+        return f"contradiction: the gate says {gate}, but {seen}: traffic may not be paused"
     if gate == "open" and by in (By.GATEWAY, By.SOMEBODY):
-        return f"contradiction: the gate says open, and {seen}: traffic may be paused"
+        return f"contradiction: the gate says open, but {seen}: traffic may be paused"
     return None
 
 
@@ -40,7 +40,7 @@ def describe_gate(gate: str, public: tuple[str, str] | None) -> str:
     """
     told = {
         "closed": "closed (TRAFFIC IS PAUSED)",
-        "held": "held (REQUESTS WAIT, AND THEN ARE REFUSED)",
+        "held": "held (REQUESTS WAIT, LATER THEY ARE REFUSED)",
         "open": "open (traffic is served)",
         NO_GATE: "none configured",
     }
@@ -49,5 +49,5 @@ def describe_gate(gate: str, public: tuple[str, str] | None) -> str:
         return words
     by, seen = public
     return contradiction(gate, by, seen) or (
-        f"{gate}, by its own word; {seen}" if by == By.NOBODY and gate != NO_GATE else words
+        f"{gate}, reported by the gate; {seen}" if by == By.NOBODY and gate != NO_GATE else words
     )

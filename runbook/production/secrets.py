@@ -55,8 +55,8 @@ def _as_compose_reads(production: Production) -> Mapping[str, Any]:
         answer = _secretly(production, production.compose(*config))
     if answer.exit_code != 0:
         raise ProductionError(
-            f"Compose cannot read the project in {production.directory}, so its secrets are not known",
-            f"run this there and correct what it says: {production.compose('config', '--quiet')}",
+            f"Compose cannot read the project in {production.directory}, so its secrets are unknown",
+            f"run this there and fix the error that it reports: {production.compose('config', '--quiet')}",
         )
     return _mapping(_parsed(unescaped(answer.text)))
 
@@ -66,7 +66,7 @@ def _file(production: Production, path: str) -> str:
     if found.exit_code != 0 and "No such file or directory" not in found.errors:
         raise ProductionError(
             f"the file {path} of production's secrets cannot be read: {found.last_line}",
-            f"run this as a user who may read it: ls -l {shlex.quote(path)}",
+            f"run this as a user that may read it: ls -l {shlex.quote(path)}",
         )
     return found.text
 
@@ -76,7 +76,7 @@ def _containers(production: Production) -> list[Mapping[str, Any]]:
         return [_mapping(_mapping(each).get("Config")) for each in production.inspect_containers()]
     except HostError as error:
         raise ProductionError(
-            f"the containers cannot be listed, so their secrets are not known: {error.seen}", error.next_step
+            f"the containers cannot be listed, so their secrets are unknown: {error.seen}", error.next_step
         ) from None
 
 
@@ -89,7 +89,7 @@ def _parsed(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         raise ProductionError(
-            "docker printed no JSON, so production's secrets are not known",
+            "docker printed no JSON, so production's secrets are unknown",
             "check that the engine answers: `docker version`",
         ) from None
 

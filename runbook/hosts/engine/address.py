@@ -54,7 +54,7 @@ def engine_address(environment: Mapping[str, str], run: Callable[[Command], Comp
     try:
         return _of_context(parsed_json(answer, list)[0])
     except (LookupError, TypeError, AttributeError):
-        raise EngineError(f"the docker context {name} names no engine", "docker context ls") from None
+        raise EngineError(f"the docker context {name} has no engine endpoint", "docker context ls") from None
 
 
 def _of_context(context: Mapping[str, Any]) -> EngineAddress:

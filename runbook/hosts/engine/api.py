@@ -176,7 +176,7 @@ class EngineApi:
                 return Executed(1, b"", _message(error.response).encode() + b"\n")
             if streams is None:
                 raise CommandSaidTooMuch(
-                    f"`{typed}` printed more than {limit} bytes in its container", "look at what it prints there"
+                    f"`{typed}` printed more than {limit} bytes in its container", "run it there to see its output"
                 )
             return Executed(int(client.exec_inspect(made)["ExitCode"]), *streams)
 
@@ -184,8 +184,8 @@ class EngineApi:
             ask,
             deadline,
             late=CommandTimedOut(
-                f"`{typed}` did not end within {deadline:g} s in its container, and whether it goes on is not known",
-                "look at that container, or raise its value under [deadlines]",
+                f"`{typed}` did not end within {deadline:g} s in its container; it may still be running",
+                "check that container, or raise the deadline under [deadlines]",
             ),
         )
 
@@ -240,18 +240,18 @@ def _told(error: Exception, asked: str, address: EngineAddress) -> EngineError:
     answer = getattr(error, "response", None)
     if isinstance(error, APIError | HTTPError) and answer is not None:
         said = beginning(visible(_message(answer)), _SAID)
-        return EngineError(f"{asked} was answered with {answer.status_code}: {said or 'nothing else'}", next_step)
+        return EngineError(f"{asked} returned status {answer.status_code}: {said or 'no message'}", next_step)
     if isinstance(error, _TornError):
         said = beginning(visible(str(error).strip()), _SAID)
-        return EngineError(f"{asked} was answered with an error in the stream: {said}", next_step)
+        return EngineError(f"{asked} returned an error in the stream: {said}", next_step)
     unreadable = isinstance(error, ValueError) and not isinstance(error, UnicodeError)
     if isinstance(error, OSError | RequestException | DockerException | TimeoutError) and not unreadable:
         why = beginning(visible(address.trouble() or reason(error)), _SAID)
         return EngineError(
-            f"{asked} reached no Docker engine at {url}: {why}",
-            f"check that the engine runs, and that this user may ask it: {check_answers(url)}",
+            f"{asked} could not reach a Docker engine at {url}: {why}",
+            f"check that the engine runs and that this user may use it: {check_answers(url)}",
         )
-    return EngineError(f"{asked} was given an answer that cannot be read", next_step)
+    return EngineError(f"{asked} returned an answer that cannot be read", next_step)
 
 
 def _streams(client: Any, made: str, deadline: float, limit: int) -> tuple[bytes, bytes] | None:

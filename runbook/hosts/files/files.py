@@ -92,7 +92,7 @@ class Files:
         """Return the user ID under which commands run on the host."""
         answer = self._run("id", "-u")
         if answer.exit_code != 0:
-            raise unreadable("the user's own number", answer.last_line)
+            raise unreadable("the user ID", answer.last_line)
         return answer.text.strip()
 
     def _that(self, option: str, paths: Sequence[str]) -> set[str]:
@@ -111,4 +111,4 @@ class Files:
 
 def unreadable(path: str, why: str) -> FileUnreadable:
     """Return the error for a file that cannot be read."""
-    return FileUnreadable(f"{path} cannot be read: {why}", "run this as the user who deploys")
+    return FileUnreadable(f"{path} cannot be read: {why}", "run this as the user that deploys")

@@ -31,7 +31,7 @@ class LocalFiles(Files):
 
         def told(found: FileContent | None) -> str | None:
             if found is None:
-                return "nothing is there"
+                return "does not exist"
             return None if secret else found.content.decode("utf-8", errors="replace")
 
         return self._looked(Asked.CONTENT, (path,), lambda: _content(path, most), told)
@@ -40,7 +40,7 @@ class LocalFiles(Files):
         """Return the names in a folder; None if it does not exist. Raises FileUnreadable when it cannot be read."""
 
         def told(found: list[str] | None) -> str:
-            return "nothing is there" if found is None else "\n".join(found)
+            return "does not exist" if found is None else "\n".join(found)
 
         return self._looked(Asked.NAMES, (folder,), lambda: _names(folder), told)
 
@@ -86,8 +86,8 @@ class LocalFiles(Files):
         except TimeoutError:
             on_record(error="no answer")
             raise CommandTimedOut(
-                f"{shown} could not be looked at within {self._deadline:g} s",
-                "check the disk on which it lies, or raise deadlines.command",
+                f"{shown} could not be read within {self._deadline:g} s",
+                "check its disk, or raise deadlines.command",
             ) from None
         except OSError as error:
             on_record(error=error.strerror or str(error))
@@ -107,10 +107,10 @@ def _content(path: str, most: int) -> FileContent | None:
             content = file.read(most + 1)
     except FileNotFoundError:
         if os.path.islink(path):  # noqa: PTH114 - a str path
-            raise unreadable(path, "it is a link to nothing") from None
+            raise unreadable(path, "it is a broken link") from None
         return None
     if len(content) > most:
-        raise CommandSaidTooMuch(f"{path} holds more than {most} bytes", "look at it on the production host")
+        raise CommandSaidTooMuch(f"{path} is larger than {most} bytes", "read it on the production host")
     return FileContent(real, content, f"{stat.S_IMODE(facts.st_mode):o}", str(facts.st_uid), str(facts.st_gid))
 
 

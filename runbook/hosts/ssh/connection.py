@@ -126,9 +126,10 @@ class Connection:
                     if not in_time or asking.exit_code:
                         said = _text(asking)
                         raise NoConnection(
-                            f"{self.address} does not let {target} be reached: {error_line(said) or 'no answer'}",
-                            "expected AllowTcpForwarding and AllowStreamLocalForwarding in its sshd_config; to see"
-                            " them, type there: sudo sshd -T",
+                            f"{self.address} does not forward connections to {target}:"
+                            f" {error_line(said) or 'no answer'}",
+                            "allow AllowTcpForwarding and AllowStreamLocalForwarding in its sshd_config; to see the"
+                            " current values, type there: sudo sshd -T",
                         )
                 self._forwards[target] = path
             return self._forwards[target]
@@ -175,7 +176,7 @@ class Connection:
             self._let_go()
             raise NoConnection(
                 f"ssh cannot be started: {error.strerror or error}",
-                "install OpenSSH's client on this machine; to see it: ssh -V",
+                "install the OpenSSH client on this machine; to check: ssh -V",
             ) from None
         except NoConnection:
             again = not last and turned_away(_text(master))

@@ -37,7 +37,7 @@ exec docker context inspect --format '{{.Endpoints.docker.Host}}'
 _TROUBLE = """
 case "$1" in /*) ;; *) exit ;; esac
 [ -S "$1" ] || { echo "there is no socket $1"; exit; }
-[ -w "$1" ] || echo "user $(id -un), of the groups $(id -Gn), may not ask $1, which is for the group $(stat -c %G "$1")"
+[ -w "$1" ] || echo "user $(id -un) (groups $(id -Gn)) has no access to $1 (group $(stat -c %G "$1"))"
 """
 _ASKED = 20.0  # seconds
 _STATE = "cd /proc; cat sys/kernel/hostname; echo $(cat sys/kernel/random/boot_id) $(readlink self/ns/pid)"
@@ -110,9 +110,9 @@ class SshHost(Host):
         with_tls = scheme == "tcp" and "DOCKER_TLS_VERIFY" in self.environment
         if scheme not in ("unix", "tcp") or not place or with_tls:
             raise HostError(
-                f"the engine of {self.address} is at {named!r}{' with TLS' if with_tls else ''}, expected its own"
-                " socket, unix:// or tcp://, as its user reaches it",
-                "set DOCKER_HOST under [host] environment in the settings",
+                f"the engine of {self.address} is at {named!r}{' with TLS' if with_tls else ''}, expected a"
+                " unix:// or tcp:// address without TLS, as the host's user reaches it",
+                "set DOCKER_HOST in host.environment in the settings",
             )
         return f"unix://{self.connection.forward(place)}"
 
@@ -195,8 +195,8 @@ class _RemoteProcess:
                 ssh.stop()
                 said = " ".join(ssh.output()[1].decode("utf-8", errors="replace").split())
                 raise NoConnection(
-                    f"`{self._command}` was not begun: {self._host.address} gave no answer{said and f' ({said})'}",
-                    f"check that it answers: {self._host.connection.typed}",
+                    f"`{self._command}` was not started: {self._host.address} gave no answer{said and f' ({said})'}",
+                    f"check that the host answers: {self._host.connection.typed}",
                 )
             pause = min(pause * 1.5, _PAUSE)
         return begun
@@ -231,16 +231,16 @@ class _RemoteProcess:
             what = self._command.directory if found.trouble == "folder" else self._command.argv[0]
             raise HostError(
                 f"`{self._command}` could not be started on {self._host.address}: there is no {what}",
-                f"look there, with {self._host.connection.typed.removesuffix(' true')}",
+                f"check on the host: {self._host.connection.typed.removesuffix(' true')}",
             )
         return found.exit_code
 
     def _lost(self) -> ConnectionLost:
-        stopped = "whether it still runs there is not known" if self._at_large else "it does not run there any more"
+        stopped = "it may still be running there" if self._at_large else "it is no longer running there"
         return ConnectionLost(
-            f"the connection to {self._host.address} was lost while `{self._command}` ran: {stopped}, and what it did"
-            " until then is unknown",
-            f"check that it answers: {self._host.connection.typed}",
+            f"the connection to {self._host.address} was lost while `{self._command}` ran: {stopped}; its effect until"
+            " then is unknown",
+            f"check that the host answers: {self._host.connection.typed}",
         )
 
     def output(self) -> tuple[bytes, bytes]:

@@ -15,8 +15,8 @@ _UNKNOWN = re.compile(r"No \S+ host key is known for (\S+) and")
 # What ssh prints, and what helps. The first match counts.
 _HELP = (
     ("Host key verification failed", "compare its key with the one you expect, and accept it: {accept}"),
-    ("Permission denied", "let the host know your key, or load it into the agent: ssh-add; then try: {ssh}"),
-    ("Too many authentication failures", "name its key in ssh's configuration (IdentityFile, IdentitiesOnly): {ssh}"),
+    ("Permission denied", "add your public key to the host, or load your key into the agent: ssh-add; then try: {ssh}"),
+    ("Too many authentication failures", "set its key in ssh's configuration (IdentityFile, IdentitiesOnly): {ssh}"),
     ("Could not resolve hostname", "correct host.address in the settings, or ssh's configuration: {ssh}"),
     ("Connection refused", "check that an SSH server listens there: {ssh}"),
     ("Bad configuration option", "use OpenSSH 8.7 or newer; to see yours: ssh -V"),
@@ -41,7 +41,7 @@ def refusal(address: SshAddress, config: tuple[str, ...], said: str) -> NoConnec
     why, help_with = _why(said)
     accept = typed(address, config, "StrictHostKeyChecking=ask")
     return NoConnection(
-        f"no SSH connection to {address}, expected one without a question asked: {why}",
+        f"no SSH connection to {address}, expected one without a prompt: {why}",
         help_with.format(ssh=typed(address, config), accept=accept),
     )
 
@@ -49,24 +49,23 @@ def refusal(address: SshAddress, config: tuple[str, ...], said: str) -> NoConnec
 def runs_nothing(address: SshAddress, config: tuple[str, ...], printed: str) -> NoConnection:
     """Return the error for a host that accepts the connection but runs no command."""
     return NoConnection(
-        f"{address} takes the connection and runs no command, expected a login shell; it printed:"
+        f"{address} accepts the connection but runs no command, expected a login shell; it printed:"
         f" {printed or 'nothing'}",
-        "give the user a login shell, and no ForceCommand in sshd_config; to see what it answers:"
-        f" {typed(address, config)}",
+        f"give the user a login shell, and no ForceCommand in sshd_config; to see its answer: {typed(address, config)}",
     )
 
 
 def _why(said: str) -> tuple[str, str]:
     if changed := _CHANGED.search(said):
         old = _OLD_KEY.search(said)
-        where = f" than the one in {old[1]}, line {old[2]}" if old else ""
+        where = f": it is not the one in {old[1]}, line {old[2]}" if old else ""
         words = ("ssh-keygen", "-R", changed[1], *(("-f", old[1]) if old else ()))
         forget = shlex.join(words).replace("{", "{{").replace("}", "}}")
         return (
-            f"the host key of {changed[1]} HAS CHANGED, it is another one{where}",
-            f"find out why it changed; then, to forget the old one: {forget}",
+            f"the host key of {changed[1]} HAS CHANGED{where}",
+            f"find out why it changed; then remove the old key: {forget}",
         )
     if unknown := _UNKNOWN.search(said):
         return f"no host key of {unknown[1]} is known here", _HELP[0][1]
     found = next(((words, text) for words, text in _HELP if words in said), None)
-    return found or (error_line(said) or "it said nothing", "check the network, and try: {ssh}")
+    return found or (error_line(said) or "ssh printed nothing", "check the network, and try: {ssh}")

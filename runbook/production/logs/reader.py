@@ -91,7 +91,7 @@ class Logs:
         # `docker compose logs` of a service without containers prints nothing and exits 0.
         containers = self._production.of_services(self._settings.services)
         if unkept := [each.name for each in containers if each.log_driver == "none"]:
-            raise Inconclusive(f"no logs are kept of {', '.join(unkept)} (logging driver none)", _WHERE_LOGS_GO)
+            raise Inconclusive(f"no logs exist for {', '.join(unkept)} (logging driver none)", _WHERE_LOGS_GO)
         counter = ErrorCounter(self._settings.ignore, self._redact)
         since = now_less(int(self._settings.window[:-1]) * _UNITS[self._settings.window[-1]])
         size = 0
@@ -123,9 +123,7 @@ class Logs:
         except EngineError as error:
             raise Inconclusive(f"the logs of {container.name} cannot be read: {error.seen}", _WHERE_LOGS_GO) from None
         if not whole:
-            raise Inconclusive(
-                f"the logs are too long to be read: more than {_MOST_BYTES} bytes", "shorten logs.window"
-            )
+            raise Inconclusive(f"the logs are too long: more than {_MOST_BYTES} bytes", "shorten logs.window")
         pieces.end()
         return pieces.bytes
 
@@ -142,10 +140,10 @@ class Logs:
             if now.cut and not new:
                 window, services = self._settings.window, self._settings.services
                 raise Inconclusive(
-                    f"no new errors in what was read, but of {', '.join(now.cut)} only the newest {_MOST_LINES} lines"
-                    f" of the last {window} were read",
-                    f"read the rest: {self._production.compose('logs', '--since', window, *services)}; or set"
-                    " logs.window to a time in which they write less",
+                    f"no new errors found, but only the newest {_MOST_LINES} lines of the last {window} of"
+                    f" {', '.join(now.cut)} were read",
+                    f"read the rest: {self._production.compose('logs', '--since', window, *services)}; or"
+                    " shorten logs.window",
                 )
             known = now.total - sum(now.counts[signature] for signature in new)
             counted = f"{now.total} error{'' if now.total == 1 else 's'} in the last {self._settings.window}"
@@ -153,11 +151,11 @@ class Logs:
                 counted = (
                     f"{sum(before.values())} errors before the switch; {now.total} after it, {known} of them known"
                 )
-            cut = f" (of {', '.join(now.cut)} only the newest {_MOST_LINES} lines were read)" if now.cut else ""
+            cut = f" (only the newest {_MOST_LINES} lines of {', '.join(now.cut)} were read)" if now.cut else ""
             return Observation(not new, f"{counted}{cut}{': new: ' if new else ''}{'; '.join(new[:5])}")
 
         return Check(
             "no new errors in recent logs" if before is not None else "no errors in recent logs",
             observe,
-            "read the logs; an error known to be harmless goes under logs.ignore",
+            "read the logs; add errors known to be harmless to logs.ignore",
         )

@@ -65,5 +65,5 @@ class DataWatch:
         """The counts in words; empty when no request was sent."""
         if not self._asked:
             return ""
-        seen = f"{self._with_data} of {self._asked} answers had data while it was turned"
+        seen = f"{self._with_data} of {self._asked} answers had data while the switch was set"
         return f"{seen}, the last one at {self._last}" if self._last else seen

@@ -20,7 +20,7 @@ from runbook.settings.schema import Deadlines
 _Judge = Callable[[HttpResponse], Objection | None]
 #: Seconds to wait while an answer may come from an application that is still starting.
 _STARTING = 10.0
-_NOT_MET = "users have not met it yet"
+_NOT_MET = "users are not affected yet"
 #: Seconds between two polls while a container does not run. No event reports that nothing will start it.
 _GIVEN_UP = 0.5
 
@@ -72,15 +72,15 @@ class Health:
         found = [each for each in there if self._keep(each)]
         if missing := {each.service for each in there} - {each.service for each in found}:
             raise ProductionError(
-                f"no container of {', '.join(sorted(missing))} of the release that is looked at",
-                "look at who else is deploying",
+                f"no container of {', '.join(sorted(missing))} of the checked release",
+                "find out who else is deploying",
             )
         return found
 
     @property
     def _settings(self) -> HealthSettings:
         if self._given is None:
-            raise Inconclusive(Absent.HEALTH.told, "say in the settings how it is asked: [health]")
+            raise Inconclusive(Absent.HEALTH.told, "set the health requests in the settings: [health]")
         return self._given
 
     @property
@@ -151,7 +151,7 @@ class Health:
         return Check(
             f"every container of {', '.join(release.digests)} on the pinned digest of {release.tag}",
             observe,
-            "somebody moved the tag or brought up another release: look at who else is deploying",
+            "somebody moved the tag or brought up another release: find out who else is deploying",
             acceptable=False,
             vouchable=False,
         )
@@ -199,7 +199,7 @@ class Health:
         return Check(
             f"every {self._settings.service} container healthy by its own health check",
             observe,
-            "read the container's log; where it has no health check, give the service one in the Compose file, or set"
+            "read the container's log; if it has no health check, add one to the service in the Compose file, or set"
             " health.readiness to json or status",
             self._deadlines.healthy,
         )
@@ -243,10 +243,10 @@ class Health:
             return Observation(not bad, seen, final=any(each[0] is Waiting.NEVER for each in bad), key=key)
 
         return Check(
-            f"requests for {self._settings.liveness_path} and {self._settings.readiness_path} that fit the application"
+            f"requests for {self._settings.liveness_path} and {self._settings.readiness_path} to fit the application"
             f" ({self._settings.service}: {asked})",
             observe,
-            "correct [health] in the settings as it says, and plan again: the same is asked behind the closed gate",
+            "correct [health] in the settings, and plan again: execution sends these requests behind the closed gate",
             _STARTING,
             arguable=True,
         )
@@ -262,7 +262,7 @@ class Health:
         return Check(
             f"a health check in every {self._settings.service} container",
             observe,
-            "give the service one in the Compose file, or set health.readiness to json or status",
+            "add one to the service in the Compose file, or set health.readiness to json or status",
         )
 
     def _fits(self, container: Container, path: str, judge: _Judge) -> tuple[Waiting, str, str]:
@@ -270,7 +270,7 @@ class Health:
         if container.state != "running":
             return (
                 Waiting.HELPS,
-                f"not known, {container.one_line}: whether the request fits shows only behind the gate",
+                f"unknown: {container.one_line}; only execution will show whether the request fits",
                 "",
             )
         try:
@@ -280,15 +280,15 @@ class Health:
         except Inconclusive as error:
             return Waiting.NEVER, error.seen, error.key
         if against is None:
-            return Waiting.HELPS, "answers as it should", ""
+            return Waiting.HELPS, "answers as required", ""
         if against.waiting is Waiting.HELPS:
-            return Waiting.HELPS, f"{against.words}; the request fits, and the release that runs now fails", ""
+            return Waiting.HELPS, f"{against.words}; the request fits, but the running release fails", ""
         return against.waiting, str(against), against.key
 
     def _unanswered(self, container: Container, path: str, error: NoAnswer) -> tuple[Waiting, str, str]:
         against = no_answer(error)
         if error.why is Why.NOT_HTTP and self._settings.scheme == "http" and self._speaks_tls(container, path):
-            told = f'{against.words}, and the port speaks TLS (set health.scheme = "https")'
+            told = f'{against.words}, but the port speaks TLS (set health.scheme = "https")'
             return Waiting.NEVER, told, "health.scheme"
         # A healthy container listens somewhere. So does one without a health check after the time that a release gets.
         up = container.health == "healthy" or (
@@ -298,7 +298,7 @@ class Health:
         never = error.why in (Why.REFUSED, Why.UNREACHABLE) and up
         if error.why is Why.TLS or never:
             return Waiting.SELDOM, str(against), against.key
-        return Waiting.HELPS, f"not known: {against.words}", ""
+        return Waiting.HELPS, f"unknown: {against.words}", ""
 
     def _speaks_tls(self, container: Container, path: str) -> bool:
         try:
@@ -356,7 +356,7 @@ class Health:
         return Check(
             f"every {self._settings.service} container {word}",
             observe,
-            "read the api's and the jobs' logs; the answers are in the record",
+            "read the logs of the api and the jobs; the answers are in the record",
             self._deadlines.healthy,
         )
 
@@ -382,11 +382,11 @@ class Health:
             except NoAnswer as error:
                 worst = error if worst is None or _explains(error) > _explains(worst) else worst
         if worst is None and through == "published":
-            seen = f"{container.one_line} and publishes no port {self._settings.port}"
+            seen = f"{container.one_line} but does not publish port {self._settings.port}"
             helps = "set health.port to the port inside the container, or health.through to container"
             raise Inconclusive(seen, helps, "health.port")
         if worst is None:
-            raise Inconclusive(f"{container.one_line} and has no address", "wait, or look at its log")
+            raise Inconclusive(f"{container.one_line} but has no address", "wait, or read its log")
         raise worst
 
     def _places(self, container: Container, *, published: bool) -> Sequence[str]:

@@ -32,7 +32,7 @@ class Objection:
         return f"{self.words} ({self.remedy})" if self.remedy else self.words
 
 
-_HOST = "set health.host_header to a host name that it knows, or health.scheme if the port speaks TLS"
+_HOST = "set health.host_header to a host name that the application accepts, or health.scheme if the port speaks TLS"
 _MISDIRECTED = (400, 421)
 #: Statuses of a server that is overloaded or timed out. The request is not wrong.
 BUSY = (408, 425, 429)
@@ -48,14 +48,14 @@ def bad_status(answer: HttpResponse) -> Objection | None:
     if answer.status in _MISDIRECTED:
         return Objection(said, Waiting.NEVER, _HOST, "health.host_header")
     if 300 <= answer.status < 400:
-        to = answer.headers.get("location", "an address that it does not name")
+        to = answer.headers.get("location", "nowhere (no Location header)")
         return Objection(
             f"HTTP {answer.status}: redirects to {beginning(to, 200)}", Waiting.NEVER, *_redirected(answer, to)
         )
     remedy = {
-        401: "let it answer who has no credentials",
-        403: "let it answer who has no credentials",
-        404: "set the path under [health] that this application has",
+        401: "let it answer without credentials",
+        403: "let it answer without credentials",
+        404: "set a path under [health] that the application has",
         405: "set a path under [health] that answers GET",
     }
     return Objection(said, Waiting.SELDOM, remedy.get(answer.status, "set a path under [health] that answers 200"))
@@ -64,10 +64,10 @@ def bad_status(answer: HttpResponse) -> Objection | None:
 def _redirected(answer: HttpResponse, to: str) -> tuple[str, str]:
     if urlsplit(to).scheme == "https" and urlsplit(answer.url).scheme == "http":
         return (
-            'set health.scheme = "https" if the port speaks TLS; if the gateway does, tell the application so as the'
-            ' gateway does: health.headers = { X-Forwarded-Proto = "https" }'
+            'set health.scheme = "https" if the port speaks TLS; if the gateway does, send the header that the gateway'
+            ' sends: health.headers = { X-Forwarded-Proto = "https" }'
         ), "health.scheme"
-    return "set the path under [health] that answers by itself", ""
+    return "set a path under [health] that answers without a redirect", ""
 
 
 def not_ready(
@@ -91,9 +91,9 @@ def not_ready(
     except Inconclusive:
         said = None
     if not isinstance(said, Mapping):
-        words = f"answers {_short(answer.body)!r}, where a JSON object was expected"
+        words = f"answers {_short(answer.body)!r}, expected a JSON object"
         return Objection(
-            words, waiting, "set health.readiness_path to the path that answers so", "health.readiness_path"
+            words, waiting, "set health.readiness_path to a path that answers with JSON", "health.readiness_path"
         )
     if values:
         against = _other_values(answer, said, {k: v for k, v in values.items() if k not in may_be_false}, waiting)
@@ -109,11 +109,11 @@ def not_ready(
     bad += [f"{name} (is {_short(repr(value))})" for name, value in odd.items()]
     if not bad:
         return None
-    words = f"answers {answer.status}, and not true for {', '.join(bad)}"
+    words = f"answers {answer.status}; not true: {', '.join(bad)}"
     if not any(value is not None or name not in said for name, value in odd.items()):
         return Objection(words)
     there = ", ".join(str(name) for name, value in said.items() if isinstance(value, bool)) or "none"
-    remedy = f"health.required must name parts that are true or false: it has {_short(there)}"
+    remedy = f"health.required must name parts that are true or false: the answer has {_short(there)}"
     return Objection(words, waiting, remedy, "health.required")
 
 
@@ -127,9 +127,9 @@ def _other_values(
     if not other:
         return None
     told = ", ".join(f"{path} is {_short(_json(_at(said, path)))}, not {_json(wanted[path])}" for path in other)
-    words = f"answers {answer.status}, and {told}"
+    words = f"answers {answer.status}; {told}"
     if any(_at(said, path) is _NOTHING for path in other):
-        remedy = f"health.values must name what is there: {_short(answer.body)}"
+        remedy = f"health.values must use paths of the answer: {_short(answer.body)}"
         return Objection(words, waiting, remedy, "health.values")
     return Objection(words)
 
@@ -155,17 +155,19 @@ def _same(found: object, wanted: object) -> bool:
 
 
 def _json(value: object) -> str:
-    return "not there" if value is _NOTHING else json.dumps(value, ensure_ascii=False)
+    return "missing" if value is _NOTHING else json.dumps(value, ensure_ascii=False)
 
 
 def no_answer(error: NoAnswer) -> Objection:
     """Judge an address that gave no answer."""
     seen = error.seen
     if error.why is Why.REFUSED:
-        helps = "set health.port to the port on which it listens, on all its addresses"
+        helps = "set health.port to the port on which it listens, and let it listen on all addresses"
         return Objection(seen, Waiting.HELPS, helps, "health.port")
     if error.why is Why.UNREACHABLE:
-        return Objection(seen, Waiting.HELPS, "run this where the container's address is reached, or publish its port")
+        return Objection(
+            seen, Waiting.HELPS, "run this on a machine that reaches the container's address, or publish its port"
+        )
     if error.why is Why.TLS:
         helps = 'set health.scheme = "http" if the port does not speak TLS'
         return Objection(seen, Waiting.SELDOM, helps, "health.scheme")

@@ -28,7 +28,7 @@ def choose(switches: Mapping[str, SwitchSettings], asked_for: str | None) -> str
     if asked_for is None and len(switches) == 1:
         return next(iter(switches))
     if asked_for is None:
-        raise SettingsError(f"the settings name these switches: {known}", "name one with --disable SWITCH")
+        raise SettingsError(f"the settings have these switches: {known}", "choose one with --disable SWITCH")
     if asked_for not in switches:
         raise SettingsError(f"no switch {asked_for} in the settings (there are: {known})", "check the spelling")
     return asked_for
@@ -106,7 +106,7 @@ class KillSwitch:
             self._env_file.with_value(env_file, self.variable, self.value)  # raises when it cannot be changed
             return Observation(ok=True, seen=f"{env_file.path} says {self.variable}={value}")
 
-        next_step = "production takes it from elsewhere: set it there by hand"
+        next_step = "production reads it from elsewhere: set it there by hand"
         return Check(f"{self.variable} in the env file", observe, next_step)
 
     def set_in_place(self, incident: str) -> Action:
@@ -136,7 +136,7 @@ class KillSwitch:
             f"{env_file.path} says {self.variable}={self.value}",
             self._env_file.replace_commands(env_file, content, kept),
             already,
-            leaves=(Artifact(kept, "the env file as it was before, with its secrets"),),
+            leaves=(Artifact(kept, "the old env file, with its secrets"),),
             resource=env_file.path,
             variable=self.variable,
             old=env_file.values.get(self.variable),
@@ -179,7 +179,7 @@ class KillSwitch:
             return Observation(not other, f"another image: {other}" if other else same)
 
         expected = f"{', '.join(self.services)} on the images from before"
-        return Check(expected, observe, "somebody deployed meanwhile: find out who", acceptable=False)
+        return Check(expected, observe, "somebody else deployed meanwhile: find out who", acceptable=False)
 
     def check_reaches_containers(self) -> Check:
         """Check that the switch changes every container of its services, and that the change can be seen inside."""
@@ -193,15 +193,15 @@ class KillSwitch:
             others = sorted(set(found) - set(self.services))
             told = [f"{name}: {found[name].words}" for name in self.services if name in found]
             told += [f"no container of {', '.join(missed)}"] if missed else []
-            told += [f"in {', '.join(blind)} by nothing that can be looked at inside a container"] if blind else []
-            told += [f"{', '.join(others)} as well, which switches.….services leaves out"] if others else []
+            told += [f"{', '.join(blind)}, but nothing of it can be seen inside a container"] if blind else []
+            told += [f"{', '.join(others)} too, which switches.….services leaves out"] if others else []
             return Observation(not missed and not blind, f"{self.variable} reaches {'; '.join(told)}")
 
         return Check(
             f"{self.variable} to reach every container of {', '.join(self.services)}",
             observe,
-            f"let the Compose file pass {self.variable} to the service, or correct the switch's variable and services"
-            + ("; or set its inside to a command that prints the value in a container" if self._stored else ""),
+            f"pass {self.variable} to the service in the Compose file, or correct the switch's variable and services"
+            + ("; or set its `inside` to a command that prints the value in a container" if self._stored else ""),
         )
 
     def check_inside_containers(self) -> Check:
@@ -215,7 +215,8 @@ class KillSwitch:
             containers = self._production.of_services(self.services)
             if left_out := [each.name for each in containers if each.service not in follow]:
                 raise Inconclusive(
-                    f"{self.variable} reaches nothing in {', '.join(left_out)}", "pass it on in the Compose file"
+                    f"{self.variable} does not reach {', '.join(left_out)}",
+                    "pass it to the service in the Compose file",
                 )
             seen = [follow[container.service].seen_in(container) for container in containers]
             return Observation(all(good for good, _ in seen), "; ".join(words for _, words in seen))
@@ -236,7 +237,7 @@ class KillSwitch:
 
         def observe() -> Observation:
             if self._users.credential is None:
-                return Observation(ok=False, seen="the settings name no credential for its addresses", final=True)
+                return Observation(ok=False, seen="the settings have no credential for its addresses", final=True)
             now: list[tuple[str, int | str]] = []
             for who, path in product(("without", "with"), self._settings.paths):
                 try:
@@ -251,7 +252,7 @@ class KillSwitch:
         return Check(
             f"{', '.join(self._settings.paths)} to show whether {self.variable} has an effect",
             observe,
-            "set credential and paths of the switch: a path that is always refused shows nothing",
+            "set the switch's credential and paths: a path that is always refused proves nothing",
         )
 
     def _is_turned(self) -> bool:
@@ -262,7 +263,7 @@ class KillSwitch:
     def _ask(self, path: str, *, with_credentials: bool) -> int:
         if with_credentials and self._users.credential is None:
             raise Inconclusive(
-                "the settings name no credential for the switch's addresses", "set switches.….credential"
+                "the settings have no credential for the switch's addresses", "set switches.….credential"
             )
         headers = self._authorization() if with_credentials else {}
         return self._users.http.get(f"{self._users.public_url}{path}", headers).status
@@ -279,7 +280,7 @@ class KillSwitch:
         """
         who = "with" if with_credentials else "without"
         if self._users.public_url is None:
-            return left_out(f"{self.variable} seen at users' addresses", Absent.PUBLIC_ADDRESS)
+            return left_out(f"the effect of {self.variable} at users' addresses", Absent.PUBLIC_ADDRESS)
 
         def observe() -> Observation:
             statuses = {path: self._ask(path, with_credentials=with_credentials) for path in self._settings.paths}
@@ -292,7 +293,7 @@ class KillSwitch:
         return Check(
             f"{', '.join(self._settings.paths)} {state} users {who} credentials",
             observe,
-            "read the api's log; the value inside the container is on record",
+            "read the api's log; the value inside the container is in the record",
             self._users.deadline,
         )
 

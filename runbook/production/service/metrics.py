@@ -30,15 +30,15 @@ class Metrics:
             answer = self._http.get(url, headers)
             if answer.status != 200:
                 refused = answer.status in (401, 403)
-                to = "to the token" if token else "without a token"
+                to = "with the token" if token else "without a token"
                 return Observation(ok=False, seen=f"{url} answers {answer.status} {to}", final=refused)
             samples = count_samples(answer.body, url)
             return Observation(samples > 0, f"{url} gives {samples} samples")
 
         return Check(
-            f"{url} to give metrics{' to the bearer of the token' if token else ''}",
+            f"{url} to return metrics{' with the token' if token else ''}",
             observe,
-            "check metrics.token in the settings against the one that the api uses",
+            "compare metrics.token in the settings with the api's token",
             self._deadline,
         )
 
@@ -46,7 +46,9 @@ class Metrics:
         """Check that the page answers 401 or 403 without the token."""
         url = self._url
         if url is None or self._token is None:
-            return left_out("a page that refuses who has no token", Absent.METRICS_TOKEN if url else Absent.METRICS)
+            return left_out(
+                "a page that refuses requests without the token", Absent.METRICS_TOKEN if url else Absent.METRICS
+            )
 
         def observe() -> Observation:
             answer = self._http.get(url)
@@ -54,9 +56,9 @@ class Metrics:
             return Observation(answer.status in (401, 403), seen, final=answer.status == 200)
 
         return Check(
-            f"{url} to refuse who has no token",
+            f"{url} to refuse requests without the token",
             observe,
-            "metrics are open to everybody: close them",
+            "anybody can read the metrics: require the token",
             self._deadline,
         )
 
@@ -70,4 +72,4 @@ def count_samples(page: str, url: str) -> int:
     try:
         return sum(len(family.samples) for family in text_string_to_metric_families(page))
     except ValueError as error:
-        raise Inconclusive(f"{url} is not in Prometheus' text format: {error}", "look at the page by hand") from None
+        raise Inconclusive(f"{url} is not in Prometheus' text format: {error}", "open the page by hand") from None

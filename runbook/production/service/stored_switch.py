@@ -35,10 +35,10 @@ class StoredSwitch:
         def observe() -> Observation:
             value = self._store.read().value.get_secret_value()
             seen = f"{self._store.name} says {self._shown(value)}; {self._store.settable()}"
-            return Observation(ok=True, seen=f"{seen}; a copy: {copy.observe().seen}" if copy else seen)
+            return Observation(ok=True, seen=f"{seen}; copy in the env file: {copy.observe().seen}" if copy else seen)
 
         return Check(
-            f"{self._settings.variable} in its secret store", observe, "correct store, of the switch in the settings"
+            f"{self._settings.variable} in its secret store", observe, "correct the switch's `store` in the settings"
         )
 
     def is_turned(self) -> bool:
@@ -72,7 +72,7 @@ class StoredSwitch:
             f"{says}; {copy.summary}" if copy else says,
             commands=copy.commands if copy else (),
             already=already,
-            leaves=(Artifact(kept, "what the switch said before"), *(copy.leaves if copy else ())),
+            leaves=(Artifact(kept, "the switch's old value"), *(copy.leaves if copy else ())),
             resource=name,
             variable=variable,
             old=old if self._is_public(old) else None,
@@ -93,8 +93,7 @@ class StoredSwitch:
         while not self.is_turned():
             if time.monotonic() > until:
                 raise StoreError(
-                    f"{self._store.name} was set to {self._value}, and another value was read back {_READ_BACK:g} s"
-                    " later",
+                    f"{self._store.name} was set to {self._value}, but has another value {_READ_BACK:g} s later",
                     f"find out who changes it, or set it by hand: {self._store.by_hand(self._value)}",
                 )
             time.sleep(_AGAIN)
@@ -114,7 +113,7 @@ class StoredSwitch:
         return value in (self._settings.on, self._settings.off)
 
     def _shown(self, value: str) -> str:
-        return value if self._is_public(value) else "another value than the switch's two"
+        return value if self._is_public(value) else "neither of the switch's two values"
 
     # -- inside the containers -------------------------------------------------------------------------------------
 
@@ -131,10 +130,10 @@ class StoredSwitch:
         """Check that every container of the switch's services shows a value, whichever it is."""
         looks, services = self.looks(), self._settings.services
         if missed := [service for service in services if service not in looks]:
-            return Observation(ok=False, seen=f"nothing shows what a container of {', '.join(missed)} takes from there")
+            return Observation(ok=False, seen=f"no command shows what a container of {', '.join(missed)} reads from it")
         told = [self.seen_in(container, looks)[1] for container in self._production.of_services(services)]
         if others := sorted(looks.keys() - set(services)):
-            told.append(f"{', '.join(others)} as well, which switches.….services leaves out")
+            told.append(f"{', '.join(others)} too, which switches.….services leaves out")
         return Observation(ok=True, seen="; ".join(told))
 
     def inside(self) -> Observation:
@@ -155,7 +154,7 @@ class StoredSwitch:
             raise Inconclusive(
                 f"{container.name} does not show the value of {self._settings.variable}: `{asking}` ended with exit"
                 f" code {done.exit_code} and printed {len(done.stdout)} bytes",
-                "set inside, of the switch in the settings, to a command that prints it there",
+                "set the switch's `inside` in the settings to a command that prints it in the container",
             )
         return value == self._value, f"{container.name} sees {self._shown(value)}"
 

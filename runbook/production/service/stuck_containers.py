@@ -40,9 +40,9 @@ class StuckContainers:
         still = container.state if container.state in _STANDS_STILL else None
         if self.lasted(container.id, still, _SURE):
             policy = f", with the restart policy {container.restart_policy!r}" if still == "exited" else ""
-            return f"{container.one_line}{policy}: nothing starts it again"
+            return f"{container.one_line}{policy}: nothing will restart it"
         restarts, since = self._first.setdefault(container.id, (container.restarts, self._clock()))
         again, seconds = container.restarts - restarts, self._clock() - since
         if again >= CRASHES and seconds >= CRASHING:
-            return f"{container.name} was restarted {again} times in {seconds:.0f} s: it does not start"
+            return f"{container.name} restarted {again} times in {seconds:.0f} s: crash loop"
         return None

@@ -46,7 +46,7 @@ class Effect:
         if self.argv is not None:
             # The image's entrypoint may come first.
             there = container.argv[len(container.argv) - len(self.argv) :] == self.argv
-            seen.append(f"its command {'as' if there else 'not as'} the switch makes it")
+            seen.append(f"its command {'as' if there else 'not as'} the switch sets it")
             good = good and there
         return good, f"{container.name} sees {', '.join(seen)}"
 

@@ -20,7 +20,7 @@ _AGREED = 5.0
 #: Seconds without an answer after which a request counts as held. Short, because users wait meanwhile.
 _BRIEFLY = 0.3
 _FIND = 'command -v -- "$1" >/dev/null 2>&1 && echo found || echo missing'
-_LOGS = "look at the gateway's and the api's logs"
+_LOGS = "read the gateway's and the api's logs"
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class TrafficGate:
     @property
     def _settings(self) -> TrafficSettings:
         if self._given is None:
-            raise Inconclusive(Absent.PUBLIC_ADDRESS.told, "name it in the settings: [traffic]")
+            raise Inconclusive(Absent.PUBLIC_ADDRESS.told, "set it in the settings: [traffic]")
         return self._given
 
     def state(self) -> str:
@@ -78,8 +78,8 @@ class TrafficGate:
         words = ("open", "closed", "held") if self._gate.hold else ("open", "closed")
         if answer.exit_code != 0 or said not in words:
             raise Inconclusive(
-                f"the traffic gate does not say whether it is {' or '.join(words)}: {answer.last_line}",
-                f"run the command of traffic.state by hand; it must print one of {', '.join(words)}",
+                f"expected {' or '.join(words)} from the traffic gate, saw: {answer.last_line}",
+                f"run the command of traffic.state by hand; it must print {' or '.join(words)}",
             )
         return said
 
@@ -100,7 +100,7 @@ class TrafficGate:
             answer = self._http.get(self._settings.address, patience=_BRIEFLY if held else None)
         except NoAnswer as error:
             if held and error.why is Why.SILENT:
-                return PublicAnswer(f"{self._settings.address} lets a request wait", By.HELD)
+                return PublicAnswer(f"{self._settings.address} holds requests", By.HELD)
             return PublicAnswer(error.seen, By.NOBODY)
         name = self._settings.release_header
         header = (name or "").lower()
@@ -158,7 +158,7 @@ class TrafficGate:
             state = self.state()
             return Observation(state in wanted, f"the traffic gate is {state}")
 
-        return self._check(expected, observe, "look at the gateway by hand")
+        return self._check(expected, observe, "check the gateway by hand")
 
     def check_traffic_paused(self, *, held: bool) -> Check:
         """Check that the gate reports paused as for `check_paused`, and that no request reaches the application.
@@ -179,7 +179,7 @@ class TrafficGate:
         return self._check(
             "traffic paused at the public address",
             observe,
-            f"look at the gateway: the gate must say {' or '.join(_paused(held=held))}, and let no request through",
+            f"check the gateway: the gate must say {' or '.join(_paused(held=held))} and let no request through",
         )
 
     def check_serves(self, tag: str) -> Check:
@@ -190,7 +190,7 @@ class TrafficGate:
 
         def seen_in(answer: HttpResponse) -> Observation:
             served = answer.headers.get(header.lower()) if header else None
-            by = f" from {served or 'a release that it does not name'}" if header else ""
+            by = f" from {served or 'an unnamed release'}" if header else ""
             good = answer.status < 400 and (header is None or served == tag)
             return Observation(good, f"{answer.status}{by}")
 
@@ -247,13 +247,13 @@ class TrafficGate:
         these requirements are checked.
         """
         if self._given is None:
-            return left_out("a traffic gate that says what the public address shows", Absent.PUBLIC_ADDRESS)
+            return left_out("a traffic gate that agrees with the public address", Absent.PUBLIC_ADDRESS)
 
         def observe() -> Observation:
             state = self.state()
             if state == "held":
                 # A request now would wait as users do. An interrupted switch can continue without it.
-                return Observation(ok=True, seen="the gate says held: requests wait, and nobody asks meanwhile")
+                return Observation(ok=True, seen="the gate says held: requests wait, so none was sent")
             public = self.public_answer()
             if public.by is By.NOBODY:
                 raise Inconclusive(
@@ -263,7 +263,7 @@ class TrafficGate:
                 )
             if self._http_there is not None:
                 _asked_there(self._http_there, self._settings.address)
-            said = f"the gate says {state}, and {public.seen}" if self._gate else public.seen
+            said = f"the gate says {state}; {public.seen}" if self._gate else public.seen
             told = contradiction(state, public.by, public.seen) or said
             if state == "closed":
                 return Observation(public.by is By.GATEWAY, told)
@@ -281,11 +281,11 @@ class TrafficGate:
                 ok=False, seen=f"{said}, with a ready api: {never}" if never else f"{told}, with a ready api", key=key
             )
 
-        gate = "a traffic gate that says what the public address shows"
+        gate = "a traffic gate that agrees with the public address"
         helps = (
-            "look at the gateway, traffic.state and traffic.release_header: nobody knows whether traffic can be paused"
+            "check the gateway, traffic.state and traffic.release_header: it is unknown whether traffic can be paused"
         )
-        without = "set traffic.public_url and traffic.check_path to what the application itself answers"
+        without = "set traffic.public_url and traffic.check_path to an address that the application itself answers"
         return Check(
             gate if self._gate else "a public address that shows whether users are served",
             observe,
@@ -300,8 +300,8 @@ class TrafficGate:
             return None
         if 400 <= public.status < 500 and public.status not in BUSY:
             return (
-                "another release would answer the same, unless only the one that runs lost the path or turns users away"
-                " (set traffic.check_path to a path that answers who has no credentials)"
+                "every release would answer the same, unless only the running one lost the path or refuses users"
+                " (set traffic.check_path to a path that answers without credentials)"
             )
         if public.release is None:
             return None
@@ -309,8 +309,9 @@ class TrafficGate:
         if public.release in running:
             return None
         return (
-            f"{self._settings.release_header} is {beginning(public.release, 100)!r}, and {', '.join(running)} runs (set"
-            " traffic.release_header to a header whose value is the tag, or leave it out)"
+            f"{self._settings.release_header} is {beginning(public.release, 100)!r}, but"
+            f" {', '.join(running)} is running (set traffic.release_header to a header whose value"
+            " is the tag, or leave it out)"
         )
 
     def check_commands(self) -> Check:
@@ -348,15 +349,15 @@ class TrafficGate:
             return found, f"{there.text.strip() if found else f'no {program}'} on the host"
         if self._gate and (call.service, program) == (self._gate.state.service, self._gate.state.command[0]):
             self.state()  # raises when it does not start
-            return True, f"{program} of {call.service}, which also says the gate's state"
+            return True, f"{program} of {call.service}, which also reports the gate's state"
         find = ServiceCommand(service=call.service, command=("sh", "-c", _FIND, "sh", program))
         answer = self._production.ask(find)
         said = answer.text.strip()
         if answer.exit_code == 0 and said in ("found", "missing"):
             return said == "found", f"{program} is {said} in {call.service}"
         if answer.exit_code in (126, 127):
-            return None, f"not known, {call.service} has no shell to look for {program}"
-        return False, f"nothing can be run in {call.service}: {answer.last_line}"
+            return None, f"unknown: {call.service} has no shell to find {program}"
+        return False, f"no command runs in {call.service}: {answer.last_line}"
 
 
 def _paused(*, held: bool) -> tuple[str, ...]:
@@ -370,6 +371,6 @@ def _asked_there(http: HttpClient, address: str) -> HttpResponse:
     except NoAnswer as error:
         raise NoAnswer(
             f"from the production host {error.seen}",
-            "let the host reach it, or set traffic.also_from_host = false",
+            "make it reachable from the host, or set traffic.also_from_host = false",
             error.why,
         ) from None

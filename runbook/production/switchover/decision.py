@@ -112,7 +112,7 @@ def decide(seen: Circumstances) -> Decided:
         traffic = {
             Meanwhile.HELD: f"requests wait meanwhile, for {seen.hold_seconds:g} s at most",
             Meanwhile.PAUSED: "requests are refused meanwhile",
-            Meanwhile.FLOWING: "users meet the switch",
+            Meanwhile.FLOWING: "users may see errors meanwhile",
         }
         told = (*(each.seen for each in reasons), traffic[meanwhile])
         return Decided(SwitchMode.BEHIND_CLOSED_GATE, meanwhile, reasons, told)
@@ -134,11 +134,11 @@ def _meanwhile(seen: Circumstances) -> Meanwhile:
 
 def _reasons(seen: Circumstances) -> Iterator[Reason]:
     if seen.gate_first:
-        yield Reason(Obstacle.ASKED_FOR, "--close-gate-first was typed: the failed release does harm while it serves")
+        yield Reason(Obstacle.ASKED_FOR, "--close-gate-first was given: the failed release does harm while it serves")
     if seen.asked_for == SwitchMode.BEHIND_CLOSED_GATE:
-        yield Reason(Obstacle.SETTING, "switch.mode says so")
+        yield Reason(Obstacle.SETTING, "switch.mode is behind-closed-gate")
     if seen.begun:
-        yield Reason(Obstacle.BEGUN, "the switch was begun so")
+        yield Reason(Obstacle.BEGUN, "the incident changed production before a mode was decided")
     for each in _of_production(seen):
         if seen.asked_for != SwitchMode.BESIDE or each.obstacle not in _VOUCHED_FOR:
             yield each
@@ -146,18 +146,18 @@ def _reasons(seen: Circumstances) -> Iterator[Reason]:
 
 def _of_production(seen: Circumstances) -> Iterator[Reason]:
     if not seen.schema_stays:
-        yield Reason(Obstacle.SCHEMA, "the schema does not stay as it is, and both releases would run on it")
+        yield Reason(Obstacle.SCHEMA, "the schema changes, and both releases would run on it")
     if seen.restored:
         yield Reason(Obstacle.CONFIGURATION, f"{', '.join(seen.restored)} changes with the tag")
     if seen.same_tag:
-        yield Reason(Obstacle.SAME_TAG, "a container that runs has the target's tag: the two could not be told apart")
+        yield Reason(Obstacle.SAME_TAG, "a running container has the target's tag: the two could not be told apart")
     if seen.not_running:
         yield Reason(Obstacle.NOT_RUNNING, "; ".join(seen.not_running))
     for name in seen.beside:
         yield from _of_service(name, seen.services.get(name, {}))
     for name in seen.in_turn:
         if seen.services.get(name, {}).get("ports"):
-            yield Reason(Obstacle.PORT, f"{name} publishes ports of the host, and users may meet it there")
+            yield Reason(Obstacle.PORT, f"{name} publishes ports of the host, where users may reach it")
     for name, shared in seen.sharing.items():
         yield Reason(Obstacle.NAMESPACE, f"{name} shares {shared}")
     yield from _of_gateway(seen)
@@ -184,19 +184,19 @@ def _of_gateway(seen: Circumstances) -> Iterator[Reason]:
     if seen.follows is None:
         yield Reason(
             Obstacle.GATEWAY,
-            "the settings do not say how the gateway learns of containers that come and go (traffic.follows)",
+            "traffic.follows is not set, so it is unknown how the gateway finds new containers",
         )
     elif seen.follows != "health" and not seen.gate:
-        yield Reason(Obstacle.GATEWAY, "no gate holds traffic while the failed containers are taken out")
+        yield Reason(Obstacle.GATEWAY, "no gate holds traffic while the failed containers are removed")
 
 
 def _of_memory(memory: Memory) -> Iterator[Reason]:
     if memory.needed is None or memory.free is None:
-        yield Reason(Obstacle.MEMORY, "whether there is memory for both is not known")
+        yield Reason(Obstacle.MEMORY, "it is unknown whether there is memory for both")
     elif memory.needed > memory.free:
         yield Reason(
             Obstacle.MEMORY,
-            f"no memory for both: {memory.needed // _MIB} MiB needed, {memory.free // _MIB} MiB free",
+            f"not enough memory for both: {memory.needed // _MIB} MiB needed, {memory.free // _MIB} MiB free",
         )
 
 

@@ -64,7 +64,7 @@ def test_answer_that_nobody_can_read_is_told_in_words_of_our_own(tmp_path: Path,
 def test_engine_that_is_gone_is_no_answer(tmp_path: Path, reader: str, gone: str) -> None:
     """That no engine answers does not mean that there is no such image, or no container; what to type is told."""
     engine = FakeEngine(instead=lambda _path: OSError()) if gone.startswith("the") else None
-    with pytest.raises(EngineError, match="reached no Docker engine at unix://") as raised:
+    with pytest.raises(EngineError, match="could not reach a Docker engine at unix://") as raised:
         READERS[reader](production(tmp_path, engine))
     assert "docker --host unix:///" in raised.value.next_step
 
@@ -75,7 +75,7 @@ def test_image_that_is_not_there_is_known(tmp_path: Path) -> None:
     site = production(tmp_path, engine)
     assert (site.image_id("shop/api:v1"), site.digests_of("shop/api:v1")) == (None, [])
     engine.instead = but_for_version((500, {"message": "i/o timeout"}))
-    with pytest.raises(EngineError, match=r"GET /v1.47/images/shop/api:v1/json was answered with 500: i/o timeout"):
+    with pytest.raises(EngineError, match=r"GET /v1.47/images/shop/api:v1/json returned status 500: i/o timeout"):
         site.image_id("shop/api:v1")
     engine.instead = but_for_version((404, "nothing that an engine says"))
     with pytest.raises(EngineError, match="cannot be read"):

@@ -153,7 +153,7 @@ def test_command_that_cannot_be_followed_is_stopped(tmp_path: Path) -> None:
     """An error of the system after the start stops the command and what it began, and is not called a failed start."""
     heard, cleaned = Deaf(), tmp_path / "cleaned"
     command = Command(("sleep", "60"), 60, if_stopped=("touch", str(cleaned)))
-    with pytest.raises(HostError, match="was stopped, since its output could not be read: Input/output error"):
+    with pytest.raises(HostError, match="was stopped because its output could not be read: Input/output error"):
         host(heard).run(command)
     assert cleaned.exists()
     assert [stopped for stopped, _ in heard.stopped] == [command]
@@ -172,7 +172,7 @@ def test_command_that_prints_too_much_is_stopped(script: str) -> None:
     heard, began = Heard(), time.monotonic()
     with pytest.raises(CommandSaidTooMuch, match="printed more than 1000000 bytes"):
         host(heard).run(replace(shell(script, deadline=30), most_output=1_000_000))
-    assert [why for _, why in heard.stopped] == ["stopped since it printed more than 1000000 bytes"]
+    assert [why for _, why in heard.stopped] == ["stopped because it printed more than 1000000 bytes"]
     assert time.monotonic() - began < 10
 
 

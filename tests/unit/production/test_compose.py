@@ -149,7 +149,7 @@ def test_tag_is_what_compose_reads() -> None:
 def test_digest_beside_the_tag_is_refused_for_that_reason() -> None:
     """The env file pins a digest already: another tag would have to bring another one."""
     there = site(("api", "r.example/api:v2"), env_tag="v2@sha256:" + "0" * 64)
-    with pytest.raises(ProductionError, match="IMAGE_TAG holds a digest beside the tag: v2@sha256"):
+    with pytest.raises(ProductionError, match="IMAGE_TAG contains a digest after the tag: v2@sha256"):
         there.tag()
 
 
@@ -199,7 +199,7 @@ def test_nothing_to_roll_back_is_not_everything() -> None:
         ("migrate", "r.example/api:v2"),
         migrate={"depends_on": {"migrate": {"condition": "service_completed_successfully"}}},
     )
-    with pytest.raises(ProductionError, match="none is left to be rolled back"):
+    with pytest.raises(ProductionError, match="there is no service to roll back"):
         _ = there.rolled_back
 
 

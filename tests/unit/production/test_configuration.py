@@ -111,5 +111,5 @@ def test_compose_files_by_their_hash(tmp_path: Path) -> None:
 
 def test_compose_file_that_cannot_be_read(tmp_path: Path) -> None:
     """It is told, and nothing is guessed."""
-    with pytest.raises(Inconclusive, match=r"the Compose file gone\.yml is not there"):
+    with pytest.raises(Inconclusive, match=r"the Compose file gone\.yml does not exist"):
         read(tmp_path, files=("gone.yml",))

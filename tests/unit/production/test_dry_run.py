@@ -73,9 +73,9 @@ def test_network_that_would_be_removed_is_named() -> None:
 @pytest.mark.parametrize(
     ("stderr", "exit_code", "words"),
     [
-        (" DRY-RUN MODE -  Container shop-api-1  Levitating\n", 0, "shop-api-1 what is not understood"),
-        ("Everything will be fine\n", 0, "not understood: Everything"),
-        ("unknown flag: --dry-run\n", 16, "cannot say what it would change: unknown flag"),
+        (" DRY-RUN MODE -  Container shop-api-1  Levitating\n", 0, "an unknown line about shop-api-1"),
+        ("Everything will be fine\n", 0, "an unknown line: Everything"),
+        ("unknown flag: --dry-run\n", 16, "dry run failed: unknown flag"),
         ("", 1, "it printed nothing"),
     ],
 )

@@ -69,8 +69,8 @@ def test_every_secret_is_known(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("answers", "words"),
     [
-        pytest.param({"config --format json": ""}, "its secrets are not known", id="no-config"),
-        pytest.param({"config --format json": "{"}, "secrets are not known", id="no-json"),
+        pytest.param({"config --format json": ""}, "its secrets are unknown", id="no-config"),
+        pytest.param({"config --format json": "{"}, "secrets are unknown", id="no-json"),
     ],
 )
 def test_what_cannot_be_known_is_refused(tmp_path: Path, answers: dict[str, str], words: str) -> None:
@@ -84,7 +84,7 @@ def test_containers_that_cannot_be_listed_are_refused(tmp_path: Path, path: str)
     """What the engine does not say of the containers may be a secret."""
     engine = FakeEngine([{"Id": "c0", "Config": {"Labels": {"com.docker.compose.project": "shop"}}}])
     engine.instead = lambda asked: b"{" if asked.partition("?")[0] == path else None
-    with pytest.raises(ProductionError, match="the containers cannot be listed, so their secrets are not known"):
+    with pytest.raises(ProductionError, match="the containers cannot be listed, so their secrets are unknown"):
         list(secrets_of(*site(tmp_path, Heard(), engine), ()))
 
 

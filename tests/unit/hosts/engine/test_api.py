@@ -107,7 +107,7 @@ def test_client_is_made_anew_when_the_engine_was_gone() -> None:
     asked = host(engine).engine
     asked.info(5)
     engine.instead = lambda _path: OSError()
-    with pytest.raises(EngineError, match="reached no Docker engine"):
+    with pytest.raises(EngineError, match="could not reach a Docker engine"):
         asked.info(5)
     engine.instead, engine.version = lambda _path: None, engine.version | {"ApiVersion": "1.44"}
     asked.info(5)

@@ -65,6 +65,6 @@ def test_ssh_that_fails_is_no_answer(tmp_path: Path, script: str | None) -> None
         (tmp_path / "docker").write_text(f"#!/bin/sh\n{script}\n")
         (tmp_path / "docker").chmod(0o755)
     host = LocalHost({"PATH": str(tmp_path), "DOCKER_HOST": "ssh://deploy@prod-1"}, Heard())
-    with pytest.raises(EngineError, match="reached no Docker engine at ssh://deploy@prod-1") as raised:
+    with pytest.raises(EngineError, match="could not reach a Docker engine at ssh://deploy@prod-1") as raised:
         host.engine.info(30)
     assert raised.value.next_step.endswith("docker --host ssh://deploy@prod-1 version")

@@ -101,14 +101,14 @@ def test_look_here_is_on_record_and_starts_no_command(tmp_path: Path) -> None:
     found.content(str(tmp_path / "none"))
     assert heard.began == []
     assert [look.asked for look in heard.looks] == [Asked.CONTENT] * 3
-    assert [look.seen for look in heard.looks] == ["canary-4711", None, "nothing is there"]
+    assert [look.seen for look in heard.looks] == ["canary-4711", None, "does not exist"]
 
 
 def test_disk_that_hangs_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A look has a deadline as a command has: here a pipe that nobody writes."""
     os.mkfifo(tmp_path / "pipe")
     heard = Heard()
-    with pytest.raises(CommandTimedOut, match="could not be looked at"):
+    with pytest.raises(CommandTimedOut, match="could not be read within"):
         LocalFiles(heard, 0.2).content(str(tmp_path / "pipe"))
     assert heard.looks[0].error == "no answer"
     monkeypatch.setattr(local, "_content", lambda *_: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))

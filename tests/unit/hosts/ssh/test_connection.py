@@ -74,7 +74,7 @@ def refusal(connection: Connection) -> NoConnection:
     with pytest.raises(NoConnection) as caught:
         connection.connect()
     connection.close()
-    assert "expected one without a question asked" in caught.value.seen
+    assert "expected one without a prompt" in caught.value.seen
     return caught.value
 
 
@@ -101,7 +101,7 @@ def test_host_key_that_has_changed(server: SshServer, tmp_path: Path) -> None:
     config.write_text(text)
     error = refusal(Connection(server.address, config))
     assert f"the host key of [127.0.0.1]:{server.port} HAS CHANGED" in error.seen
-    (forget,) = re.findall(r"forget the old one: (.*)", error.next_step)
+    (forget,) = re.findall(r"remove the old key: (.*)", error.next_step)
     subprocess.run(shlex.split(forget), check=True, capture_output=True)
     # Typed as it stands, the one command has done it: now the host is one that is not known yet.
     assert "is known here" in refusal(Connection(server.address, config)).seen
@@ -138,7 +138,7 @@ def test_unknown_name() -> None:
 def test_no_ssh_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Without a client on this machine it is said what to install."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(NoConnection, match=r"ssh cannot be started: .* → install OpenSSH's client"):
+    with pytest.raises(NoConnection, match=r"ssh cannot be started: .* → install the OpenSSH client"):
         Connection(SshAddress("shop-1")).connect()
 
 

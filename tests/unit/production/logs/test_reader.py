@@ -234,7 +234,7 @@ def test_line_that_comes_in_pieces_is_one(observe: Look) -> None:
     [
         pytest.param({"instead": {"api": (501, {"message": REFUSED})}}, "driver does not support reading", id="driver"),
         pytest.param({"jobs": "x\n", "instead": {"api": (500, {"message": REFUSED})}}, "not support", id="one-cannot"),
-        pytest.param({"jobs": "ready\n", "driver": "none"}, "no logs are kept of shop-api-1", id="none"),
+        pytest.param({"jobs": "ready\n", "driver": "none"}, "no logs exist for shop-api-1", id="none"),
         pytest.param({"api": frame("x\n") + frame("Error grabbing logs: bad\n", 3)}, "stream: Error grabb", id="torn"),
         pytest.param({"api": frame("ERROR x\n")[:-3]}, "cannot be read", id="broken-off"),
         pytest.param({"instead": {"jobs": OSError()}}, "logs of shop-jobs-1 cannot be read", id="no-answer"),
@@ -250,7 +250,7 @@ def test_logs_that_cannot_be_read_are_no_good_news(observe: Look, answers: dict[
 def test_logs_of_endless_lines_are_not_held(observe: Look, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lines may be of any length: what is read of them all has a limit."""
     monkeypatch.setattr("runbook.production.logs.reader._MOST_BYTES", 1000)
-    with pytest.raises(Inconclusive, match="too long to be read"):
+    with pytest.raises(Inconclusive, match="the logs are too long"):
         observe("x" * 600, "x" * 600)
 
 
@@ -277,7 +277,8 @@ def test_logs_that_are_read_in_part_are_no_good_news(logs: Given, before: dict[s
     """A flood may hide an error that came before the lines that are read; one among them is told all the same."""
     expected = logs("x\n" * 50000).check_no_new_errors(before)
     with pytest.raises(
-        Inconclusive, match=r"of shop-api-1 only the newest 50000 lines .* → read the rest: docker compose .* logs"
+        Inconclusive,
+        match=r"newest 50000 lines of the last .* of shop-api-1 were read → read the rest: docker compose .* logs",
     ):
         expected.observe()
     seen = logs("x\n" * 50000 + "ERROR new\n").check_no_new_errors(before).observe()

@@ -29,7 +29,7 @@ def test_answers_with_data_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
         with watch.watching():
             assert enough.wait(10)
     assert watch.words.startswith("1 of ")
-    assert "answers had data while it was turned, the last one at 20" in watch.words
+    assert "answers had data while the switch was set, the last one at 20" in watch.words
 
 
 def test_no_answer_is_no_data() -> None:

@@ -31,9 +31,9 @@ def answer(body: str, status: int = 200) -> HttpResponse:
         ('{"ready": 1}', {"ready": True}, "ready is 1, not true"),
         ('{"ready": true}', {"ready": 1}, "ready is true, not 1"),
         ('{"lag": 0.0}', {"lag": 0}, None),
-        ("{}", {"status": "ok"}, 'status is not there, not "ok"'),
-        ('["ok"]', {"status": "ok"}, "where a JSON object was expected"),
-        ("ok", {"status": "ok"}, "where a JSON object was expected"),
+        ("{}", {"status": "ok"}, 'status is missing, not "ok"'),
+        ('["ok"]', {"status": "ok"}, "expected a JSON object"),
+        ("ok", {"status": "ok"}, "expected a JSON object"),
     ],
 )
 def test_value_at_a_path(body: str, values: dict[str, object], against: str | None) -> None:
@@ -48,7 +48,7 @@ def test_waiting_helps_for_another_value_only() -> None:
     assert other is not None
     assert missing is not None
     assert (other.waiting, missing.waiting) == (Waiting.HELPS, Waiting.SELDOM)
-    assert "health.values must name what is there" in str(missing)
+    assert "health.values must use paths of the answer" in str(missing)
 
 
 def test_parts_and_values_together() -> None:
@@ -106,7 +106,7 @@ def test_asked_where_the_settings_say() -> None:
         nowhere = health(http, container(addresses=("192.0.2.1",)), through="published", **rule)
         fits = nowhere.check_requests_fit().observe()
         assert not fits.ok
-        assert "publishes no port 8000" in fits.seen
+        assert "does not publish port 8000" in fits.seen
 
 
 def test_address_of_its_own_has_its_own_host_name(tmp_path: Path) -> None:

@@ -68,9 +68,9 @@ def test_the_only_switch_needs_no_name(asked_for: str | None, name: str) -> None
 @pytest.mark.parametrize(
     ("names", "asked_for", "words"),
     [
-        (["exports", "mails"], None, "name these switches: exports, mails"),
+        (["exports", "mails"], None, "have these switches: exports, mails"),
         (["exports"], "export", r"no switch export in the settings \(there are: exports\)"),
-        ([], None, "name these switches: none"),
+        ([], None, "have these switches: none"),
     ],
 )
 def test_switch_that_is_not_clear(names: list[str], asked_for: str | None, words: str) -> None:
@@ -234,7 +234,7 @@ def test_switch_reaches_a_container(
             {"labels": {"exports": "on"}},
             {"labels": {"exports": "off"}},
             {},
-            "nothing that can be looked at",
+            "nothing of it can be seen inside",
             id="label",
         ),
     ],
@@ -259,7 +259,7 @@ def test_other_services_that_follow_the_switch_are_told(tmp_path: Path) -> None:
     answers = as_compose_reads({"api": both[0], "jobs": both[0]}, {"api": both[1], "jobs": both[1]})
     found = with_compose(tmp_path, answers).check_reaches_containers().observe()
     assert found.ok
-    assert "jobs as well, which switches.….services leaves out" in found.seen
+    assert "jobs too, which switches.….services leaves out" in found.seen
 
 
 @pytest.mark.parametrize(
@@ -292,7 +292,7 @@ def test_missing_credential_is_told_before_anything_is_turned(tmp_path: Path) ->
     turned = switch(tmp_path)
     turned._users = replace(turned._users, credential=None)
     found = turned.check_observable().observe()
-    assert (found.ok, found.seen) == (False, "the settings name no credential for its addresses")
+    assert (found.ok, found.seen) == (False, "the settings have no credential for its addresses")
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_what_is_no_metrics_page_is_not_known(page: str) -> None:
 
 
 def test_token_opens_and_its_absence_does_not() -> None:
-    """The page opens to the token and stays shut without it."""
+    """The page opens with the token and stays shut without it."""
     with serving(guarded) as server, asking() as http:
         metrics = Metrics(http, f"{server.url}/metrics", SecretStr(TOKEN), 0.1)
         scraped, refused = wait_for(metrics.check_with_token()), wait_for(metrics.check_without_token())
@@ -76,9 +76,9 @@ def test_token_opens_and_its_absence_does_not() -> None:
 @pytest.mark.parametrize(
     ("answer", "seen"),
     [
-        pytest.param(Reply(401), "answers 401 to the token", id="token-refused"),
-        pytest.param(Reply(404), "answers 404 to the token", id="no-page"),
-        pytest.param(Reply(302, headers={"Location": "/login"}), "answers 302 to the token", id="sent-to-a-login"),
+        pytest.param(Reply(401), "answers 401 with the token", id="token-refused"),
+        pytest.param(Reply(404), "answers 404 with the token", id="no-page"),
+        pytest.param(Reply(302, headers={"Location": "/login"}), "answers 302 with the token", id="sent-to-a-login"),
         pytest.param(Reply(200, b"# HELP a b\n"), "0 samples", id="no-samples"),
         pytest.param(Reply(200, b"<html>"), "not in Prometheus' text format", id="another-page"),
     ],

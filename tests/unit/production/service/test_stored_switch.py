@@ -85,7 +85,7 @@ def test_set_in_the_store_and_recorded(tmp_path: Path) -> None:
     begun, done = site.journal()
     assert begun["commands"] == ["printf %s off | sh -c 'cat > value'"]
     assert (begun["state"], begun["from"], begun["to"]) == ("begun", "on", "off")
-    assert done["receipts"] == ["what `sh -c 'cat value'` prints says off, read back"]
+    assert done["receipts"] == ["the output of `sh -c 'cat value'` says off, read back"]
     kept = tmp_path / ".runbook/i-1.EXPORT_MODE"
     assert (kept.read_text(), kept.stat().st_mode & 0o777) == ("on", 0o600)
     assert site.turn() is Outcome.PASSED
@@ -108,7 +108,7 @@ def test_plan_changes_nothing(tmp_path: Path) -> None:
     """It reads the value, and says what would be done."""
     site = Site(tmp_path, mode=Mode.PLAN)
     seen = site.switch.check_in_place().observe().seen
-    assert seen.startswith("what `sh -c 'cat value'` prints says on; sh is there")
+    assert seen.startswith("the output of `sh -c 'cat value'` says on; sh exists")
     assert site.turn() is Outcome.PLANNED
     assert (tmp_path / "value").read_text() == "on\n"
     assert not (tmp_path / ".runbook").exists()
@@ -117,12 +117,12 @@ def test_plan_changes_nothing(tmp_path: Path) -> None:
 def test_copy_in_the_env_file_is_set_too(tmp_path: Path) -> None:
     """Compose takes it from the copy, and the next deploy makes the copy from the store."""
     site = Site(tmp_path, env=COPY)
-    assert f"a copy: {tmp_path}/.env says EXPORT_MODE=on" in site.switch.check_in_place().observe().seen
+    assert f"copy in the env file: {tmp_path}/.env says EXPORT_MODE=on" in site.switch.check_in_place().observe().seen
     site.turn()
     assert (tmp_path / "value").read_text() == "off"
     assert (tmp_path / ".env").read_bytes() == COPY.replace(b"=on", b"=off")
     change = site.switch.set_in_place("i-1")
-    assert change.already() == f"what `sh -c 'cat value'` prints says off; {tmp_path}/.env says EXPORT_MODE=off"
+    assert change.already() == f"the output of `sh -c 'cat value'` says off; {tmp_path}/.env says EXPORT_MODE=off"
     (tmp_path / ".env").write_bytes(COPY)
     assert change.already() is None
 
@@ -140,7 +140,7 @@ def test_another_value_is_secret(tmp_path: Path) -> None:
 def test_other_value_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that takes it and keeps the old one has not set it."""
     monkeypatch.setattr("runbook.production.service.stored_switch._READ_BACK", 0.3)
-    with pytest.raises(StoreError, match="another value was read back"):
+    with pytest.raises(StoreError, match="but has another value"):
         Site(tmp_path, change="cat > elsewhere").turn()
 
 
@@ -174,7 +174,7 @@ def test_containers_are_recreated_by_force(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("answer", "good", "words"),
-    [("off", True, "off"), ("on", False, "on"), ("s3cr3t-4711", False, "another value than the switch's two")],
+    [("off", True, "off"), ("on", False, "on"), ("s3cr3t-4711", False, "neither of the switch's two values")],
 )
 def test_seen_inside(tmp_path: Path, answer: str, *, good: bool, words: str) -> None:
     """The settings' command is run in every container, and what it prints is held against the switch."""
@@ -189,8 +189,10 @@ def test_nothing_shows_it_inside(tmp_path: Path) -> None:
     """Without a command for it, or with one that prints nothing, the plan says what to set."""
     (tmp_path / "other").mkdir()
     found = Site(tmp_path / "other", inside=()).switch.check_reaches_containers()
-    assert (found.observe().ok, "set its inside" in found.next_step) == (False, True)
-    with pytest.raises(Inconclusive, match=r"`docker exec c0ffee show` ended with exit code 1 .* set inside"):
+    assert (found.observe().ok, "set its `inside`" in found.next_step) == (False, True)
+    with pytest.raises(
+        Inconclusive, match=r"`docker exec c0ffee show` ended with exit code 1 .* set the switch's `inside`"
+    ):
         Site(tmp_path).switch.check_reaches_containers().observe()
 
 

@@ -52,7 +52,7 @@ def test_gate_that_says_neither_is_not_known(tmp_path: Path, said: str | None) -
     """Any other answer leaves the state open; it is never taken for closed or open."""
     if said is not None:
         (tmp_path / "gate").write_text(said)
-    with pytest.raises(Inconclusive, match="does not say whether it is open or closed"):
+    with pytest.raises(Inconclusive, match="expected open or closed from the traffic gate"):
         gate_of(tmp_path).state()
 
 
@@ -116,7 +116,7 @@ def late(reply: Reply, seconds: float) -> Callable[[object], Reply]:
 @pytest.mark.parametrize(
     ("answer", "ok", "says"),
     [
-        pytest.param(late(Reply(200), 1.0), True, "lets a request wait; the gate is held", id="it-waits"),
+        pytest.param(late(Reply(200), 1.0), True, "holds requests; the gate is held", id="it-waits"),
         pytest.param(late(Reply(503), 0), True, "answers 503; the gate is held", id="waited-for-too-long"),
         pytest.param(late(Reply(200, headers=RELEASED), 0), False, "contradiction: the gate says held", id="answered"),
         pytest.param(late(Reply(503, headers=RELEASED), 0), False, "contradiction", id="answered-with-an-error"),
@@ -282,7 +282,7 @@ def test_header_that_does_not_name_the_running_tag_is_told_in_the_plan(
     with serving(lambda _asked: Reply(headers={"X-Release": said})) as server, asking() as http:
         found = gate_of(tmp_path, http, server.url).check_consistent(lambda: well).observe()
     assert found.ok is ok
-    assert ok or f"X-Release is {said!r}, and v1 runs (set traffic.release_header" in found.seen
+    assert ok or f"X-Release is {said!r}, but v1 is running (set traffic.release_header" in found.seen
 
 
 def test_somebody_else_answers(tmp_path: Path) -> None:
@@ -322,7 +322,7 @@ def test_programs_of_the_gate_are_looked_for_on_the_host(tmp_path: Path) -> None
     [
         pytest.param("echo found", True, "gate is found in gateway", id="there"),
         pytest.param("echo missing", False, "gate is missing in gateway", id="not-there"),
-        pytest.param("echo 'exec: \"sh\": not found' >&2; exit 127", True, "not known", id="no-shell"),
+        pytest.param("echo 'exec: \"sh\": not found' >&2; exit 127", True, "unknown: ", id="no-shell"),
         pytest.param("echo 'service is not running' >&2; exit 1", False, "is not running", id="not-running"),
     ],
 )
@@ -353,7 +353,7 @@ def test_gate_whose_container_stands_still_is_not_waited_for(
     (tmp_path / "docker").write_text("#!/bin/sh\necho closed\n")
     (tmp_path / "docker").chmod(0o755)
     found = gate.check_open().observe()
-    assert (found.ok, found.final, "nothing starts it again" in found.seen) == (False, final, final)
+    assert (found.ok, found.final, "nothing will restart it" in found.seen) == (False, final, final)
     assert gate.check_paused(held=False).observe().ok
     engine.inside = lambda *_: (1, "", "no gate")
     (tmp_path / "docker").write_text("#!/bin/sh\nexit 1\n")

@@ -36,7 +36,7 @@ def with_api(**more: Any) -> Circumstances:
     [
         (replace(FREE, gate_first=True), Obstacle.ASKED_FOR, "--close-gate-first"),
         (replace(FREE, asked_for="behind-closed-gate"), Obstacle.SETTING, "switch.mode"),
-        (replace(FREE, begun=True), Obstacle.BEGUN, "begun"),
+        (replace(FREE, begun=True), Obstacle.BEGUN, "before a mode was decided"),
         (replace(FREE, schema_stays=False), Obstacle.SCHEMA, "schema"),
         (replace(FREE, restored=("compose.yaml",)), Obstacle.CONFIGURATION, "compose.yaml"),
         (replace(FREE, same_tag=True), Obstacle.SAME_TAG, "target's tag"),
@@ -58,8 +58,8 @@ def with_api(**more: Any) -> Circumstances:
         (replace(FREE, follows=None), Obstacle.GATEWAY, "traffic.follows"),
         (replace(FREE, gate=False, may_hold=False), Obstacle.GATEWAY, "no gate"),
         (replace(FREE, memory=Memory(2000 * _MIB, 1000 * _MIB)), Obstacle.MEMORY, "2000 MiB needed, 1000 MiB free"),
-        (replace(FREE, memory=Memory(None, 1000 * _MIB)), Obstacle.MEMORY, "not known"),
-        (replace(FREE, memory=Memory(100 * _MIB, None)), Obstacle.MEMORY, "not known"),
+        (replace(FREE, memory=Memory(None, 1000 * _MIB)), Obstacle.MEMORY, "unknown whether there is memory"),
+        (replace(FREE, memory=Memory(100 * _MIB, None)), Obstacle.MEMORY, "unknown whether there is memory"),
     ],
 )
 def test_what_forbids_it_is_said(seen: Circumstances, obstacle: Obstacle, word: str) -> None:
@@ -91,7 +91,7 @@ def test_without_a_gate_users_meet_the_switch() -> None:
     """There is nothing that would keep requests back, and nothing is said to."""
     found = decide(replace(FREE, gate=False, may_hold=False))
     assert (found.mode, found.meanwhile) == (SwitchMode.BEHIND_CLOSED_GATE, Meanwhile.FLOWING)
-    assert found.evidence[-1] == "users meet the switch"
+    assert found.evidence[-1] == "users may see errors meanwhile"
     assert [each for each in found.evidence if "requests" in each] == []
 
 
