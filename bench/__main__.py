@@ -18,14 +18,16 @@ from bench.table import markdown
 def main() -> int:
     """Measure, and write the tables and the JSON. Return 1 if a contender failed."""
     parser = argparse.ArgumentParser(prog="script/bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="how often each contender is measured (default: 5)")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds per contender (default: 5)")
     parser.add_argument("--incident", action="append", choices=list(CONTENDERS), help="only this one; may be repeated")
     parser.add_argument("--contender", action="append", help="only this one; may be repeated")
     parser.add_argument("--markdown", action="store_true", help="write the tables of docs/performance.md")
-    parser.add_argument("--growth", action="store_true", help="only how the suite's own work grows; needs no engine")
-    parser.add_argument("--stages", action="store_true", help="only how long the suite takes to each of its stages")
-    parser.add_argument("--beside", type=Path, metavar="FOLDER", help="with --stages: another checkout, in turn")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every round there")
+    parser.add_argument(
+        "--growth", action="store_true", help="only measure how the runbook's own work grows; needs no engine"
+    )
+    parser.add_argument("--stages", action="store_true", help="only measure how long the runbook takes to each stage")
+    parser.add_argument("--beside", type=Path, metavar="FOLDER", help="with --stages: compare with another checkout")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every round to this file")
     parser.add_argument("--ansible", type=Path, required=True, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     found: dict[str, Any] = {"measured": _where()}
@@ -52,7 +54,7 @@ def main() -> int:
     _write(growth.markdown(found["growth"]))
     _keep(found, chosen.json)
     if not chosen.markdown and not chosen.json:
-        sys.stderr.write("for the tables alone: --markdown; for every round: --json FILE\n")
+        sys.stderr.write("for only the tables: --markdown; for every round: --json FILE\n")
     return 0 if good else 1
 
 

@@ -50,7 +50,7 @@ def _bytes(text: str) -> float:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("journals", nargs="*", type=Path, help="the journals of plans")
-    parser.add_argument("--watch", type=float, default=0.0, help="seconds in which trials are looked for")
+    parser.add_argument("--watch", type=float, default=0.0, help="seconds to watch for containers of trials")
     chosen = parser.parse_args()
     for each in chosen.journals:
         seconds = steps(each)

@@ -31,7 +31,7 @@ def started(settings: Path) -> tuple[float, float]:
             if STEP in line:
                 break
         else:
-            sys.exit(f"there was no step:\n{''.join(line for _, line in said)}")
+            sys.exit(f"no step was shown:\n{''.join(line for _, line in said)}")
         process.terminate()
         process.communicate(timeout=60)
     return said[0][0], said[-1][0]
@@ -39,7 +39,7 @@ def started(settings: Path) -> tuple[float, float]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--settings", required=True, type=Path, help="the settings of a production that is up")
+    parser.add_argument("--settings", required=True, type=Path, help="the settings of a running production")
     chosen = parser.parse_args()
     runs = [started(chosen.settings.resolve()) for _ in range(RUNS)]
     for what, times in zip(("first line", "first step"), zip(*runs, strict=True), strict=True):

@@ -10,7 +10,7 @@ _MEASURES = {
     "recovered": "recovered, s",
     "failed": "failed",
     "refused": "refused",
-    "slowest": "slowest held, s",
+    "slowest": "longest wait, s",
     "cpu": "CPU, s",
     "memory": "memory, MiB",
     "processes": "processes",

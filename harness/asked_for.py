@@ -23,38 +23,38 @@ def asked_for(config: pytest.Config) -> Options:
     _refuse_empty(config, typed)
     if option.enable and option.disable:
         again = typed.without("--enable")
-        raise SettingsError("--enable and --disable at once: one switch, one way, at a time", f"type {again}")
+        raise SettingsError("--enable and --disable together: turn one switch at a time", f"type {again}")
     if (option.enable or option.disable) and "emergency" not in option.markexpr:
         again = typed.without("-m").plus("-m", "emergency")
-        raise SettingsError("--enable and --disable turn a switch, and no emergency is selected", f"type {again}")
+        raise SettingsError("--enable and --disable need -m emergency", f"type {again}")
     if option.override and not (option.because or "").strip():
         again = typed.without("--because").plus("--because", "how you know")
-        raise SettingsError("--override without --because, which goes into the record", f"type {again}")
+        raise SettingsError("--override needs --because: the reason goes into the record", f"type {again}")
     if option.no_migrations and not (option.because or "").strip():
         again = typed.without("--because").plus("--because", "how you know")
-        raise SettingsError("--no-migrations without --because, which goes into the record", f"type {again}")
+        raise SettingsError("--no-migrations needs --because: the reason goes into the record", f"type {again}")
     if option.strategy and (option.strategy != Strategy.BRIDGE or not (option.because or "").strip()):
         again = typed.without("--strategy", "--because").plus("--strategy", Strategy.BRIDGE, "--because", "why")
         raise SettingsError(
-            f"--strategy {option.strategy}{'' if option.because else ' without --because'}: a person chooses the bridge"
-            " and says why; all others follow from the verdict",
+            f"--strategy {option.strategy}{'' if option.because else ' without --because'}: only the bridge can be"
+            " chosen, with --because; the verdict decides every other strategy",
             f"to choose it, type {again}",
         )
     if option.strategy and option.forward_fix:
         again = typed.without("--strategy")
-        raise SettingsError("--strategy and --forward-fix at once: back, or forward", f"to go forward, type {again}")
+        raise SettingsError(
+            "--strategy and --forward-fix together: choose one direction", f"to go forward, type {again}"
+        )
     if option.to and option.forward_fix:
         again = typed.without("--forward-fix")
-        raise SettingsError("--to and --forward-fix at once: back, or forward", f"to go back, type {again}")
+        raise SettingsError("--to and --forward-fix together: choose one direction", f"to go back, type {again}")
     if option.with_configuration and option.markexpr.strip():
         again = typed.without("--with-configuration")
-        raise SettingsError(
-            "--with-configuration restores what a rollback returns to, and none is selected", f"type {again}"
-        )
+        raise SettingsError("--with-configuration needs a rollback, and none is selected", f"type {again}")
     _refuse_release_elsewhere(config, typed)
     if (option.markexpr.strip() == "restore") is not bool(option.dump) and not option.resume:
         again = typed.without("-m", "--dump").plus("-m", "restore", "--dump", option.dump or "FILE")
-        raise SettingsError("-m restore and --dump FILE go together: which dump is restored", f"type {again}")
+        raise SettingsError("-m restore needs --dump FILE, and --dump needs -m restore", f"type {again}")
     return Options(
         target=checked_tag(option.to) if option.to else None,
         forward_fix=checked_tag(option.forward_fix) if option.forward_fix else None,
@@ -98,7 +98,7 @@ def _refuse_empty(config: pytest.Config, typed: Typed) -> None:
         value, flag = getattr(config.option, name), f"--{name.replace('_', '-')}"
         if value is not None and not value.strip():
             again = typed.without(flag).plus(*((flag, "TAG") if name == "release" else ()))
-            raise SettingsError(f"{flag} with nothing behind it: is a variable not set?", f"without it, type {again}")
+            raise SettingsError(f"{flag} has no value; is a variable unset?", f"without it, type {again}")
 
 
 def _detected(given: str | None, typed: Typed) -> str | None:
@@ -109,9 +109,9 @@ def _detected(given: str | None, typed: Typed) -> str | None:
     try:
         found = in_utc(given)
     except (ValueError, OverflowError):
-        raise SettingsError(f"--detected-at {given}, expected a time as 2026-01-31T03:05Z", again) from None
+        raise SettingsError(f"--detected-at {given}, expected a time such as 2026-01-31T03:05Z", again) from None
     if found > utc_now():
-        raise SettingsError(f"--detected-at {given} is still to come; a time without a zone is UTC", again)
+        raise SettingsError(f"--detected-at {given} is in the future; a time without a zone is UTC", again)
     return found
 
 
@@ -120,11 +120,11 @@ def _refuse_release_elsewhere(config: pytest.Config, typed: Typed) -> None:
     option, mark = config.option, config.option.markexpr.strip()
     if mark == "pre_deploy" and not option.release:
         again = typed.without("--execute", "--expect", "--release").plus("--release", "TAG")
-        asked = "which release would be deployed?"
+        asked = "name the release to deploy"
         raise SettingsError(f"-m pre_deploy without --release: {asked}", f"with its image tag for TAG, type {again}")
     belong = {"--release": (option.release, "pre_deploy"), "--expect": (option.expect, "post_deploy")}
     for flag, (given, wanted) in belong.items():
         if given and mark != wanted:
             others = belong.keys() - {flag}
             again = typed.without("-m", "--execute", *others).plus("-m", wanted)
-            raise SettingsError(f"{flag} {given} without -m {wanted}: nothing would read it", f"type {again}")
+            raise SettingsError(f"{flag} {given} without -m {wanted} has no effect", f"type {again}")

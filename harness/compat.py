@@ -263,7 +263,7 @@ class Redacting:
         try:
             text = self._redact("".join(pending))
         except Exception as error:  # noqa: BLE001 - text that cannot be redacted is not shown, and the run continues
-            text = f"(not shown: {type(error).__name__} in redaction)\n"
+            text = f"(not shown: redaction failed with {type(error).__name__})\n"
         with contextlib.suppress(OSError, ValueError):
             try:
                 self._stream.write(text)

@@ -4,7 +4,6 @@ import re
 import shlex
 import warnings
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from runbook.command_hints import PACKAGED, REPORTS, SETTINGS, resume_command, s
 from runbook.errors import RunbookError, SettingsError
 from runbook.incident.executor import Mode
 from runbook.incident.options import Options
-from runbook.journal.private_files import FOLDER_MODE, check_record, make_reports
+from runbook.journal.private_files import check_record, make_record, make_reports
 from runbook.report.plan.model import Plan
 from runbook.settings.absent import Absent
 from runbook.settings.loading.loader import load
@@ -37,69 +36,71 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--execute",
         metavar="PROJECT",
-        help="change production; PROJECT is the name of its Compose project, typed as the confirmation",
+        help="change production; PROJECT is the name of its Compose project, typed as confirmation",
     )
     group.addoption(
         "--plan",
         metavar="FILE",
-        help="carry out this plan (a file of --json, or a record), or nothing if reality has moved; with --execute",
+        help="execute this saved plan (from --json, or a record), or nothing if production has changed; with --execute",
     )
-    group.addoption("--resume", metavar="INCIDENT", help="go on with an incident that broke off; with --execute")
+    group.addoption("--resume", metavar="INCIDENT", help="resume an interrupted incident; with --execute")
     group.addoption(
         "--override",
         metavar="STEP-ID",
         action="append",
         default=[],
-        help="go on although this step could not be checked, or is not so; with --because",
+        help="continue although this step failed or was inconclusive; with --because",
     )
-    group.addoption("--to", metavar="TAG", help="return to this release, by its tag or its number in the plan's list")
-    group.addoption("--forward-fix", metavar="TAG", help="go on with this release, whose migrations mend the schema")
+    group.addoption("--to", metavar="TAG", help="return to this release: its tag, or its number in the plan's list")
+    group.addoption(
+        "--forward-fix", metavar="TAG", help="go forward to this release, whose migrations repair the schema"
+    )
     group.addoption(
         "--with-configuration",
         action="store_true",
-        help="also restore the Compose files and env values that the target was validated with",
+        help="also restore the Compose files and env values of the target's validation",
     )
     group.addoption(
         "--close-gate-first",
         action="store_true",
-        help="the failed release does harm while it serves: pause traffic first, whatever switch.mode says",
+        help="pause traffic first, whatever switch.mode says, because the failed release does harm while it serves",
     )
     group.addoption(
         "--abandon",
         action="store_true",
-        help="take the target's containers away again, of a switch beside that broke off; with --resume and --execute",
+        help="remove the target's containers of an interrupted switch beside; with --resume and --execute",
     )
     group.addoption("--accept-loss", metavar="REVISION", help="the lowest revision that a downgrade may undo")
     group.addoption(
-        "--verdict", metavar="VERDICT", help="a human's verdict where the runbook's is review: additive, breaking"
+        "--verdict", metavar="VERDICT", help="your verdict if the runbook's is review: additive or breaking"
     )
     group.addoption(
         "--strategy",
         metavar="STRATEGY",
-        help="bridge: the schema is relaxed for the target, where that touches no row; with --because",
+        help="bridge: relax the schema for the target, if that touches no row; with --because",
     )
     group.addoption(
         "--no-migrations",
         action="store_true",
-        help="the target can live with the schema, where the settings name no database to look at; with --because",
+        help="confirm that the target works with the schema, if the settings name no database; with --because",
     )
-    group.addoption("--detected-at", metavar="TIME", help="when it was detected (2026-01-31T03:05Z); for the record")
-    group.addoption("--impact", metavar="WORDS", help="what users saw of it; for the record")
-    group.addoption("--severity", metavar="WORD", help="how bad it is, in the team's own scale; for the record")
-    group.addoption("--because", metavar="REASON", help="why; goes into the record")
+    group.addoption(
+        "--detected-at", metavar="TIME", help="when the incident was detected (2026-01-31T03:05Z); for the record"
+    )
+    group.addoption("--impact", metavar="WORDS", help="what users noticed; for the record")
+    group.addoption("--severity", metavar="WORD", help="severity on the team's scale; for the record")
+    group.addoption("--because", metavar="REASON", help="the reason; goes into the record")
     group.addoption("--disable", metavar="SWITCH", help="with -m emergency: the switch to turn off")
     group.addoption("--enable", metavar="SWITCH", help="with -m emergency: the switch to turn on again")
-    group.addoption(
-        "--dump", metavar="FILE", help="with -m restore: the dump, by its name in .runbook/ or its whole path"
-    )
-    group.addoption("--release", metavar="TAG", help="with -m pre_deploy: the release that would be deployed")
-    group.addoption("--expect", metavar="TAG", help="with -m post_deploy: the release that must run")
-    group.addoption("--hosts", metavar="NAMES", help="of several hosts these alone, as in shop-1,shop-3")
-    group.addoption("--json", action="store_true", help="print the plan as JSON, for programs, and nothing else")
-    group.addoption("--no-color", action="store_true", help="no colours on the terminal; the same as --color=no")
+    group.addoption("--dump", metavar="FILE", help="with -m restore: the dump: a name in .runbook/ or a full path")
+    group.addoption("--release", metavar="TAG", help="with -m pre_deploy: the release to be deployed")
+    group.addoption("--expect", metavar="TAG", help="with -m post_deploy: the release that must be running")
+    group.addoption("--hosts", metavar="NAMES", help="only these of several hosts, such as shop-1,shop-3")
+    group.addoption("--json", action="store_true", help="print only the plan, as JSON for programs")
+    group.addoption("--no-color", action="store_true", help="no colors on the terminal (same as --color=no)")
     group.addoption("--settings", metavar="PATH", help="the settings file (default: runbook.toml)")
     group.addoption(
-        "--reports", metavar="DIR", default=REPORTS, help="where records land (default: reports, beside the features)"
+        "--reports", metavar="DIR", default=REPORTS, help="folder for records (default: reports, next to the features)"
     )
 
 
@@ -185,11 +186,11 @@ class Run:
         """Return what to do about another incident that was interrupted, with the command to type."""
         name = self.settings.project.name
         if (self.folder.parent / incident / "journal.jsonl").is_file():
-            return f"go on with that incident: type {resume_command(incident, name, self.typed)}"
+            return f"resume that incident: type {resume_command(incident, name, self.typed)}"
         python = str(Path(program(self.started_in)).with_name("python"))
         unlock = shlex.join([python, "-m", "runbook", "unlock", *self._places, "--force", "--why", "why that is safe"])
         return (
-            f"its journal is not in {self.folder.parent}: go on where it lies; if it is lost, take the lock away"
+            f"its journal is not in {self.folder.parent}: resume where the journal is; if it is lost, remove the lock"
             f" before you type the same again: type {unlock}"
         )
 
@@ -275,12 +276,12 @@ def read_run(config: pytest.Config) -> Run:
     if execute is not None and execute != settings.project.name:
         raise SettingsError(
             f"--execute {execute}, but the settings are for the project {settings.project.name}",
-            f"if that is the one, type {typed.without('--execute').plus('--execute', settings.project.name)}",
+            f"if that is the right project, type {typed.without('--execute').plus('--execute', settings.project.name)}",
         )
     options = asked_for(config)
     if options.no_migrations and settings.unchecked_migrations is not Absent.DATABASE:
         raise SettingsError(
-            "--no-migrations, and the settings tell of migrations: they are looked at, or there are none",
+            "--no-migrations has no effect with these settings: migrations are checked, or there are none",
             f"type {typed.without('--no-migrations')}",
         )
     _refuse_unknown_hosts(options, settings, typed)
@@ -291,13 +292,13 @@ def read_run(config: pytest.Config) -> Run:
         options = as_planned(plan, options, typed)
     if execute is not None and mark not in ("", *WHOLE_BY_MARK, ABANDON):
         raise SettingsError(
-            f"--execute with -m {mark!r}: a validation changes nothing, and a rollback is one whole;"
-            " only -m emergency and -m restore go with it",
+            f"--execute with -m {mark!r}: a validation changes nothing, and a rollback runs all its scenarios;"
+            " --execute allows only -m emergency and -m restore",
             f"type {typed.without('--execute' if mark in VALIDATIONS else '-m')}",
         )
     if mark not in VALIDATIONS and set(VALIDATIONS) & set(re.findall(r"\w+", mark)):
         again = typed.without("-m").plus("-m", "post_deploy")
-        raise SettingsError(f"-m {mark!r}: a validation is one whole", f"type {again}")
+        raise SettingsError(f"-m {mark!r}: a validation cannot be combined with other marks", f"type {again}")
     kind = _kind(mark, execute)
     refuse_json_elsewhere(config, typed, plans=execute is None and kind != "validation")
     if rehearsed:
@@ -308,12 +309,12 @@ def read_run(config: pytest.Config) -> Run:
         earlier = read_earlier(folder, settings, options, typed, mark=kind if kind in WHOLE_BY_MARK else "")
         if mark == ABANDON and "rolled-back" in earlier.passed:
             raise SettingsError(
-                f"incident {incident} has rolled back: the failed release is gone, and nothing can be abandoned",
-                f"to go on with it, type {typed.without('--abandon')}",
+                f"incident {incident} has rolled back: the failed release is gone, and the switch cannot be abandoned",
+                f"to resume it, type {typed.without('--abandon')}",
             )
         kind, options = earlier.kind, earlier.options
     else:
-        folder, incident = _fresh_folder(reports, settings.project.name, kind)
+        folder, incident = make_record(reports, settings.project.name, kind)
     return Run(
         settings=settings,
         mode=_mode(kind, execute, options),
@@ -339,10 +340,10 @@ def _mark(config: pytest.Config, typed: Typed, project: str) -> str:
         return str(mark)
     again = typed.without("--abandon", "-m", "--execute").plus("--abandon", "--execute", project)
     if mark:
-        raise SettingsError(f"-m {mark} beside --abandon, which chooses by itself", f"type {again}")
+        raise SettingsError(f"-m {mark} with --abandon, which selects its scenarios itself", f"type {again}")
     if option.resume is None or option.execute is None:
         raise SettingsError(
-            "--abandon without --resume and --execute: which switch is abandoned?",
+            "--abandon needs --resume and --execute: name the incident whose switch to abandon",
             f"with the incident's name for INCIDENT, type {again.without('--resume').plus('--resume', 'INCIDENT')}",
         )
     option.markexpr = ABANDON
@@ -355,16 +356,16 @@ def _refuse_unknown_hosts(options: Options, settings: Settings, typed: Typed) ->
         if given not in names:
             there = f"the settings have {', '.join(names)}" if names else "the settings have one host"
             again = typed.without("--hosts").plus(*(("--hosts", ",".join(names)) if names else ()))
-            raise SettingsError(f"--hosts {given}, and {there}", f"type {again}")
+            raise SettingsError(f"--hosts {given}, but {there}", f"type {again}")
 
 
 def _folder_of(reports: Path, incident: str, project: str, execute: str | None, typed: Typed) -> Path:
     if execute is None:
         again = typed.plus("--execute", project)
-        raise SettingsError("--resume without --execute: going on changes production", f"type {again}")
+        raise SettingsError("--resume needs --execute: resuming changes production", f"type {again}")
     if (name := Path(incident).name) != incident:
         again = typed.without("--resume").plus("--resume", name)
-        raise SettingsError(f"--resume {incident} is no incident's name", f"type {again}")
+        raise SettingsError(f"--resume {incident} is not an incident's name", f"type {again}")
     if reports.exists():
         make_reports(reports)
     check_record(reports / incident)
@@ -381,22 +382,3 @@ def _mode(kind: str, execute: str | None, options: Options) -> Mode:
 def _kind(selected: str, execute: str | None) -> str:
     kinds = {**{mark: mark for mark in WHOLE_BY_MARK}, **dict.fromkeys(VALIDATIONS, "validation")}
     return kinds.get(selected, "rollback" if execute else "plan")
-
-
-def _fresh_folder(reports: Path, project: str, kind: str) -> tuple[Path, str]:
-    make_reports(reports)
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    for again in range(100):
-        incident = f"{stamp}-{project}-{kind}{f'-{again + 1}' if again else ''}"
-        folder = reports / incident
-        try:
-            folder.mkdir(mode=FOLDER_MODE)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise SettingsError(
-                f"the record's folder {folder} cannot be made ({error.strerror})",
-                "name another one with --reports DIR",
-            ) from None
-        return folder, incident
-    raise SettingsError(f"too many records of {stamp} in {reports}", "wait a second and try again")

@@ -16,9 +16,7 @@ def take_own_chapters(config: pytest.Config, settings: Settings, beside: Path) -
     """
     for folder in settings.own.features_dirs:
         if not any(folder.glob("*.feature")):
-            raise SettingsError(
-                f"own.features_dirs: there is no feature in {folder}", "name a folder with .feature files"
-            )
+            raise SettingsError(f"own.features_dirs: no feature files in {folder}", "name a folder with .feature files")
         config.args.append(str(folder))
     if settings.own.steps_modules and str(beside) not in sys.path:
         sys.path.append(str(beside))
@@ -29,5 +27,5 @@ def take_own_chapters(config: pytest.Config, settings: Settings, beside: Path) -
             cause = error.__cause__ or error
             raise SettingsError(
                 f"own.steps_modules: {module} cannot be loaded from {beside} ({type(cause).__name__}: {cause})",
-                "mend the module, or correct its name in the settings",
+                "fix the module, or correct its name in the settings",
             ) from error

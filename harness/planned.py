@@ -36,16 +36,16 @@ def plan_named(config: pytest.Config, project: Project, reports: Path) -> Plan |
         return None
     if config.option.execute is None:
         again = typed.plus("--execute", project.name)
-        raise SettingsError("--plan without --execute: nothing would be carried out", f"to carry it out, type {again}")
+        raise SettingsError("--plan needs --execute: without it nothing is executed", f"to execute it, type {again}")
     if config.option.resume is not None:
         again = typed.without("--plan")
-        raise SettingsError("--plan with --resume: an incident goes on as it was begun", f"type {again}")
+        raise SettingsError("--plan with --resume: a resumed incident keeps its plan", f"type {again}")
     plan = read_plan(given, reports)
     if (plan.project, plan.directory) != (project.name, str(project.directory)):
         raise PlanVoid(
-            f"the plan is for {plan.project} in {plan.directory}, and the settings are for {project.name} in"
+            f"the plan is for {plan.project} in {plan.directory}, but the settings are for {project.name} in"
             f" {project.directory}",
-            f"to plan for this one, type {planning(typed)}",
+            f"to plan for that project, type {planning(typed)}",
         )
     return plan
 
@@ -61,13 +61,11 @@ def as_planned(plan: Plan, given: Options, typed: Typed) -> Options:
     for name in _ONE_WAY:
         was, now = asked.get(name), getattr(given, name)
         if was and now and was != now:
-            raise PlanVoid(f"the plan has {name} {was}, and {now} was typed", f"to plan that, type {planning(typed)}")
+            raise PlanVoid(f"the plan has {name} {was}, but {now} was typed", f"to plan that, type {planning(typed)}")
     if given.with_configuration and not asked.get("with_configuration"):
-        raise PlanVoid(
-            "the plan is without --with-configuration, which was typed", f"to plan that, type {planning(typed)}"
-        )
+        raise PlanVoid("the plan was made without --with-configuration", f"to plan that, type {planning(typed)}")
     if given.strategy and not asked.get("strategy"):
-        raise PlanVoid("the plan is without --strategy, which was typed", f"to plan that, type {planning(typed)}")
+        raise PlanVoid("the plan was made without --strategy", f"to plan that, type {planning(typed)}")
     for name in ("target", "forward_fix"):
         if asked.get(name):
             asked[name] = checked_tag(str(asked[name]))
@@ -89,10 +87,10 @@ def refuse_json_elsewhere(config: pytest.Config, typed: Typed, *, plans: bool) -
         return
     if not plans:
         again = typed.without("--json")
-        raise SettingsError("--json prints a plan, and this run makes none", f"type {again}")
+        raise SettingsError("--json prints a plan, but this run makes none", f"type {again}")
     if config.option.capture == "no" or config.option.usepdb:
         again = typed.without("-s", "--capture", "--pdb")
-        raise SettingsError("--json with -s or --pdb: others would write into the plan", f"type {again}")
+        raise SettingsError("--json with -s or --pdb: other output would mix with the plan", f"type {again}")
 
 
 def refuse_other_runbook(plan: Plan, items: Sequence[pytest.Item], settings: Path | None, typed: Typed) -> None:
@@ -135,6 +133,6 @@ class PlannedOnly:
 
     def _refuse(self, found: Sequence[str]) -> None:
         if found:
-            seen = f"the plan {self._plan.incident} is void, reality has moved: {'; '.join(found)}"
+            seen = f"the plan {self._plan.incident} is void, because production has changed: {'; '.join(found)}"
             self.void = PlanVoid(seen, f"to plan again, type {self._again}")
             raise self.void

@@ -77,18 +77,20 @@ def read_earlier(folder: Path, settings: Settings, given: Options, typed: Typed,
     anew = typed.without("--resume")
     if not journal.is_file():
         raise SettingsError(
-            f"--resume {name}, and there is no journal of that incident in {folder.parent} ({_newest(folder.parent)})",
-            "name the folder with --reports, or copy it here from the machine that ran it; without it the rollback that"
-            f" is under way is gone on with from what lies on the production host: type {anew}",
+            f"--resume {name}: no journal of that incident in {folder.parent} ({_newest(folder.parent)})",
+            "name the folder with --reports, or copy it here from the machine that ran it; to continue the rollback"
+            f" without it, from the note on the production host, type {anew}",
         )
     entries = verify(journal).entries
     opened: Mapping[str, Any] = entries[0] if entries else {}
     if opened.get("kind") != "opened":
-        raise JournalError(f"the journal {journal} is not as it was written", f"begin anew: type {anew}")
+        raise JournalError(
+            f"the journal {journal} was changed after it was written", f"to start a new incident, type {anew}"
+        )
     project = settings.project.name
     if (opened["project"], opened["directory"]) != (project, str(settings.project.directory)):
         raise SettingsError(
-            f"incident {name} is about {opened['project']} in {opened['directory']}, and the settings are for {project}"
+            f"incident {name} is about {opened['project']} in {opened['directory']}, but the settings are for {project}"
             f" in {settings.project.directory}",
             "name the right settings with --settings",
         )
@@ -98,18 +100,18 @@ def read_earlier(folder: Path, settings: Settings, given: Options, typed: Typed,
     over = {"passed": "it passed", "nothing to do": "there was nothing to do"}
     if last["kind"] == "closed" and last["outcome"] in over and not last.get("remaining"):
         raise SettingsError(
-            f"incident {name} is over: {over[last['outcome']]}",
-            f"to see what production is now, type {anew.without('--execute')}",
+            f"incident {name} has ended: {over[last['outcome']]}",
+            f"to see the state of production, type {anew.without('--execute')}",
         )
     kind = str(opened["type"])
     if kind not in _RESUMABLE:
         raise SettingsError(
-            f"incident {name} is of the kind {kind}, which is not gone on with", f"begin anew: type {anew}"
+            f"incident {name} is of the kind {kind}, which cannot be resumed", f"to start a new incident, type {anew}"
         )
     own = mark_of(kind)
     if own != mark:
         again = typed.without("-m").plus("-m", own) if own else typed.without("-m")
-        raise SettingsError(f"incident {name} is of the kind {kind}", f"to go on with it, type {again}")
+        raise SettingsError(f"incident {name} is of the kind {kind}", f"to resume it, type {again}")
     asked = [entry["asked_for"] for entry in entries if entry["kind"] in ("opened", "resumed")]
     if "emergency" in kind:
         _refuse_other_switch(name, _joined(asked, Options()), given, typed)
@@ -128,15 +130,15 @@ _INSTEAD = {"enable": "disable", "disable": "enable", "target": "forward_fix", "
 def _refuse_other_switch(name: str, asked: Options, given: Options, typed: Typed) -> None:
     if (given.enable or given.disable) and (given.enable, given.disable) != (asked.enable, asked.disable):
         raise SettingsError(
-            f"incident {name} turns one switch, one way, and --enable or --disable asks for another",
-            f"to go on with it, type {typed.without('--enable', '--disable')}",
+            f"incident {name} turns one switch in one direction, but --enable or --disable names another",
+            f"to resume it, type {typed.without('--enable', '--disable')}",
         )
 
 
 def _newest(reports: Path) -> str:
     journals = [path.parent.name for path in reports.glob("*/journal.jsonl")]
     found = sorted((name for name in journals if _RESUMABLE_NAME.search(name)), reverse=True)
-    return f"there are: {', '.join(found[:3])}{', …' if len(found) > 3 else ''}" if found else "there is none"
+    return f"newest: {', '.join(found[:3])}{', …' if len(found) > 3 else ''}" if found else "there is none"
 
 
 def _joined(asked: Sequence[Mapping[str, Any]], given: Options) -> Options:
@@ -159,7 +161,7 @@ def _goes_elsewhere(name: str, entries: Sequence[Entry], given: Options, typed: 
     if any(e["kind"] == "action" and e["scope"] == Scope.PRODUCTION and e["state"] == "begun" for e in entries):
         option = "--to" if given.target else "--forward-fix"
         raise SettingsError(
-            f"incident {name} goes to {pinned}, and {option} names {other}",
-            f"to go on with it, leave {option} out; to go to {other}, type {typed.without('--resume')}",
+            f"incident {name} has the target {pinned}, but {option} names {other}",
+            f"to resume it, omit {option}; to go to {other} instead, type {typed.without('--resume')}",
         )
     return True

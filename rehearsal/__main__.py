@@ -33,8 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code: 0, 1 for an error, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m rehearsal", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    removing = commands.add_parser("down", help="remove everything that rehearsals made, but those that are running")
-    removing.add_argument("name", nargs="?", metavar="NAME", help="only this one, as in shop-3f2a")
+    removing = commands.add_parser("down", help="remove everything that rehearsals created, except running ones")
+    removing.add_argument("name", nargs="?", metavar="NAME", help="only this one, such as shop-3f2a")
     chosen = parser.parse_args(arguments)
     try:
         down(chosen.name)

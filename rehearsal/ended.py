@@ -21,17 +21,17 @@ def otherwise(incident: Incident, entries: Sequence[Mapping[str, Any]]) -> str:
     if incident.expected in (End.HELD, End.STOPPED):
         at, changed = _stopped_at(entries), closed.get("changes_made") != []
         if changed is not (incident.expected is End.STOPPED):
-            return f"{must}, and production was {'' if changed else 'not '}changed"
+            return f"{must}, but production was {'' if changed else 'not '}changed"
         if outcome != "failed" or incident.held_at not in at:
-            return f"{must}, at “{incident.held_at}”, and it ended {outcome}, at “{at}”"
+            return f"{must}, at “{incident.held_at}”, but ended {outcome}, at “{at}”"
         return ""
     strategy = next((entry["value"] for entry in reversed(entries) if entry.get("name") == "strategy"), "")
     strategies = {End.FIXED_FORWARD: ("forward-fix",), End.ROLLED_BACK: ("image-only", "bridge", "downgrade")}
     name = "export-mode-confirmed" if incident.expected is End.SWITCHED_OFF else "rolled-back"
     if outcome != "passed" or name not in reached:
-        return f"{must}, and it ended {outcome}"
+        return f"{must}, but ended {outcome}"
     if strategy not in strategies.get(incident.expected, (strategy,)):
-        return f"{must}, and its way was {strategy}"
+        return f"{must}, but its strategy was {strategy}"
     return ""
 
 

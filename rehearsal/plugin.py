@@ -49,15 +49,17 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     config = cast("pytest.Config", pluginmanager.get_plugin("pytestconfig"))
     config.stash[_PARSER] = parser
     group = parser.getgroup("runbook")
-    group.addoption("--rehearse", metavar="INCIDENT", help="raise a practice production, break it, and roll it back")
-    group.addoption("--rehearse-keep", action="store_true", help="leave the practice production up afterwards")
+    group.addoption("--rehearse", metavar="INCIDENT", help="start a practice production, break it, and roll it back")
+    group.addoption("--rehearse-keep", action="store_true", help="keep the practice production afterwards")
     group.addoption(
-        "--rehearse-by-hand", action="store_true", help="only plan, and leave the broken practice production up"
+        "--rehearse-by-hand", action="store_true", help="only plan, and keep the broken practice production"
     )
     group.addoption("--rehearse-no-plan", action="store_true", help="roll back at once, without a plan before it")
-    group.addoption("--rehearse-plan", metavar="PATH", help="what a rehearsal itself runs first: a plan, as its own")
+    group.addoption("--rehearse-plan", metavar="PATH", help="internal: the plan that a rehearsal runs first")
     group.addoption("--rehearse-remote", action="store_true", help="on a second host on this machine, over SSH")
-    group.addoption("--rehearse-hosts", type=int, default=0, metavar="N", help="on N such hosts, one after the other")
+    group.addoption(
+        "--rehearse-hosts", type=int, default=0, metavar="N", help="on N such hosts, rolled back one after the other"
+    )
     group.addoption("--rehearse-port", type=int, metavar="N", help="the port of its gateway (default: a free one)")
 
 
@@ -72,7 +74,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.option.execute or config.option.settings:
         raise pytest.UsageError("--rehearse brings its own production → leave out --execute and --settings")
     if config.option.keyword or config.option.deselect:
-        raise pytest.UsageError("--rehearse rehearses the runbook as one whole → leave out -k and --deselect")
+        raise pytest.UsageError("--rehearse runs the whole runbook → leave out -k and --deselect")
     if not runs_features(config):
         raise pytest.UsageError("--rehearse without feature files → type `pytest features --rehearse INCIDENT`")
     from rehearsal.docker_host.engine import plugin_dirs  # noqa: PLC0415
@@ -113,7 +115,7 @@ def take_arguments(config: pytest.Config, incident: "Incident") -> None:
     plain, _ = parser.parse_known_and_unknown_args([])
     wanted, unknown = parser.parse_known_and_unknown_args(incident.arguments)
     if unknown:
-        raise RehearsalError(f"the incident {incident.name} wants {' '.join(unknown)}, which no plugin knows")
+        raise RehearsalError(f"the incident {incident.name} needs {' '.join(unknown)}, which no plugin knows")
     for name, value in vars(wanted).items():
         default = getattr(plain, name)
         if value != default and getattr(config.option, name) == default:
@@ -177,7 +179,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
     from rehearsal.ended import entries_of, otherwise  # noqa: PLC0415 - as above
 
     run = session.config.stash[RUN]
-    wrong = otherwise(incident, entries_of(run.journal)) or ("" if run.page.exists() else "its page was not written")
+    wrong = otherwise(incident, entries_of(run.journal)) or ("" if run.page.exists() else "the page was not written")
     session.config.stash[_OTHERWISE] = wrong
     session.exitstatus = pytest.ExitCode.TESTS_FAILED if wrong else pytest.ExitCode.OK
 
@@ -191,13 +193,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if _MEANWHILE in config.stash:
         config.stash[_MEANWHILE].close()
     if (wrong := config.stash.get(_OTHERWISE, None)) is not None:
-        _say(f"rehearsal: {wrong}" if wrong else "rehearsal: it ended as it must")
+        _say(f"rehearsal: {wrong}" if wrong else "rehearsal: ended as expected")
     if (config.option.rehearse_keep or config.option.rehearse_by_hand) and REHEARSED in config.stash:
         for line in practice.addresses():
             _say(line)
         return
     if incident := config.stash.get(_INCIDENT, None):
-        _say(f"it is taken down now: what is said below to type is for script/rehearse {incident.name} --keep")
+        _say(
+            f"removing the practice production; to type the commands below, use script/rehearse {incident.name} --keep"
+        )
     try:
         practice.take_down()
     except RehearsalError as error:

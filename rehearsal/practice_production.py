@@ -132,7 +132,7 @@ class PracticeProduction:
             partial(self._build, tag),
             partial(self._compose, "up", "--detach", "--no-deps", "db", "gateway"),
         )
-        self.stages("the registry, the desk, the gateway and the database run")
+        self.stages("the registry, the desk, the gateway and the database are up")
         self._push(tag)
         self.deploy(tag)
         self.wait_ready(tag)
@@ -216,14 +216,14 @@ class PracticeProduction:
             if seen is None:
                 return
             if time.monotonic() > deadline:
-                hint = f"look at it in {self.server}, and remove it with: script/rehearse --down {self.name}"
+                hint = f"inspect it in {self.server}, and remove it with: script/rehearse --down {self.name}"
                 raise RehearsalError(f"expected {expected} within {timeout:.0f} s, saw {seen}; {hint}")
             time.sleep(PAUSE)
 
     def addresses(self) -> list[str]:
         """Return the addresses of everything, one per line, for people who want to look around."""
         return [
-            f"{self.name} stays up:",
+            f"{self.name} is still up:",
             f"  production     {self.gateway_url}/orders",
             f"  its folder     {self.server}",
             f"  registry       {self.registry_url}",

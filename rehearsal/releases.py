@@ -26,7 +26,7 @@ def layers(tag: str, releases: Path = RELEASES) -> list[Path]:
     """
     if tag not in known_tags(releases):
         known = ", ".join(known_tags(releases))
-        raise RehearsalError(f"no release is called {tag}; there are: {known}")
+        raise RehearsalError(f"no release is named {tag}; known: {known}")
     about = tomllib.loads((releases / tag / ABOUT).read_text())
     below = [folder for other in about.get("upon", []) for folder in layers(other, releases)]
     return [*below, releases / tag]

@@ -20,7 +20,7 @@ def steps_told(entries: Sequence[Entry], scenario: str) -> Iterator[str]:
             step = f"{entry['keyword']} {entry['text']}"
         elif entry["kind"] == "step ended":
             yield f"{entry['outcome']}: {step} ({entry['seconds']:.1f} s)"
-            helps = [f"what helps: {entry['next_step']}"] if entry.get("next_step") else []
+            helps = [f"next step: {entry['next_step']}"] if entry.get("next_step") else []
             yield from (f"    {line}" for told in (entry["detail"], *helps) for line in told.splitlines())
             step = ""
     if step:

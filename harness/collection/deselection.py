@@ -31,9 +31,9 @@ def refusal(run: Run, missing: Sequence[str], typed: Typed) -> list[str]:
     """Return one line that refuses to leave out `missing`, for an execution or a validation. A plan may be partial."""
     if not missing or (run.mode is not Mode.EXECUTE and run.kind != "validation"):
         return []
-    what = "a validation is" if run.kind == "validation" else "--execute carries out"
+    what = "a validation" if run.kind == "validation" else "--execute"
     names = ", ".join(map(repr, missing[:3])) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
-    return [f"{names} would be left out, and {what} one whole → type {whole(run, typed)}"]
+    return [f"{names} would be left out; {what} runs all its scenarios → type {whole(run, typed)}"]
 
 
 def whole(run: Run, typed: Typed) -> Typed:

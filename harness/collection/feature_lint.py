@@ -30,7 +30,7 @@ def broken(runbook: Runbook, marks: Mapping[str, bool], allowing: str | None) ->
 def _unreadable(chapters: Collection[Chapter]) -> Iterator[str]:
     for chapter in chapters:
         if chapter.unreadable is not None:
-            yield f"{chapter.place}: Gherkin cannot read this: {chapter.unreadable} → mend the line"
+            yield f"{chapter.place}: Gherkin cannot read this: {chapter.unreadable} → correct the line"
 
 
 def _names(scenarios: Collection[Scenario]) -> Iterator[str]:
@@ -38,28 +38,28 @@ def _names(scenarios: Collection[Scenario]) -> Iterator[str]:
     for scenario in scenarios:
         first = seen.setdefault(scenario.name, scenario)
         if not scenario.name:
-            yield f"{scenario.place}: a scenario without a name → say in words what it reaches"
+            yield f"{scenario.place}: a scenario without a name → name it after its result"
         elif first is not scenario:
             yield (
-                f"{scenario.place}: a second scenario is called {scenario.name!r}; the first one is at "
-                f"{first.place} → give each a name of its own"
+                f"{scenario.place}: a second scenario is named {scenario.name!r}; the first one is at "
+                f"{first.place} → give each a unique name"
             )
 
 
 def _emptiness(runbook: Runbook) -> Iterator[str]:
     for chapter in runbook.chapters:
         if not chapter.scenarios:
-            yield f"{chapter.place}: no scenario in this feature → write one, or take the file out"
+            yield f"{chapter.place}: no scenario in this feature → add one, or delete the file"
     for scenario in runbook.scenarios:
         if scenario.stray:
             yield (
-                f"{scenario.place}: {scenario.stray.splitlines()[0]!r} below it is no step → begin it with Given, "
+                f"{scenario.place}: {scenario.stray.splitlines()[0]!r} below it is not a step → begin it with Given, "
                 "When, Then, And or But, or make it a comment with #"
             )
         elif not scenario.steps:
-            yield f"{scenario.place}: no step in {scenario.name!r} → write one, or take it out"
+            yield f"{scenario.place}: no step in {scenario.name!r} → add one, or delete the scenario"
         for place in scenario.without_rows:
-            yield f"{place}: no rows for the outline {scenario.name!r} → give it Examples with a row"
+            yield f"{place}: the outline {scenario.name!r} has no rows → add a row to its Examples"
 
 
 def _definitions(runbook: Runbook) -> Iterator[str]:
@@ -67,7 +67,7 @@ def _definitions(runbook: Runbook) -> Iterator[str]:
         found = runbook.definitions_of(step)
         if not found and not scenario.without_rows:
             meant = runbook.similar_to(step)
-            hint = f"was {meant} meant?" if meant else "bind it to a function in steps/"
+            hint = f"did you mean {meant}?" if meant else "bind it to a function in steps/"
             yield f"{step.place}: no definition for {step} → {hint}"
         elif len(found) > 1:
             places = " and ".join(definition.place for definition in found)
@@ -80,13 +80,13 @@ def _binding(step: Step, definition: Definition) -> Iterator[str]:
     function = f"{definition.function.__name__} at {definition.place}"
     if definition.runs_later:
         yield (
-            f"{step.place}: {function} is {_a(definition.runs_later)}: what stands in it would not run when the "
-            "step does → write a plain function"
+            f"{step.place}: {function} is {_a(definition.runs_later)}: its body would not run with the "
+            "step → write a plain function"
         )
     if "subtests" in definition.arguments:
-        yield f"{step.place}: {function} takes subtests, which can fail without stopping → make each a step"
+        yield f"{step.place}: {function} takes subtests, which can fail without stopping the run → make each one a step"
     for name in sorted(step.attached - definition.arguments):
-        yield f"{step.place}: {function} does not take the {name} that stands below {step} → take it out there"
+        yield f"{step.place}: {function} does not take the {name} below {step} → remove it there"
     if step.kind == "when" and not definition.is_change:
         yield (
             f"{step.place}: {step} is bound to {function}, which returns no Action → annotate it with "
@@ -111,27 +111,27 @@ def _unused(runbook: Runbook, allowing: str) -> Iterator[str]:
     steps = [step for step, _ in _steps(runbook)]
     for definition in runbook.definitions:
         if not any(definition.defines(step) for step in steps):
-            yield f"{definition.place}: no feature uses {definition} → use it, take it out, or type {allowing}"
+            yield f"{definition.place}: no feature uses {definition} → use it, delete it, or type {allowing}"
 
 
 def _tags(scenarios: Collection[Scenario], marks: Mapping[str, bool]) -> Iterator[str]:
     for tag in dict.fromkeys(tag for scenario in scenarios for tag in scenario.tags):
         takes = marks.get(tag.name)
         if tag.name in _PYTESTS_OWN:
-            yield f"{tag.place}: {tag} is pytest's own and can turn what failed into what is left out → take it out"
+            yield f"{tag.place}: {tag} is a pytest mark that can turn a failure into a skip → remove it"
         elif takes is None:
-            yield f"{tag.place}: nobody registered the tag {tag} → mend it, or add it to markers in pyproject.toml"
+            yield f"{tag.place}: unknown tag {tag} → correct it, or add it to markers in pyproject.toml"
         elif takes != bool(tag.argument):
             should = f"@{tag.name}:NAME" if takes else f"@{tag.name}"
-            yield f"{tag.place}: {tag} has no effect as it stands → write {should}"
+            yield f"{tag.place}: {tag} has no effect in this form → write {should}"
         elif tag.argument and tag.of_examples:
             yield f"{tag.place}: {tag} has no effect on Examples → put it above the outline"
         elif tag.name == "strategy" and tag.argument not in list(Strategy):
             known = ", ".join(f"@strategy:{each}" for each in Strategy)
-            yield f"{tag.place}: no verdict decides for {tag} → write one of {known}"
+            yield f"{tag.place}: {tag} is not a strategy → write one of {known}"
         elif tag.name == "switch" and tag.argument not in list(SwitchMode):
             known = ", ".join(f"@switch:{each}" for each in SwitchMode)
-            yield f"{tag.place}: nothing decides for {tag} → write one of {known}"
+            yield f"{tag.place}: {tag} is not a way to switch → write one of {known}"
 
 
 def _needs(scenarios: list[Scenario]) -> Iterator[str]:
@@ -142,7 +142,7 @@ def _needs(scenarios: list[Scenario]) -> Iterator[str]:
     yield from _provided_twice(providers)
     for ring in _rings(scenarios, providers):
         names = " → ".join(repr(scenario.name) for scenario in (*ring, ring[0]))
-        yield f"{ring[0].place}: what is needed goes round in a ring, {names}: none of them could begin → break it"
+        yield f"{ring[0].place}: circular needs, {names}: none of them can run → remove one of the tags"
     for scenario in scenarios:
         for tag in scenario.tags:
             if tag.name not in ("needs", "after", "until") or not tag.argument:
@@ -150,8 +150,8 @@ def _needs(scenarios: list[Scenario]) -> Iterator[str]:
             found = [provider for provider in providers.get(tag.argument, []) if provider.may_meet(scenario)]
             if not found:
                 yield (
-                    f"{tag.place}: {tag} of {scenario.name!r} names what no scenario provides on its way → mend the "
-                    f"name, or write @provides:{tag.argument}"
+                    f"{tag.place}: {tag} of {scenario.name!r} names something that no scenario provides on its way →"
+                    f" correct the name, or write @provides:{tag.argument}"
                 )
             elif tag.name == "needs" and (unmet := _ways_without(scenario, found)):
                 strategy, switch = unmet[0]
@@ -159,7 +159,7 @@ def _needs(scenarios: list[Scenario]) -> Iterator[str]:
                 yield (
                     f"{tag.place}: {tag} of {scenario.name!r} is provided by no scenario for @strategy:{strategy}"
                     f"{f' @switch:{switch}' if other else ''} → provide it there too, or tag this scenario with the"
-                    f" {'ways' if other else 'strategies'} that it is for"
+                    f" {'ways' if other else 'strategies'} that it applies to"
                 )
 
 
@@ -178,7 +178,7 @@ def _provided_twice(providers: Mapping[str, list[Scenario]]) -> Iterator[str]:
                 if scenario is not other and scenario.may_meet(other):
                     yield (
                         f"{scenario.place}: {name!r} is provided here and at {other.place}, and both may run → give "
-                        "one of them another name, or each a @strategy of its own"
+                        "one of them another name, or each a different @strategy"
                     )
 
 

@@ -36,14 +36,14 @@ _OPTIONS = {
 _UNREDACTED = {"debug": "--debug", "pastebin": "--pastebin", "log_file": "--log-file"}
 #: Options of pytest-xdist. Each one implies the others.
 _SPREADING = ("-n", "--tx", "--dist", "-d")
-_AS_IT_IS = "it writes everything down as it is, secrets too"
-_IN_ORDER = "a runbook runs each scenario once, in its order, in one process"
+_AS_IT_IS = "its output is not redacted and may contain secrets"
+_IN_ORDER = "a runbook runs each scenario once, in order, in one process"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--allow-unused`, which accepts step definitions that no feature uses."""
     parser.getgroup("runbook").addoption(
-        "--allow-unused", action="store_true", help="do not refuse definitions that no feature uses"
+        "--allow-unused", action="store_true", help="allow step definitions that no feature uses"
     )
 
 
@@ -120,14 +120,14 @@ def _shuffled(config: pytest.Config, items: Iterable[pytest.Item], typed: Typed)
     items = list(items)
     others = [item for item in items if not isinstance(item.parent, FeatureFile)]
     if others:
-        told = "is no scenario: a run of the runbook runs feature files only"
+        told = "is not a scenario: the runbook runs only feature files"
         return [f"{others[0].nodeid} {told} → type {_without_files(config, {item.path for item in others}, typed)}"]
     places = [(*place_of(item), host_of(item)) for item in items]
     if len(set(places)) < len(places):
         return [f"a plugin repeats scenarios: {_IN_ORDER} → {without_meddlers(config, typed, COLLECTING)}"]
     if not are_in_order(config, items):
         return [
-            f"a plugin put the scenarios in another order: {_IN_ORDER} → {without_meddlers(config, typed, COLLECTING)}"
+            f"a plugin changed the order of the scenarios: {_IN_ORDER} → {without_meddlers(config, typed, COLLECTING)}"
         ]
     return []
 

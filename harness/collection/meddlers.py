@@ -21,8 +21,8 @@ def without_meddlers(config: pytest.Config, typed: Typed, hooks: Iterable[str]) 
         typed = typed.without_value("-p", name)
     typed = typed.plus(*(word for name in sorted(names) for word in ("-p", f"no:{name}")))
     if files:
-        return f"take that out of {', '.join(sorted(files))}, then type {typed}"
-    return f"type {typed}" if names else f"to see which plugins there are, type {typed.plus('--trace-config')}"
+        return f"remove that hook from {', '.join(sorted(files))}, then type {typed}"
+    return f"type {typed}" if names else f"to list the plugins, type {typed.plus('--trace-config')}"
 
 
 def _strangers(config: pytest.Config, hooks: Iterable[str]) -> Iterator[tuple[str, str]]:

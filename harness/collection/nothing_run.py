@@ -34,14 +34,14 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object
     if (asked := _asked(config)) is None:
         return (yield)
     showing = [flag for name, flag in _SHOWING.items() if getattr(config.option, name, None)]
-    problems = [f"{', '.join(showing)} with {asked}: it runs nothing, and {_RAN}"] if showing else []
+    problems = [f"{', '.join(showing)} with {asked}: it runs nothing, but {_RAN}"] if showing else []
     if problems := [*problems, *blocked(config)]:
         more, typed = misplaced(config, unblocked(config, Typed.by(config).without(*showing)))
         raise pytest.UsageError(f"{'; '.join([*problems, *more])} → type {typed}")
     result = yield
     if result in (None, pytest.ExitCode.OK) and CONDUCT not in config.stash:
         helps = without_meddlers(config, Typed.by(config), ("pytest_cmdline_main",))
-        raise pytest.UsageError(f"{asked}, and nothing was run: {_RAN} → {helps}")
+        raise pytest.UsageError(f"{asked}, but nothing ran: {_RAN} → {helps}")
     return result
 
 

@@ -136,7 +136,7 @@ def left_out_by_default(config: pytest.Config) -> list[str]:
     """Return one line per mark: how many scenarios were left out, and the command that runs them."""
     typed = Typed.by(config).without("-m")
     return [
-        f"{count} {'scenario' if count == 1 else 'scenarios'} left out, for -m {mark} only → type"
+        f"{count} {'scenario' if count == 1 else 'scenarios'} left out without -m {mark} → type"
         f" {typed.plus('-m', mark, *_ALSO.get(mark, ()))}"
         for mark, count in config.stash.get(_LEFT_OUT, Counter()).items()
         if mark != ABANDON

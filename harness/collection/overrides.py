@@ -33,11 +33,11 @@ def refuse_overrides(run: Run, selected: Iterable[pytest.Item], typed: Typed) ->
     for given in run.options.override:
         if given not in there:
             raise pytest.UsageError(
-                f"--override {given}: no step of this run has that id → the id is in the line of the step that"
+                f"--override {given}: no step of this run has that id → use the id in the line of the step that"
                 f" stopped the run; to see that line again, type {typed.without_value('--override', given)}"
             )
         if run.earlier is not None and not run.earlier.may_be_overridden(given):
             raise pytest.UsageError(
-                f"--override {given}: that step neither failed nor was it inconclusive in {run.incident}"
-                f" → a check that passed is not overridden: type {typed.without_value('--override', given)}"
+                f"--override {given}: that step did not fail and was not inconclusive in {run.incident}"
+                f" → only such a step can be overridden: type {typed.without_value('--override', given)}"
             )

@@ -1,6 +1,7 @@
 """A run's view of each host: its settings, its part of the incident, and its tools."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from harness.options import Run
 from runbook.chapters.context import Context
@@ -76,3 +77,17 @@ def on_each_host(run: Run, journal: Journal) -> tuple[OnHost, ...]:
         for each in found:
             each.availability = prober
     return found
+
+
+def opening_facts(
+    hosts: Sequence[OnHost], where: Mapping[str, Mapping[str, str | None]], lock_of: Callable[[str], Any]
+) -> dict[str, Any]:
+    """Return the opening entry's facts about the host or hosts: the known ones by name, and each host's lock."""
+    told = [{**where.get(each.name, {}), "lock": lock_of(each.name)} for each in hosts]
+    if not hosts[0].name:
+        return told[0]
+    named = [
+        {"name": each.name, "directory": str(each.settings.project.directory), **one}
+        for each, one in zip(hosts, told, strict=True)
+    ]
+    return {"host": ", ".join(each.name for each in hosts), "lock": None, "hosts": named}

@@ -18,12 +18,12 @@ _HEAD = (
 REPLACED = (
     ("<html>", '<html lang="en">'),
     ('<meta charset="utf-8"/>', f'<meta charset="utf-8">{_HEAD}'),
-    ('<h1 id="title">', '<details><summary>As pytest reported it</summary><p id="title">'),
+    ('<h1 id="title">', '<details><summary>pytest\'s report</summary><p id="title">'),
     ("</h1>", "</p>"),
     ("<h2>Environment</h2>", "<h3>Environment</h3>"),
     ('<table id="environment"></table>', '<table id="environment" aria-label="Environment"></table>'),
     ("<h2>Summary</h2>", "<h3>Summary</h3>"),
-    ('<table id="results-table">', '<table id="results-table" aria-label="Results, a scenario each">'),
+    ('<table id="results-table">', '<table id="results-table" aria-label="Results, one row per scenario">'),
     ("<footer>", "</details></section></main><footer>"),
 )
 _BODY = "<body>"
@@ -81,4 +81,4 @@ class _LaidOut:
         if headline := _HEADLINE.search(record):
             words = f"{_TAG.sub('', headline[1])}: "
             head = _TITLE.sub(lambda _: words, head, count=1)
-        return f'{head}{_BODY}<main>{record}<section class="pt" aria-label="The report of pytest">{rest}'
+        return f'{head}{_BODY}<main>{record}<section class="pt" aria-label="pytest\'s report">{rest}'

@@ -11,7 +11,7 @@ _NEEDED = ("pytest-bdd", "html", "metadata", "terminal", "capture", "python")
 
 def blocked(config: pytest.Config) -> list[str]:
     """Return one line per plugin that is blocked with `-p no:` although the runbook needs it."""
-    return [f"-p no:{name}: the runbook does not see what happens without it" for name in _blocked(config)]
+    return [f"-p no:{name}: the runbook needs this plugin" for name in _blocked(config)]
 
 
 def unblocked(config: pytest.Config, typed: Typed) -> Typed:

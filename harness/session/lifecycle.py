@@ -80,7 +80,7 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
     if run is None:
         return (yield)
     if not session.items:
-        nothing = "NOTHING WAS SELECTED: nothing was looked at, and nothing was changed"
+        nothing = "NOTHING SELECTED: nothing was checked, and nothing was changed"
         Progress(session.config).closed([nothing, *left_out_by_default(session.config)])
         return (yield)
     with ExitStack() as until_closed:
@@ -172,7 +172,7 @@ def _refuse(session: pytest.Session, run: Run) -> dict[str, Production]:
     missing = missing_needs(session.config, session.items, passed)
     if missing:
         raise pytest.UsageError(
-            f"{'; '.join(missing)}, which was not selected → to run it whole, type {whole(run, typed)}"
+            f"{'; '.join(missing)}, which was not selected → to run everything, type {whole(run, typed)}"
         )
     refuse_overrides(run, session.items, typed)
     if run.plan is not None:
@@ -205,7 +205,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     except OSError as error:
         conduct = session.config.stash[CONDUCT]
         if conduct.ending is not None:
-            conduct.ending.trouble.append(f"the page cannot be written ({error.strerror})")
+            conduct.ending.trouble.append(f"cannot write the page ({error.strerror})")
     finally:
         flush_terminal(session.config)
 

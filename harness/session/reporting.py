@@ -28,13 +28,13 @@ def meant(error: BaseException | None) -> BaseException | None:
     name = type(error).__name__
     if isinstance(error, (pytest.skip.Exception, pytest.xfail.Exception, unittest.SkipTest)):
         return Inconclusive(
-            f"the step was left in the middle ({name}: {error})",
-            "let its function pass or fail; it decides nothing",
+            f"the step stopped in the middle ({name}: {error})",
+            "make its function pass or fail; a skipped step decides nothing",
         )
     if isinstance(error, pytest.fail.Exception):
-        return CheckFailed(str(error), "look at what the step is about by hand")
+        return CheckFailed(str(error), "check by hand what the step checks")
     if isinstance(error, SystemExit):
-        return CheckFailed(f"a part of the step ended the program ({name}: {error})", "look at its function")
+        return CheckFailed(f"the step's function ended the program ({name}: {error})", "correct that function")
     return error
 
 
@@ -87,7 +87,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     del item.session.stash[_IN_FLIGHT]
     conduct = item.config.stash.get(CONDUCT, None)
     if conduct is not None and item.nodeid not in conduct.ended:
-        _report(item, "a plugin took this scenario away: none of its steps was run")
+        _report(item, "a plugin removed this scenario: none of its steps ran")
     return result
 
 
@@ -106,7 +106,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     item = session.stash.get(_IN_FLIGHT, None)
     if item is not None:
         with contextlib.suppress(Exception):  # a plugin that fails here may have ended the run
-            _report(item, "the run was ended in this scenario; the record tells in which step", told=True)
+            _report(item, "the run ended in this scenario; the record names the step", told=True)
     whole = conduct.ending is not None and not conduct.ending.trouble
     void = conduct.planned_only is not None and conduct.planned_only.void is not None
     if void and not conduct.changes_made:

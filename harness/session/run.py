@@ -14,7 +14,7 @@ import pytest
 
 from harness.collection.order import Prerequisites, named
 from harness.compat import FeatureFile
-from harness.hosts.on_host import OnHost, on_each_host
+from harness.hosts.on_host import OnHost, on_each_host, opening_facts
 from harness.hosts.scenarios import BEFORE_SCHEMA, host_of
 from harness.options import Run
 from harness.planned import PlannedOnly
@@ -30,7 +30,8 @@ from runbook.clock import utc_now
 from runbook.errors import JournalError, RunbookError
 from runbook.incident.availability_prober import AvailabilityProber
 from runbook.incident.executor import Executor, Mode
-from runbook.incident.facts import Override, Strategy, Unknown
+from runbook.incident.facts import Override, Strategy
+from runbook.incident.production_facts import Unknown
 from runbook.journal.availability import Availability
 from runbook.journal.journal import FORMAT, Journal
 from runbook.notify.announcement import Channel
@@ -84,8 +85,8 @@ class RunSession:
             if len(self.journal.entries) != len(run.earlier.entries):
                 self.abandon()
                 raise JournalError(
-                    f"another run went on with {run.incident} at this very moment",
-                    "look at how it ended, then try again",
+                    f"another run has just resumed {run.incident}",
+                    "see how it ended, then try again",
                 )
             for each in self.hosts:
                 each.go_on_from(run.earlier.entries, elsewhere=run.earlier.elsewhere)
@@ -211,7 +212,7 @@ class RunSession:
         if self.run.mode is Mode.EXECUTE:
             usual = usual_duration(self.run.folder.parent, self.run.settings.project.name, self.run.kind)
             self.progress.now.standing.expected = usual
-        found = _where(self.hosts, where or {}, locks)
+        found = opening_facts(self.hosts, where or {}, locks.facts if locks else lambda _host: None)
         self.host = str(found.get("host") or "")
         self.forecasts.start()
         self.progress.opened(self.run, lambda: self.seen_of_users)
@@ -224,7 +225,7 @@ class RunSession:
             begun["other_text"] = other = others(self.run.earlier.begun, text)
             self.journal.write("resumed", sync=True, **begun)
             if other:
-                self.progress.note(f"this run has other {' and '.join(other)} than the incident had before")
+                self.progress.note(f"{' and '.join(other)} changed since the incident's last run")
             for each in self.hosts:
                 each.settle(self.progress.note)
         self._put_plan_on_record()
@@ -337,7 +338,7 @@ class RunSession:
         try:
             self.people.ended(self.ending.outcome if self.ending else Outcome.INTERRUPTED, self._closing)
         except Exception as error:  # noqa: BLE001 - an untold message is no problem of the run
-            self.progress.note(f"people were not told how it ended ({error})")
+            self.progress.note(f"the message about the outcome was not sent ({error})")
 
     def _close(self) -> None:
         journal = self.journal
@@ -352,7 +353,7 @@ class RunSession:
     def _close_step(self, stopped_by: str | None) -> None:
         if self.incident.step_is_open:
             # pytest reports no test that a signal stopped, so no other hook has closed the step.
-            why = f"stopped by {stopped_by}" if stopped_by else "the run was ended while this step was open"
+            why = f"stopped by {stopped_by}" if stopped_by else "the run ended while this step was open"
             self.progress.step_ended(*self.incident.step_ended(KeyboardInterrupt(why)))
 
     def _look_after(self, host: OnHost) -> None:
@@ -372,20 +373,6 @@ class RunSession:
             raise
         except RunbookError as error:
             incident.record_fact("after", Unknown.of(error))
-
-
-def _where(
-    hosts: Sequence[OnHost], where: Mapping[str, Mapping[str, str | None]], locks: RunLocks | None
-) -> dict[str, Any]:
-    """Return the opening entry's facts about the run's host or hosts."""
-    told = [{**where.get(each.name, {}), "lock": locks.facts(each.name) if locks else None} for each in hosts]
-    if not hosts[0].name:
-        return told[0]
-    named = [
-        {"name": each.name, "directory": str(each.settings.project.directory), **one}
-        for each, one in zip(hosts, told, strict=True)
-    ]
-    return {"host": ", ".join(each.name for each in hosts), "lock": None, "hosts": named}
 
 
 def _opening(run: Run, items: Sequence[pytest.Item]) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class RunLock:
             return
         try:
             ours = self._lock.release()
-            self.state = "released" if ours else "TAKEN AWAY: another run may be at work"
+            self.state = "released" if ours else "LOST: another run may be changing production"
         except RunbookError as error:
             self.state = f"NOT RELEASED: {error}"
 

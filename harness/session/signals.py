@@ -59,7 +59,7 @@ class Signals:
         if not self._closing:
             self.late = StepTimedOut(
                 f"the step did not end within {self._deadline:g} s",
-                "look at the production host, or raise deadlines.step",
+                "check the production host, or raise deadlines.step",
             )
             raise self.late
 
@@ -68,7 +68,7 @@ class Signals:
         if self.received or self._closing:
             # Not with print: the terminal may be gone, and a signal may arrive in the middle of a print.
             with contextlib.suppress(OSError):
-                os.write(2, f"\n{name}: closing the record first; SIGKILL would leave it open\n".encode())
+                os.write(2, f"\n{name}: closing the record first (SIGKILL would leave it open)\n".encode())
             return
         self.received = name
         raise KeyboardInterrupt(f"stopped by {name}")

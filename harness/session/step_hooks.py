@@ -20,8 +20,9 @@ from harness.session.reporting import make_failed, meant, outcome_of_scenario, w
 from harness.session.run import RunSession
 from runbook.actions import Action, Check, LeftOut, Outcome
 from runbook.errors import JournalError, LockLost, PlanVoid, RunbookError, StepError
-from runbook.incident.executor import Mode, outcome_of
+from runbook.incident.executor import Mode
 from runbook.incident.facts import Strategy
+from runbook.incident.open_step import outcome_of
 
 #: The outcomes of a scenario's steps, and of errors around them.
 _OUTCOMES = pytest.StashKey[list[Outcome]]()
@@ -66,10 +67,10 @@ def _left_out_because(conduct: RunSession, item: pytest.Item) -> tuple[LeftOut, 
     if other := _for_another_way(conduct, item):
         return other
     if past:
-        return LeftOut.PAST, "did not run to its end in this incident, which is past it"
+        return LeftOut.PAST, "did not complete in this incident, and is no longer needed"
     unmet = conduct.needs.unmet(item)
     if conduct.run.mode is not Mode.VALIDATE and (host := conduct.needs.host_before(item)):
-        return LeftOut.NEEDS, f"is for {host_of(item)}, and {host}, which comes before it, is not done with"
+        return LeftOut.NEEDS, f"is for {host_of(item)}, and {host}, which comes before it, is not finished"
     return (LeftOut.NEEDS, f"needs {', '.join(unmet)}, which did not pass") if unmet else None
 
 
@@ -80,10 +81,10 @@ def _for_another_way(conduct: RunSession, item: pytest.Item) -> tuple[LeftOut, s
     assumed = Strategy.DOWNGRADE if conduct.incident.mode is Mode.PLAN and conduct.incident.undecided else None
     strategies, strategy = named(item, "strategy"), facts.strategy or assumed
     if strategies and strategy is not None and strategy not in strategies:
-        return LeftOut.STRATEGY, f"is for the strategy {' or '.join(strategies)}, and this one is {strategy}"
+        return LeftOut.STRATEGY, f"is only for the strategy {' or '.join(strategies)}; this one is {strategy}"
     switches, switch = named(item, "switch"), facts.switchover.mode if facts.switchover else None
     if switches and switch is not None and switch not in switches:
-        return LeftOut.SWITCH, f"is for the switch {' or '.join(switches)}, and this one is {switch}"
+        return LeftOut.SWITCH, f"is only for the switch {' or '.join(switches)}; this one is {switch}"
     return None
 
 
@@ -97,7 +98,7 @@ def pytest_bdd_before_scenario(request: pytest.FixtureRequest, feature: Feature,
 
 def _begin_scenario(conduct: RunSession, item: pytest.Item, name: str, description: str) -> None:
     if _OUTCOMES in item.stash:
-        raise StepError(f"{name!r} was run already, and something runs it again", "leave that plugin out")
+        raise StepError(f"{name!r} ran already, and a plugin runs it again", "block that plugin with -p no:NAME")
     item.stash[_OUTCOMES] = []
     chapter = _chapter(item)
     conduct.incident.journal.write("scenario began", scenario=name, feature=chapter, description=description)
@@ -182,7 +183,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         _end_scenario(conduct, item, outcome)
     report: pytest.TestReport = yield
     if not report.failed and (error is not None or (call.when == "call" and not outcome.is_good)):
-        make_failed(report, str(error or "nothing is known of this scenario: none of its steps came to an end"))
+        make_failed(report, str(error or "the scenario's result is unknown: none of its steps finished"))
     if isinstance(error, RunbookError):
         report.longrepr = str(error)
     if isinstance(error, RunbookError) or (error is not None and outcome_of(error) is Outcome.INTERRUPTED):

@@ -6,7 +6,8 @@ from dataclasses import asdict
 from harness.hosts.on_host import OnHost
 from harness.session.run import RunSession
 from runbook.actions import Outcome, Scope, same_change
-from runbook.incident.facts import Facts, Snapshot, Strategy, Unknown
+from runbook.incident.facts import Facts, Strategy
+from runbook.incident.production_facts import Snapshot, Unknown
 from runbook.journal.journal import Entry
 from runbook.report.downtime import measured, still_out
 from runbook.report.follow_up.approvals import approvals
@@ -64,10 +65,10 @@ def _as_it_is(conduct: RunSession, host: OnHost, *, unfinished: bool) -> list[st
     if isinstance(after, Snapshot):
         # The engine still executes what an interrupted command asked of it.
         goes_on = unfinished and conduct.outcome is Outcome.INTERRUPTED
-        seen = f"at {after.at[11:19]} UTC, and what was not finished may be at work still" if goes_on else "now"
+        seen = f"at {after.at[11:19]} UTC, and an unfinished change may still be running" if goes_on else "now"
         return [f"production{on} {seen}:", *(f"  {line}" for line in state(after))]
     known_once = bool(changes) or (after is not None and host.incident.facts.before is not None)
-    return [f"what production{on} is now is not known: {after or 'nobody could look'}"] if known_once else []
+    return [f"the state of production{on} is unknown: {after or 'it could not be checked'}"] if known_once else []
 
 
 def plan_of_run(conduct: RunSession) -> Plan:
@@ -83,7 +84,7 @@ def remarks_on_plan(conduct: RunSession) -> list[str]:
     entries = conduct.journal.entries
     probed = measured(entries)
     answered, probes = sum(run.good for run in probed), sum(len(run.probes) for run in probed)
-    told = f"users are NOT served: {answered} of {probes} probes of the public address were answered well"
+    told = f"users are NOT served: {answered} of {probes} probes of the public address succeeded"
     down = [told] if still_out(probed) else []
     left_out = [line.strip() for line in left_out_lines(conduct.not_configured, fully=False)]
     trouble = conduct.ending.trouble if conduct.ending else ()
@@ -98,18 +99,18 @@ def _paused(entries: Sequence[Entry]) -> list[str]:
 def _accepted(conduct: RunSession) -> list[str]:
     vouched, lines = sorted({step for each in conduct.hosts for step in each.incident.vouched}), []
     if vouched:
-        lines.append(f"not checked, or not so, but accepted by a person: {', '.join(vouched)}")
+        lines.append(f"failed or inconclusive, but accepted by a person: {', '.join(vouched)}")
     unused = [each.option for each in approvals(conduct.journal.entries) if not each.used]
     return [
         *lines,
-        *(f"{each} had no effect: nothing was to decide there, or it did not come to that" for each in unused),
+        *(f"{each} had no effect: there was nothing to decide, or the run did not get that far" for each in unused),
     ]
 
 
 def _of_part(conduct: RunSession) -> Next | None:
     """Return what to type after a partial plan, or None if the plan itself says so."""
     if conduct.outcome in _CARRIED_OUT and conduct.is_part:
-        return Next("this was the plan of a part; to plan the whole, type", conduct.run.again)
+        return Next("this is a partial plan; for the full plan, type", conduct.run.again)
     return None
 
 
@@ -141,9 +142,9 @@ def left_out_lines(left_out: Mapping[Absent, int], *, fully: bool = True) -> lis
     told = [each for each in counted if fully or each[0] in _WEIGHTY]
     others = ", ".join(f"{absent.key} ({times})" for absent, times in counted if (absent, times) not in told)
     return [
-        f"{steps} not configured, and so neither done nor checked:",
+        f"{steps} not configured, so neither done nor checked:",
         *(f"  {absent.key} ({times}): {absent.follows}" for absent, times in told),
-        *([f"  {others}: what follows is told by runbook settings"] if others else []),
+        *([f"  {others}: to see what follows, type runbook settings"] if others else []),
     ]
 
 
@@ -172,7 +173,7 @@ def _next(conduct: RunSession) -> list[str]:
     for each in filter(None, (following, following.then)):
         lines += [f"{each.why}:", f"  {each.command}"]
     if not conduct.run.abandons and (back := abandoning(entries)):
-        lines += ["or, to take the target's containers away again and leave the failed release as it is:", f"  {back}"]
+        lines += ["or, to remove the target's containers and keep the failed release:", f"  {back}"]
     return lines
 
 
@@ -189,7 +190,7 @@ def recovery_lines(facts: Facts, stopped: Step | None) -> list[str]:
         return _applies(facts)
     # Only context now: what would have been done is no longer advice.
     applies = _applies(facts)
-    considered = ["what was considered:", *(f"  {line}" for line in applies)] if applies else []
+    considered = ["before it stopped, the run had found:", *(f"  {line}" for line in applies)] if applies else []
     return [*considered, *_held(stopped)]
 
 
@@ -200,12 +201,12 @@ def _applies(facts: Facts) -> list[str]:
     strategy, verdict = facts.strategy, facts.verdict
     tag, at, head = facts.target_tag, _joined(facts.revisions), _joined(facts.target_heads)
     if strategy is Strategy.FORWARD_FIX:
-        reason = f"because it was asked for, and its migrations continue the database's revision {at}"
-        return [f"way: forward to {tag}; the schema is migrated on to {head}", f"  {reason}", *_loss(facts)]
+        reason = f"because you named it, and its migrations continue from the database's revision {at}"
+        return [f"strategy: forward to {tag}; the schema is migrated to {head}", f"  {reason}", *_loss(facts)]
     back = {
-        Strategy.IMAGE_ONLY: f"strategy: the application alone, to {tag}; the schema stays at {at}",
-        Strategy.BRIDGE: f"strategy: the application alone, to {tag}; the schema stays at {at}, relaxed without"
-        " touching a row",
+        Strategy.IMAGE_ONLY: f"strategy: only the application goes back, to {tag}; the schema stays at {at}",
+        Strategy.BRIDGE: f"strategy: only the application goes back, to {tag}; the schema stays at {at}, relaxed"
+        " without touching a row",
         Strategy.DOWNGRADE: f"strategy: the schema is downgraded from {at} to {head}, then the application"
         f" goes to {tag}",
     }
@@ -220,33 +221,33 @@ def _bridge(facts: Facts) -> list[str]:
     if facts.bridge is None:
         return []
     if facts.strategy is Strategy.BRIDGE:
-        return ["  it stands until a forward-fix takes it away:", *_shown(facts.bridge.told)]
+        return ["  the bridge stays until a forward-fix removes it:", *_shown(facts.bridge.told)]
     option = f'--strategy {Strategy.BRIDGE} --because "why"'
-    return [f"  or nothing is lost, and the schema stays, relaxed for {facts.target_tag}: {option}"]
+    return [f"  or keep the schema, relaxed for {facts.target_tag}, and lose nothing: {option}"]
 
 
 def _drift(facts: Facts) -> list[str]:
     drift, back = facts.configuration_drift, facts.configuration_to_restore
     if back and back.files:
-        stays = "" if not back.remaining else f"; {len(back.remaining)} keys differ all the same, in the record"
+        stays = "" if not back.remaining else f"; keys that still differ: {len(back.remaining)}, in the record"
         names = ", ".join(each.path for each in back.files)
-        return [f"configuration: {names} as when {back.tag} was validated{stays}"]
+        return [f"configuration restored: {names}, as when {back.tag} was validated{stays}"]
     if drift is None or not drift.differences:
         return []
-    since = f"from when {drift.tag} was validated"
+    since = f"since {drift.tag} was validated"
     if isinstance(drift.differences, Unknown):
-        return [f"whether the configuration differs {since} is not known: {drift.unknown}"]
+        return [f"unknown whether the configuration changed {since}: {drift.unknown}"]
     keys = "1 key" if len(drift.differences) == 1 else f"{len(drift.differences)} keys"
-    left = "the rollback changes none of it (--with-configuration restores it)"
-    return [f"configuration differs {since}: {keys}, in the record; {left}"]
+    left = "only --with-configuration restores it"
+    return [f"configuration changed {since}: {keys}, in the record; {left}"]
 
 
 def _loss(facts: Facts) -> list[str]:
     if facts.loss is None:
         return []
     if not facts.loss:
-        return ["  that destroys nothing that the database holds; a restore point is taken before"]
-    return [f"  the {facts.strategy} destroys, with a restore point taken before:", *_shown(facts.loss)]
+        return ["  this destroys no data; a restore point is taken first"]
+    return [f"  the {facts.strategy} destroys the following (a restore point is taken first):", *_shown(facts.loss)]
 
 
 def way_back_lines(facts: Facts) -> list[str]:
@@ -255,26 +256,26 @@ def way_back_lines(facts: Facts) -> list[str]:
         return []
     released, back = facts.release_to_deploy.tag, facts.target_tag
     ways = {
-        None: "is not decided",
+        None: "is not decided yet",
         Strategy.IMAGE_ONLY: "reverts the image and keeps the schema",
         Strategy.DOWNGRADE: f"downgrades the schema to {_joined(facts.target_heads)}, then reverts the image",
     }
     lines = [f"a rollback from {released} to {back} {ways.get(facts.strategy, facts.strategy)}"]
     lines += [f"  because the verdict on the migrations is {facts.verdict.verdict}:", *_shown(facts.verdict.evidence)]
     if facts.bridge:
-        told = f"  or, with nothing lost, the schema stays and is relaxed for {back}, if a person chooses that:"
+        told = f"  or, if a person chooses it, the schema stays, relaxed for {back}, and nothing is lost:"
         lines += [told, *_shown(facts.bridge.told)]
     elif facts.verdict.no_bridge:
         lines.append(f"  the schema cannot be relaxed for {back} instead: {facts.verdict.no_bridge}")
     if facts.loss is None:
         return lines
-    return [*lines, *(["  that would be lost:", *_shown(facts.loss)] if facts.loss else ["  nothing would be lost"])]
+    return [*lines, *(["  would be lost:", *_shown(facts.loss)] if facts.loss else ["  nothing would be lost"])]
 
 
 def _held(stopped: Step) -> list[str]:
     if stopped.outcome == Outcome.INTERRUPTED:
         return [f"stopped at: {stopped.keyword} {stopped.text}"]
-    helps = [f"  what helps: {stopped.next_step}"] if stopped.next_step else []
+    helps = [f"  next step: {stopped.next_step}"] if stopped.next_step else []
     return [f"production is held as it is, at: {stopped.keyword} {stopped.text}", f"  {stopped.detail}", *helps]
 
 

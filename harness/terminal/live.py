@@ -185,7 +185,7 @@ class LiveView:
         here = sum(layer.is_done for layer in layers)
         if not layers:
             return
-        yield Text(f"{_INDENT}{here} of {len(layers)} layers are here")
+        yield Text(f"{_INDENT}{here} of {len(layers)} layers are on the host")
         open_layers = [layer for layer in layers if not layer.is_done]
         for layer in open_layers[:_MOST_LAYERS]:
             yield _layer(layer, width)
@@ -199,7 +199,7 @@ class LiveView:
         yield Text("─" * width, "dim")
         line = Text.assemble("public address  ", _state(seen, now))
         if seen.down_before:
-            line.append(f"  down {seen.down(now):.0f} s in all", _LOOKS[Style.BAD])
+            line.append(f"  down {seen.down(now):.0f} s in total", _LOOKS[Style.BAD])
         room = width - line.cell_len - 2
         if room >= 8:
             line.append("  ")
@@ -229,11 +229,11 @@ def _layer(layer: Layer, width: int) -> Text:
 
 def _state(seen: Availability, now: float) -> Text:
     if seen.error:
-        return Text(f"NOT MEASURED any more: {seen.error}", _LOOKS[Style.WARNING])
+        return Text(f"NO LONGER MEASURED: {seen.error}", _LOOKS[Style.WARNING])
     if seen.waiting_since is not None and now - seen.waiting_since >= _SLOW:
         return Text(f"NO ANSWER for {now - seen.waiting_since:.0f} s", _LOOKS[Style.WARNING])
     if seen.last is None:
-        return Text("asking …")
+        return Text("probing …")
     if seen.down_since is not None:
         said = "no answer" if seen.last.status == NO_ANSWER else str(seen.last.status)
         return Text(f"DOWN ({said}) for {seen.down_now(now):.0f} s", _LOOKS[Style.BAD])

@@ -136,7 +136,7 @@ class Progress(EventListener):
         self._say("")
         if measured or self._availability() is not None:
             seen = self._availability()
-            unanswered = "the public address gave no answer to any probe, and the run was shorter than their deadline"
+            unanswered = "no probe of the public address was answered; the run ended before their deadline"
             self._say(measured or unanswered, Style.BAD if seen and seen.down_since is not None else Style.PLAIN)
         for number, line in enumerate(lines):
             self._say(line, Style.PLAIN if number else Style.HEADING)

@@ -67,7 +67,7 @@ def remove_one(engine: Engine, folders: Path, name: str, stages: Stages) -> None
     found = known_rehearsals(engine, folders)
     if name not in found:
         there = ", ".join(found) or "none"
-        raise RehearsalError(f"no rehearsal is called {name}; there are: {there}")
+        raise RehearsalError(f"no rehearsal is named {name}; known: {there}")
     _remove_unless_running(engine, name, found[name], stages)
 
 
@@ -83,7 +83,7 @@ def _remove_unless_running(engine: Engine, name: str, folder: Path | None, stage
     if folder and folder.is_dir():
         lock = try_lock(folder / LOCK)
         if lock is None:
-            stages(f"{name} is running right now, and is left alone")
+            stages(f"{name} is running, and is not removed")
             return False
     remove_rehearsal(engine, name)
     if folder and _is_ours(folder, name):

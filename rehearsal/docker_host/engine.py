@@ -52,7 +52,7 @@ def run(
         output, errors = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
         _kill(process)
-        raise RehearsalError(f"`{shown}` was still running after {timeout:.0f} s, and was killed") from None
+        raise RehearsalError(f"`{shown}` did not end within {timeout:.0f} s and was killed") from None
     except BaseException:
         _kill(process)
         raise
@@ -112,7 +112,7 @@ class Engine:
         try:
             return self.docker("version", "--format", "{{.Server.Arch}}").strip()
         except RehearsalError as error:
-            raise RehearsalError("no Docker Engine answers; type: script/bootstrap", error.tail) from error
+            raise RehearsalError("the Docker Engine does not answer; type: script/bootstrap", error.tail) from error
 
     def require_compose(self) -> None:
         """Raise RehearsalError unless `docker compose` works, which means version 2 or later."""

@@ -31,7 +31,7 @@ def waiting_for(path: Path, what: str, stages: Stages, *, timeout: float) -> Ite
     deadline = time.monotonic() + timeout
     held = try_lock(path)
     if held is None:
-        stages(f"waiting for another rehearsal, which {what}")
+        stages(f"waiting for another rehearsal that {what}")
     while held is None:
         if time.monotonic() > deadline:
             raise RehearsalError(f"another rehearsal still {what} after {timeout:.0f} s; try again when it is done")

@@ -39,9 +39,9 @@ def free_ports(count: int) -> list[int]:
 
 def demanded_port(port: int) -> int:
     """Return the port that the user asked for. Raises RehearsalError, in one line, if it is not available."""
-    hint = "choose another with --port NUMBER, or leave --port out to get a free one"
+    hint = "choose another with --port NUMBER, or omit --port to get a free one"
     if not 1024 <= port <= 65535:
         raise RehearsalError(f"port {port} is out of range, expected 1024 to 65535; {hint}")
     if not is_free(port):
-        raise RehearsalError(f"port {port} on {LOOPBACK} is taken by another program; {hint}")
+        raise RehearsalError(f"port {port} on {LOOPBACK} is in use by another program; {hint}")
     return port

@@ -38,9 +38,7 @@ class SecondHost:
         """Reserve a network; nothing runs yet. Raises RehearsalError if this user or machine cannot have one."""
         missing = [name for name in _PROGRAMS if shutil.which(name, path=_PATH) is None]
         if os.geteuid() != 0:
-            raise RehearsalError(
-                "a second host needs namespaces, which only root may make; type: sudo script/rehearse …"
-            )
+            raise RehearsalError("a second host needs namespaces, which require root; type: sudo script/rehearse …")
         if missing:
             packages = "apt-get install openssh-server iproute2 util-linux"
             raise RehearsalError(f"a second host needs {', '.join(missing)}; type: {packages}")

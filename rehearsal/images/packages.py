@@ -28,7 +28,7 @@ def fetch_packages(lock_file: Path, into: Path, machine: str) -> None:
     try:
         run(command, timeout=FETCH_TIMEOUT, environment=os.environ)
     except RehearsalError as error:
-        line = "pip could not fetch the application's packages from PyPI; find out why, and try again"
+        line = "pip could not fetch the application's packages from PyPI; fix the cause below, and try again"
         raise RehearsalError(line, error.tail or error.line) from error
     # Scripts for this host's Python. The image has its own.
     shutil.rmtree(into / "bin", ignore_errors=True)

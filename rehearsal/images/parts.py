@@ -76,7 +76,7 @@ def plan_parts(engine: Engine) -> Plan:
         raise RehearsalError(f"the Docker Engine runs on {architecture}, expected {' or '.join(MACHINES)}")
     base = engine.image_id(BASE_IMAGE)
     if base is None:
-        raise RehearsalError(f"there is no image {BASE_IMAGE}, expected it from the set-up; type: script/bootstrap")
+        raise RehearsalError(f"the base image {BASE_IMAGE} is missing; type: script/bootstrap")
     tags: dict[str, str] = {}
     for part in (*FIRST_PARTS, *SECOND_PARTS):
         from_parts = [tags[name] for name in (part.upon, part.stocks) if name]
@@ -94,7 +94,7 @@ def build_parts(engine: Engine, plan: Plan, owner: str, stages: Stages) -> None:
     for parts in (FIRST_PARTS, SECOND_PARTS):
         missing = [part for part in parts if plan.tags[part.name] not in there]
         if missing:
-            stages(f"building images that stay for the next time: {', '.join(part.name for part in missing)}")
+            stages(f"building images that later rehearsals reuse: {', '.join(part.name for part in missing)}")
             side_by_side(*(partial(_build_part, engine, plan, part, owner, stages) for part in missing))
 
 

@@ -111,7 +111,7 @@ class Incident:
             return
         with Load(practice.gateway_url + self.asked_for, per_second=20, here=practice.address) as load:
             yield load
-        practice.stages(f"{self.asked_for} was asked for by strangers: {load}")
+        practice.stages(f"{self.asked_for} was requested by strangers: {load}")
 
 
 INCIDENTS = {
@@ -126,21 +126,21 @@ INCIDENTS = {
         ),
         Incident(
             name="additive-migration",
-            story="orders answer 500; the release brought a nullable column and a table, which can stay",
+            story="orders answer 500; the release added a nullable column and a table, which can stay",
             live=LIVE,
             failed="2025-12-19-rc1",
             wait_for_symptom=symptoms.orders_fail,
         ),
         Incident(
             name="asking-migration",
-            story="orders answer 500; the migration asked the database what there is and how many, so no SQL tells it",
+            story="orders answer 500; the migration read the schema and counted rows, so its SQL is not known ahead",
             live=LIVE,
             failed="2025-12-24-rc1",
             wait_for_symptom=symptoms.orders_fail,
         ),
         Incident(
             name="breaking-migration",
-            story="who ordered before cannot order again; a column of orders was moved away and one was renamed",
+            story="known customers cannot order again; a column of orders was moved and one was renamed",
             live=LIVE,
             failed="2025-12-20-rc1",
             wait_for_symptom=symptoms.known_customers_are_refused,
@@ -149,7 +149,7 @@ INCIDENTS = {
         ),
         Incident(
             name="irreversible-migration",
-            story="orders in pounds, francs and dollars show in euro; their currency was dropped, for good",
+            story="orders in pounds, francs and dollars show in euro; the currency column was dropped, irreversibly",
             live=LIVE,
             failed="2025-12-21-rc1",
             wait_for_symptom=symptoms.currencies_are_lost,
@@ -158,7 +158,7 @@ INCIDENTS = {
         ),
         Incident(
             name="export-leak",
-            story="the export of orders answers without credentials, and somebody asks 20 times a second",
+            story="the export of orders answers without credentials, and strangers request it 20 times a second",
             live=LIVE,
             failed="2025-12-22-rc1",
             wait_for_symptom=symptoms.export_leaks,
@@ -168,7 +168,7 @@ INCIDENTS = {
         ),
         Incident(
             name="forward-fix",
-            story="who ordered before cannot order again; a release that corrects it is in the registry",
+            story="known customers cannot order again; a release that fixes this is in the registry",
             live=LIVE,
             failed="2025-12-20-rc1",
             wait_for_symptom=symptoms.known_customers_are_refused,
@@ -179,7 +179,7 @@ INCIDENTS = {
         ),
         Incident(
             name="half-way-downgrade",
-            story="who ordered before cannot order again; the downgrade commits statement by statement, and fails",
+            story="known customers cannot order again; the downgrade commits each statement, and fails half way",
             live=LIVE,
             failed="2025-12-23-rc1",
             wait_for_symptom=symptoms.known_customers_are_refused,
@@ -190,7 +190,7 @@ INCIDENTS = {
         ),
         Incident(
             name="undone-downgrade",
-            story="who ordered before cannot order again; the downgrade fails in its second statement, and is undone",
+            story="known customers cannot order again; the downgrade fails in its second statement, and is rolled back",
             live=LIVE,
             failed="2025-12-23-rc2",
             wait_for_symptom=symptoms.known_customers_are_refused,
@@ -201,7 +201,7 @@ INCIDENTS = {
         ),
         Incident(
             name="offline-refused",
-            story="who ordered before cannot order again; env.py writes no SQL, so only a database tells what it did",
+            story="known customers cannot order again; env.py refuses offline mode, so only a trial shows its effect",
             live="2025-12-17-rc1",
             failed="2025-12-24-rc2",
             wait_for_symptom=symptoms.known_customers_are_refused,
@@ -210,14 +210,14 @@ INCIDENTS = {
         ),
         Incident(
             name="partitioned",
-            story="orders answer 500 and the jobs crash in a loop; a partition was detached, and four took its place",
+            story="orders answer 500 and the jobs crash in a loop; a partition was detached, and four replaced it",
             live="2025-12-17-rc2",
             failed="2025-12-24-rc3",
             wait_for_symptom=symptoms.orders_fail_and_jobs_die,
         ),
         Incident(
             name="migrate-on-boot",
-            story="orders answer 500; the live release before it migrates when it starts, and cannot start again",
+            story="orders answer 500; the target migrates at start, and cannot start on the newer schema",
             live="2025-12-16-rc1",
             failed="2025-12-19-rc2",
             wait_for_symptom=symptoms.orders_fail,
@@ -231,5 +231,5 @@ INCIDENTS = {
 def find_incident(name: str) -> Incident:
     """Return the incident of that name. Raises RehearsalError, with the known names, if there is none."""
     if name not in INCIDENTS:
-        raise RehearsalError(f"no incident is called {name!r}; there are: {', '.join(INCIDENTS)}")
+        raise RehearsalError(f"no incident is named {name!r}; known: {', '.join(INCIDENTS)}")
     return INCIDENTS[name]

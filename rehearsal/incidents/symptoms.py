@@ -18,7 +18,7 @@ def orders_fail_and_jobs_die(practice: PracticeProduction) -> None:
             practice, HTTPStatus.SERVICE_UNAVAILABLE, jobs=False
         )
 
-    practice.wait_for(observe, "/orders answering 500 and /readyz 503 for want of jobs", PATIENCE)
+    practice.wait_for(observe, "/orders answering 500 and /readyz 503 because the jobs are gone", PATIENCE)
 
 
 def orders_fail(practice: PracticeProduction) -> None:
@@ -45,7 +45,7 @@ def known_customers_are_refused(practice: PracticeProduction) -> None:
             return f"POST /orders: {_seen(answer)}"
         return readiness_apart(practice, HTTPStatus.OK, migrations_current=True)
 
-    practice.wait_for(observe, "POST /orders answering 500 to who ordered before, and /readyz 200", PATIENCE)
+    practice.wait_for(observe, "POST /orders answering 500 to known customers, and /readyz 200", PATIENCE)
 
 
 def currencies_are_lost(practice: PracticeProduction) -> None:

@@ -42,7 +42,7 @@ class Load:
         Raises RehearsalError if the address is not on this machine, or if the rate or the duration is out of range.
         """
         if urlsplit(url).hostname not in {*LOOPBACK, here}:
-            raise RehearsalError(f"{url} is not on this machine, and is not asked again and again")
+            raise RehearsalError(f"{url} is not on this machine: load is sent only to this machine")
         if not 0 < per_second <= MOST_PER_SECOND or not 0 < longest <= LONGEST:
             raise RehearsalError(f"{per_second:g} requests a second for {longest:g} s are out of range")
         self._url = url
@@ -98,7 +98,7 @@ class Load:
         words = [f"{'no answer' if status is None else status}: {counts[status]}" for status in sorted(counts, key=str)]
         good = self.last(httpx.codes.OK)
         at = f"; the last 200 at {good.at.isoformat(timespec='milliseconds')}" if good else ""
-        return (", ".join(words) or "nobody asked") + at
+        return (", ".join(words) or "no requests") + at
 
     def _ask(self, delay: float) -> None:
         """Send this thread's share of the requests. Turns that a slow answer used up are skipped."""

@@ -34,7 +34,7 @@ def rehearse(incident: str, reports: Path) -> Path:
     ran = subprocess.run(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603 - our own command
     page = Path((ran.stdout.strip().splitlines() or [""])[-1])
     if ran.returncode not in (0, 1) or page.name != "record.html":
-        sys.exit(f"{ran.stdout}\nthe rehearsal left no record → type: script/rehearse {incident}")
+        sys.exit(f"{ran.stdout}\nthe rehearsal wrote no record → type: script/rehearse {incident}")
     return page
 
 

@@ -20,9 +20,9 @@ _CLASSES = {
 }
 _HEAD = """# Troubleshooting, by message
 
-Every message says what was seen, against what was expected, and, behind an arrow, what to do next. Search this page for
-the words that yours has; `…` stands for what differs each time. Messages that are put together of other messages are
-found by those. The page is made from the code (`python -m script.docs.troubleshooting`).
+Every message says what was seen, what was expected and, after an arrow, what to do next. Search this page for the words
+of your message; `…` stands for the parts that vary. If a message contains another one, search for the inner one. This
+page is generated from the code (`python -m script.docs.troubleshooting`).
 """
 
 

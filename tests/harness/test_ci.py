@@ -92,7 +92,7 @@ def test_failed_validation_in_ci(failed: tuple[Runbook, Ran]) -> None:
     assert "failed: Then output is hostile" in odd
     assert "<script>alert(1)</script>" in odd
     assert "\\u001b" in odd
-    assert "    what helps: look by hand" in odd
+    assert "    next step: look by hand" in odd
     assert left is None
     assert cases["Odd, 100 %: it"].find("failure") is not None
 
@@ -133,7 +133,7 @@ def test_secret_is_in_no_annotation(runbook: Runbook) -> None:
         ),
         (
             ("-m", "pre_deploy", "--release", "v2", "--execute", "shop"),
-            "only -m emergency and -m restore go with it",
+            "--execute allows only -m emergency and -m restore",
             ["-m", "pre_deploy", "--release", "v2"],
         ),
         (("--release", "v2"), "--release v2 without -m pre_deploy", ["--release", "v2", "-m", "pre_deploy"]),
@@ -143,13 +143,13 @@ def test_secret_is_in_no_annotation(runbook: Runbook) -> None:
             "--expect v2 without -m post_deploy",
             ["--expect", "v2", "-m", "post_deploy"],
         ),
-        (("-m", "pre_deploy", "--release", "v2;x"), "cannot be an image tag", []),
-        (("-m", "post_deploy", "--expect", ""), "--expect with nothing behind it", ["-m", "post_deploy"]),
-        (("--to", " ", "--forward-fix", "v2"), "--to with nothing behind it", ["--forward-fix", "v2"]),
-        (("-m", "pre_deploy", "--release="), "--release with nothing", ["-m", "pre_deploy", "--release", "TAG"]),
+        (("-m", "pre_deploy", "--release", "v2;x"), "is not a valid image tag", []),
+        (("-m", "post_deploy", "--expect", ""), "--expect has no value", ["-m", "post_deploy"]),
+        (("--to", " ", "--forward-fix", "v2"), "--to has no value", ["--forward-fix", "v2"]),
+        (("-m", "pre_deploy", "--release="), "--release has no value", ["-m", "pre_deploy", "--release", "TAG"]),
         (("-m", "post_deploy", "--with-configuration"), "and none is selected", ["-m", "post_deploy"]),
-        (("--detected-at", "noon"), "expected a time as 2026-01-31T03:05Z", ["--detected-at", "TIME"]),
-        (("--detected-at", "2999-01-01T00:00"), "is still to come", ["--detected-at", "TIME"]),
+        (("--detected-at", "noon"), "expected a time such as 2026-01-31T03:05Z", ["--detected-at", "TIME"]),
+        (("--detected-at", "2999-01-01T00:00"), "is in the future", ["--detected-at", "TIME"]),
     ],
 )
 def test_what_does_not_go_together_is_refused(

@@ -73,7 +73,7 @@ def test_report_of_pytest_is_folded_and_says_why_in_words(runbook: Runbook) -> N
     needing = scenario("Needing", "Then all is well", tags="@needs:good")
     bad = scenario("Bad", "Then all is not well", tags="@provides:good")
     page = runbook.feature("1.feature", bad, needing).run("features").page
-    assert "<details><summary>As pytest reported it</summary>" in page
+    assert "<details><summary>pytest's report</summary>" in page
     assert "steps.py" not in page.partition('id="data-container"')[2].partition("Skipped")[0][-300:]
     assert "Skipped: " in page
     assert not re.search(r"\(&#39;/|\(&amp;#x27;/|\(&#x27;/|\('/", page)

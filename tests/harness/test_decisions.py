@@ -30,7 +30,7 @@ def loss(context):
 
 @given("the target runs already")
 def runs_already(context):
-    context.incident.record_fact("nothing to do", "v1 runs already, traffic is served, and no rollback is under way")
+    context.incident.record_fact("nothing to do", "v1 already runs and serves traffic, and no rollback is open")
 """
 SEEN = scenario("Seen", "Given the verdict is breaking", tags="@provides:seen")
 JUDGED = scenario("Judged", "Then the verdict decides the strategy", tags="@provides:seen")
@@ -107,6 +107,6 @@ def test_nothing_to_do_is_said_and_ends_well(runbook: Runbook) -> None:
         ran = runbook.run("features", *arguments)
         assert (ran.exit_code, ran.ending) == (0, "nothing to do"), ran.terminal
         assert "NOTHING TO DO" in ran.terminal
-        assert "v1 runs already, traffic is served" in ran.terminal
+        assert "v1 already runs and serves traffic" in ran.terminal
         assert "Nothing to do: " in ran.page
         assert not (runbook.server / "sent").exists()

@@ -201,7 +201,7 @@ def test_change_that_was_not_finished_is_not_called_made(tmp_path: Path) -> None
     said = lines(tmp_path, "interrupted", ended)
     first = "INTERRUPTED: 2 changes were made to production, and 1 begun but not finished\n  - a\n  - b\n"
     assert said.startswith(f"{first}  - not finished: c\n")
-    assert "production at 03:04:05 UTC, and what was not finished may be at work still:\n" in said
+    assert "production at 03:04:05 UTC, and an unfinished change may still be running:\n" in said
 
 
 @pytest.mark.parametrize("state", ["released", "NOT RELEASED: the host does not answer"])
@@ -240,14 +240,14 @@ def test_closed_gate_is_shouted(tmp_path: Path) -> None:
         ("closed", "gateway", "gate      closed (TRAFFIC IS PAUSED)"),
         ("closed", "application", "contradiction: the gate says closed"),
         ("closed", "somebody", "contradiction: the gate says closed"),
-        ("closed", "nobody", "closed, by its own word; it gave no answer"),
-        ("held", "held", "gate      held (REQUESTS WAIT, AND THEN ARE REFUSED)"),
-        ("held", "gateway", "gate      held (REQUESTS WAIT, AND THEN ARE REFUSED)"),
+        ("closed", "nobody", "closed, reported by the gate; it gave no answer"),
+        ("held", "held", "gate      held (REQUESTS WAIT, LATER THEY ARE REFUSED)"),
+        ("held", "gateway", "gate      held (REQUESTS WAIT, LATER THEY ARE REFUSED)"),
         ("held", "application", "contradiction: the gate says held"),
-        ("held", "nobody", "held, by its own word; it gave no answer"),
+        ("held", "nobody", "held, reported by the gate; it gave no answer"),
         ("open", "application", "gate      open (traffic is served)"),
-        ("open", "gateway", "contradiction: the gate says open, and it gave no answer: traffic may be paused"),
-        ("open", "nobody", "open, by its own word; it gave no answer"),
+        ("open", "gateway", "contradiction: the gate says open, but it gave no answer: traffic may be paused"),
+        ("open", "nobody", "open, reported by the gate; it gave no answer"),
         ({"unknown": "no word"}, "gateway", "gate      unknown: no word"),
     ],
 )
@@ -273,7 +273,7 @@ def test_unknown_state_is_said_to_be_unknown(tmp_path: Path) -> None:
     """When nobody could look at production after the changes, that is said, and nothing older is shown for it."""
     facts = {"before": snapshot("running", "v2", gate="open"), "after": {"unknown": "no engine"}}
     said = lines(tmp_path, "interrupted", Ended(facts, ["a"]))
-    assert "what production is now is not known: unknown: no engine" in said
+    assert "the state of production is unknown: unknown: no engine" in said
     assert "release   " not in said
 
 
@@ -281,5 +281,5 @@ def test_host_that_was_lost_before_any_change(tmp_path: Path) -> None:
     """What production was at the beginning is not shown for what it is now, also where nothing was changed."""
     told = {"before": snapshot("running", "v2", gate="open"), "after": {"unknown": "no SSH connection to ssh://shop-1"}}
     said = lines(tmp_path, "failed", Ended(told))
-    assert "what production is now is not known: unknown: no SSH connection to ssh://shop-1" in said
+    assert "the state of production is unknown: unknown: no SSH connection to ssh://shop-1" in said
     assert "production now" not in said

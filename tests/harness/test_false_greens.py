@@ -150,7 +150,7 @@ def test_when_that_changes_nothing_is_green_nowhere(runbook: Runbook) -> None:
     runbook.steps(f"@when({WRONG!r})\ndef goes_wrong(context) -> Action:\n    return all_well(context)")
     ran = runbook.feature("1.feature", BAD.replace("Then", "When"), LATER).run(*EXECUTE)
     assert green_places(ran, runbook.folder / "junit.xml") == []
-    assert "nothing was done: the step came to its end without a change" in " ".join(ran.terminal.split())
+    assert "nothing was done: the step ended without an action" in " ".join(ran.terminal.split())
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,7 @@ def test_pull_is_shown_by_layer(slow: Runbook) -> None:
     slow.feature("1.feature", scenario("Fetch", "When images are fetched"))
     with on_terminal(slow, *EXECUTE, "-v") as terminal:
         assert terminal.finish() == 0
-    assert "1 of 2 layers are here" in terminal.text
+    assert "1 of 2 layers are on the host" in terminal.text
     assert re.search(r"aaaaaaaaaaaa  Downloading +2\.5 of 10\.0 MB", terminal.text)
     assert "done    When  images are fetched" in terminal.text
 

@@ -86,10 +86,10 @@ def test_every_step_says_what_is_left_out_and_what_follows(runbook: Runbook, exe
     assert outcomes == ["not configured"] * 6
     assert ran.exit_code == 0
     assert ran.entries("action") == ran.entries("check") == []
-    assert "6 steps were not configured, and so neither done nor checked:" in ran.terminal
-    assert "traffic.pause (1): no gate holds users back" in ran.terminal
+    assert "6 steps were not configured, so neither done nor checked:" in ran.terminal
+    assert "traffic.pause (1): there is no traffic gate" in ran.terminal
     said = " ".join(ran.terminal.split())
-    shortly = "announcement (1), metrics (2), ticket (1): what follows is told by runbook settings"
+    shortly = "announcement (1), metrics (2), ticket (1): to see what follows, type runbook settings"
     assert ("metrics (2): metrics are not scraped" if execute else shortly) in said
     assert not execute or ran.terminal.count(" not set ") == 6
     assert "6 of them not configured" in ran.page
@@ -126,7 +126,7 @@ def test_word_needs_a_reason_and_a_question(runbook: Runbook) -> None:
     settings.write_text(settings.read_text() + '\n[migrations]\ntool = "none"\n')
     ran = runbook.run("features", "--no-migrations", "--because", "x")
     assert ran.exit_code == 4
-    assert "they are looked at, or there are none" in ran.terminal
+    assert "migrations are checked, or there are none" in ran.terminal
     declared = runbook.run("features")
     assert declared.exit_code == 0
     assert declared.entries("decision")[0]["by_human"] is False

@@ -24,9 +24,7 @@ def refusal(ran: Ran) -> str:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        pytest.param(
-            ("-p", "xdist", "-n", "2"), "-n, --tx: a runbook runs each scenario once, in its order", id="xdist"
-        ),
+        pytest.param(("-p", "xdist", "-n", "2"), "-n, --tx: a runbook runs each scenario once, in order", id="xdist"),
         pytest.param(("-p", "xdist", "--tx", "2*popen"), "--tx: a runbook", id="xdist-tx"),
         pytest.param(("-p", "xdist", "--dist", "each"), "--dist: a runbook", id="xdist-dist"),
         pytest.param(("-p", "randomly"), "pytest-randomly shuffles", id="randomly"),
@@ -68,7 +66,7 @@ def pytest_generate_tests(metafunc):
 @pytest.mark.parametrize(
     ("plugin", "said"),
     [
-        pytest.param(REVERSING, "a plugin put the scenarios in another order", id="reversed"),
+        pytest.param(REVERSING, "a plugin changed the order of the scenarios", id="reversed"),
         pytest.param(DOUBLING, "a plugin repeats scenarios", id="doubled"),
         pytest.param(PARAMETRIZING, "a plugin repeats scenarios", id="parametrized"),
     ],
@@ -90,7 +88,7 @@ def test_harmless_plugins_are_let_be(runbook: Runbook) -> None:
 def test_tests_do_not_run_among_scenarios(runbook: Runbook) -> None:
     """A run of the runbook runs feature files only; a Python test beside them would be on no record."""
     (project(runbook).folder / "test_x.py").write_text("def test_x():\n    pass\n")
-    assert "test_x.py::test_x is no scenario" in refusal(runbook.run("features", "test_x.py"))
+    assert "test_x.py::test_x is not a scenario" in refusal(runbook.run("features", "test_x.py"))
 
 
 def test_own_tests_may_be_shuffled(runbook: Runbook) -> None:

@@ -60,7 +60,7 @@ def test_person_can_vouch_for_it(runbook: Runbook, resumed: bool) -> None:  # no
     (decision,) = [entry for entry in ran.entries("decision") if entry.get("about") == ID]
     assert decision["evidence"][0] == f"{getpass.getuser()} vouches for it: I looked by hand"
     assert "nobody answers" in decision["evidence"][1]
-    assert f"not checked, or not so, but accepted by a person: {ID}" in ran.terminal
+    assert f"failed or inconclusive, but accepted by a person: {ID}" in ran.terminal
     assert "vouches for it: I looked by hand" in ran.page
     assert "UNKNOWN" in ran.terminal
 
@@ -87,7 +87,7 @@ def test_person_can_accept_what_failed(runbook: Runbook) -> None:
     (decision,) = [entry for entry in again.entries("decision") if entry.get("about") == "1.2.1"]
     assert decision["evidence"][0] == f"{getpass.getuser()} accepts it: it is well"
     assert "it was not so, and" in again.page
-    assert "not checked, or not so, but accepted by a person: 1.2.1" in again.terminal
+    assert "failed or inconclusive, but accepted by a person: 1.2.1" in again.terminal
 
 
 def test_emergency_offers_to_go_on_before_anything_was_changed(runbook: Runbook) -> None:
@@ -142,8 +142,8 @@ def test_override_is_given_for_one_step(runbook: Runbook) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        pytest.param(("--override", ID), "--override without --because", id="without-reason"),
-        pytest.param(("--override", ID, "--because", "  "), "--override without --because", id="blank-reason"),
+        pytest.param(("--override", ID), "--override needs --because", id="without-reason"),
+        pytest.param(("--override", ID, "--because", "  "), "--override needs --because", id="blank-reason"),
         pytest.param(("--override", "9.9.9", "--because", "x"), "no step of this run has that id", id="nonsense"),
     ],
 )
@@ -158,7 +158,7 @@ def test_step_that_was_known_is_not_overridden_when_resumed(runbook: Runbook) ->
     ran = run(runbook)
     name = str((ran.folder or runbook.folder).name)
     said = refusal(run(runbook, "--resume", name, "--override", "1.1.1", "--because", "x"))
-    assert "neither failed nor was it inconclusive" in said
+    assert "did not fail and was not inconclusive" in said
 
 
 def test_reason_is_redacted_from_the_first_entry_on(runbook: Runbook) -> None:

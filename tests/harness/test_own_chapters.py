@@ -45,7 +45,7 @@ def test_example_is_planned_and_carried_out(runbook: Runbook) -> None:
     ("change", "told"),
     [
         (("our_steps.py", "def cache_answers", "def cache_answers("), "our_steps cannot be loaded from"),
-        (("runbook.toml", '"our_features"', '"nowhere"'), "own.features_dirs: there is no feature in"),
+        (("runbook.toml", '"our_features"', '"nowhere"'), "own.features_dirs: no feature files in"),
         (("runbook.toml", 'features_dirs = ["our_features"]', ""), "own: expected features_dirs as well"),
         (("our_steps.py", "-> Action", "-> Check"), "the cache is emptied"),
     ],

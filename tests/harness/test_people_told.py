@@ -251,9 +251,9 @@ def test_restore_is_told(runbook: Runbook, channel: Server) -> None:
     assert ran.exit_code == 0, ran.terminal
     assert titles(channel) == [
         "shop: a dump is being restored",
-        "shop: restored from a dump of 2025-12-17 03:00:00 UTC; what was written since is not in it",
+        "shop: restored from a dump of 2025-12-17 03:00:00 UTC; data written since then is not in it",
     ]
-    assert "whatever was written since then will be in the kept database shop_before only" in texts(channel)
+    assert "everything written since then will be only in the kept database shop_before" in texts(channel)
     assert "Rows: orders 2, before 4; the same in 0 tables." in texts(channel)
     assert "unknown release" not in texts(channel)
     assert told(ran) == [("started", "begun"), ("started", "done")]
@@ -325,7 +325,7 @@ def test_abandoned_switch_is_told(runbook: Runbook, channel: Server, gate: str) 
         assert again.lines[0] == "ABANDONING THE SWITCH of shop — CHANGES this production"
     assert titles(channel) == [
         "shop: the switch to v1 is being abandoned",
-        "shop: the switch to v1 was abandoned, v2 goes on",
+        "shop: the switch to v1 was abandoned, v2 keeps running",
     ]
     assert "v2 stays in quarantine" in texts(channel)
     entries = Ran(0, "", ran.folder).entries("told")

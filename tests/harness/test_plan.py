@@ -126,7 +126,7 @@ def test_held_plan_stops_where_its_execution_does(runbook: Runbook) -> None:
     assert "  stopped at 1.1.1: Then all is not well" in plan.lines
     assert "  production is held as it is, at: Then all is not well" in execution.lines
     for ran in (plan, execution):
-        assert "    what helps: look by hand" in ran.lines
+        assert "    next step: look by hand" in ran.lines
 
 
 def test_plan_that_lies_is_found_out(runbook: Runbook) -> None:

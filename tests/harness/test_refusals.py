@@ -73,15 +73,15 @@ def as_it_is(_runbook: Runbook) -> None:
         pytest.param(as_it_is, ("--settings", "none.toml"), "no settings file at none.toml", id="settings-elsewhere"),
         pytest.param(as_it_is, ("--execute", "shp"), "the settings are for the project shop", id="another-name"),
         pytest.param(as_it_is, ("--execute", ""), "the settings are for the project shop", id="empty-name"),
-        pytest.param(as_it_is, ("--to", "v1;reboot"), "cannot be an image tag", id="tag-that-is-none"),
-        pytest.param(as_it_is, ("--abandon",), "--abandon without --resume and --execute", id="abandoning-nothing"),
+        pytest.param(as_it_is, ("--to", "v1;reboot"), "is not a valid image tag", id="tag-that-is-none"),
+        pytest.param(as_it_is, ("--abandon",), "--abandon needs --resume and --execute", id="abandoning-nothing"),
         pytest.param(as_it_is, ("--abandon", "-m", "emergency"), "--abandon, which", id="abandon-and-a-mark"),
-        pytest.param(as_it_is, ("-m", "abandon"), "beside --abandon, which chooses by", id="abandon-as-a-mark"),
-        pytest.param(brought_down, (), "is not running on this host (projects that are: other-project)", id="down"),
+        pytest.param(as_it_is, ("-m", "abandon"), "with --abandon, which selects its", id="abandon-as-a-mark"),
+        pytest.param(brought_down, (), "is not running on this host (running projects: other-project)", id="down"),
         pytest.param(brought_up_elsewhere, (), "was brought up from /srv/elsewhere", id="brought-up-elsewhere"),
         pytest.param(without_docker, (), "could not be started", id="no-docker"),
-        pytest.param(with_reports_for_everybody, (), "can be written by everybody", id="reports-for-everybody"),
-        pytest.param(with_reports_in_the_way, (), "cannot be made", id="reports-in-the-way"),
+        pytest.param(with_reports_for_everybody, (), "is writable by everyone", id="reports-for-everybody"),
+        pytest.param(with_reports_in_the_way, (), "cannot create the folder of records", id="reports-in-the-way"),
     ],
 )
 def test_run_is_refused_in_one_line(
@@ -138,7 +138,7 @@ def test_nothing_selected_is_no_success(runbook: Runbook) -> None:
     """A selection that matches nothing says so, exits with another code than 0, and leaves no record."""
     ran = project(runbook).run("features", "-k", "Nonsense")
     assert ran.exit_code == 5
-    assert "NOTHING WAS SELECTED" in ran.terminal
+    assert "NOTHING SELECTED" in ran.terminal
     assert ran.folder is None
     assert runbook.asked_of_docker == []
 

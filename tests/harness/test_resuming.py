@@ -68,7 +68,7 @@ def test_dead_run_is_followed_by_nobody_else(runbook: Runbook) -> None:
     """After SIGKILL the lock is seen to be abandoned: another incident is refused, with the command that goes on."""
     ran = broken_off(runbook, signal.SIGKILL)
     said = refusal(runbook.run("features", *EXECUTE))
-    assert "its process is gone" in said
+    assert "its process has ended" in said
     assert f"--resume {name_of(ran)} --execute shop" in said
     assert resumed(runbook, ran).exit_code == 0
     assert not (runbook.server / ".runbook" / "lock").exists()
@@ -114,7 +114,7 @@ def test_command_that_was_left_at_work_is_waited_for(runbook: Runbook) -> None:
     assert (runbook.server / "ended").exists()
     (left,) = again.entries("left behind")
     assert left["how"] == "came to its end"
-    assert "which the run that died has left at work" in again.terminal
+    assert "which a dead run left running" in again.terminal
 
 
 def test_what_passed_before_must_pass_again(runbook: Runbook) -> None:
@@ -196,13 +196,13 @@ def of_another_folder(runbook: Runbook) -> str:
     ("prepare", "arguments", "said"),
     [
         pytest.param(plan, EXECUTE, "was a plan", id="plan"),
-        pytest.param(over, EXECUTE, "is over: it passed", id="over"),
-        pytest.param(nothing, EXECUTE, "there is no journal of that incident", id="unknown"),
-        pytest.param(edited, EXECUTE, "not as it was written", id="edited"),
+        pytest.param(over, EXECUTE, "has ended: it passed", id="over"),
+        pytest.param(nothing, EXECUTE, "no journal of that incident", id="unknown"),
+        pytest.param(edited, EXECUTE, "was changed after it was written", id="edited"),
         pytest.param(of_a_newer_format, EXECUTE, "is of format 2", id="newer-format"),
         pytest.param(of_another_folder, EXECUTE, "name the right settings", id="other-production"),
         pytest.param(
-            lambda runbook: name_of(broken_off(runbook)), (), "going on changes production", id="without-execute"
+            lambda runbook: name_of(broken_off(runbook)), (), "resuming changes production", id="without-execute"
         ),
         pytest.param(
             lambda runbook: name_of(broken_off(runbook)),
@@ -210,7 +210,7 @@ def of_another_folder(runbook: Runbook) -> str:
             "is of the kind rollback",
             id="kind",
         ),
-        pytest.param(lambda runbook: f"../{nothing(runbook)}", EXECUTE, "is no incident's name", id="path"),
+        pytest.param(lambda runbook: f"../{nothing(runbook)}", EXECUTE, "is not an incident's name", id="path"),
     ],
 )
 def test_what_cannot_be_gone_on_with_is_refused(
@@ -240,8 +240,8 @@ def test_other_target_is_another_incident(runbook: Runbook) -> None:
     runbook.feature("1.feature", pinned, MADE, ENDS_BADLY.replace("@needs:told ", ""))
     ran = runbook.run("features", *EXECUTE)
     said = refusal(runbook.run("features", "--resume", name_of(ran), *EXECUTE, "--to", "v2"))
-    assert "goes to v1, and --to names v2" in said
-    assert "leave --to out; to go to v2, type" in said
+    assert "has the target v1, but --to names v2" in said
+    assert "omit --to; to go to v2 instead, type" in said
 
 
 WAY = scenario("Way", "Given the strategy is image-only", tags="@provides:way")
@@ -256,10 +256,10 @@ def test_what_is_for_another_way_back_is_not_left(runbook: Runbook) -> None:
     runbook.steps(WAY_STEP).feature("1.feature", WAY, first, second)
     ran = runbook.run("features", *EXECUTE)
     assert [entry["reason"] for entry in ran.entries("scenario left out")] == [
-        "is for the strategy downgrade, and this one is image-only"
+        "is only for the strategy downgrade; this one is image-only"
     ] * 2
     assert ran.entries("closed")[-1]["remaining"] == []
-    assert "is over: it passed" in refusal(runbook.run("features", "--resume", name_of(ran), *EXECUTE))
+    assert "has ended: it passed" in refusal(runbook.run("features", "--resume", name_of(ran), *EXECUTE))
 
 
 @pytest.mark.parametrize("mark", ["post_deploy", "pre_deploy", "emergency or post_deploy"])
@@ -267,7 +267,7 @@ def test_validation_is_not_executed(runbook: Runbook, mark: str) -> None:
     """--execute goes with a whole rollback or an emergency: anything else could not be gone on with as what it was."""
     runbook.feature("1.feature", MADE)
     release = ("--release", "v2") if mark == "pre_deploy" else ()
-    assert "only -m emergency and -m restore go with it" in refusal(
+    assert "--execute allows only -m emergency and -m restore" in refusal(
         runbook.run("features", *EXECUTE, "-m", mark, *release)
     )
     assert not (runbook.server / "made").exists()
@@ -285,7 +285,7 @@ def test_scenario_that_never_ran_is_not_said_to_have_passed(runbook: Runbook) ->
     again.folder = ran.folder
     reasons = {entry["scenario"]: entry["reason"] for entry in again.entries("scenario left out")}
     assert reasons["Early"] == "passed already in this incident"
-    assert reasons["Never"] == reasons["Late"] == "did not run to its end in this incident, which is past it"
+    assert reasons["Never"] == reasons["Late"] == "did not complete in this incident, and is no longer needed"
 
 
 def test_other_text_than_the_incident_began_with_is_told(runbook: Runbook) -> None:
@@ -297,7 +297,7 @@ def test_other_text_than_the_incident_began_with_is_told(runbook: Runbook) -> No
     runbook.feature("1.feature", MADE, SWITCH.replace("a long command is run", "a file is made"), TOLD)
     last = runbook.run("features", "--resume", name_of(ran), *EXECUTE)
     last.folder = ran.folder
-    assert "this run has other features than the incident had before" in last.terminal
+    assert "features changed since the incident's last run" in last.terminal
     assert "This run has other features than the incident had before" in last.page
     first, same, other = (last.entries("opened")[0]["text"], *(e["text"] for e in last.entries("resumed")))
     assert first == same

@@ -96,7 +96,7 @@ def test_it_stops_at_the_first_host_that_fails_and_goes_on_there(fleet: Runbook)
     outcomes = stopped.scenarios
     assert (outcomes["Made[shop-1]"], outcomes["Made[shop-2]"]) == ("passed", "failed")
     left_out = {entry["scenario"]: entry["reason"] for entry in stopped.entries("scenario left out")}
-    assert left_out["Made[shop-3]"] == "is for shop-3, and shop-2, which comes before it, is not done with"
+    assert left_out["Made[shop-3]"] == "is for shop-3, and shop-2, which comes before it, is not finished"
     assert "Told" in left_out
     assert "2.1.2@shop-2" in stopped.terminal
     # The locks are free again.
@@ -123,7 +123,7 @@ def test_only_the_hosts_that_are_named_are_meant(fleet: Runbook) -> None:
     assert not (folder(fleet, "shop-2") / "made").exists()
     refused = fleet.run("features", "--hosts", "shop-9")
     assert refused.exit_code == 4
-    assert "--hosts shop-9, and the settings have shop-1, shop-2, shop-3" in refused.terminal
+    assert "--hosts shop-9, but the settings have shop-1, shop-2, shop-3" in refused.terminal
 
 
 def test_plan_of_all_hosts_is_one_plan(fleet: Runbook) -> None:

@@ -96,7 +96,7 @@ def test_plan_with_its_steps_and_with_their_commands(broken: Runbook) -> None:
     for ran in (steps, commands):
         assert re.search(r"▲ plan    When  the release is brought up", ran.terminal)
         assert "would check: all well" in ran.terminal
-        assert "left out: is for the strategy downgrade" in ran.terminal
+        assert "left out: is only for the strategy downgrade" in ran.terminal
         assert "  migrations  unchanged → image-only" in ran.lines
     assert "would do: the release is brought up" in steps.terminal
     assert "touch" not in steps.terminal
@@ -112,7 +112,7 @@ def test_stopped_plan_says_first_why(broken: Runbook) -> None:
     assert lines[0] == "shop on prod-1 · plan of a rollback · STOPPED, nothing was changed"
     assert lines[1] == "  stopped at 1.2.2: Then all is not well"
     assert "nothing is well" in lines[2]
-    assert lines[3] == "    what helps: look by hand"
+    assert lines[3] == "    next step: look by hand"
     typed = next(number for number, line in enumerate(lines) if line.endswith("pytest features"))
     assert typed < next(number for number, line in enumerate(lines) if line.startswith("  from"))
     assert "FAILURES" not in ran.terminal
@@ -138,7 +138,7 @@ def test_interrupt_has_no_block_of_failures(broken: Runbook) -> None:
     assert ran.exit_code == 2
     assert "INTERRUPTED: no changes were made to production, and 1 begun but not finished" in ran.lines
     assert "  stopped at: When a long command is run" in ran.lines
-    for word in ("FAILURES", "KeyboardInterrupt", "full-trace", "signals.py", "the record tells in which step"):
+    for word in ("FAILURES", "KeyboardInterrupt", "full-trace", "signals.py", "the record names the step"):
         assert word not in ran.terminal
 
 
@@ -183,10 +183,10 @@ def test_plan_for_programs_that_stops(broken: Runbook) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("features", "--json", "--execute", "shop"), "--json prints a plan, and this run makes none"),
-        (("features", "--json", "-m", "post_deploy"), "--json prints a plan, and this run makes none"),
+        (("features", "--json", "--execute", "shop"), "--json prints a plan, but this run makes none"),
+        (("features", "--json", "-m", "post_deploy"), "--json prints a plan, but this run makes none"),
         (("features", "--json", "-s"), "--json with -s"),
-        (("features", "--plan", "p.json"), "--plan without --execute"),
+        (("features", "--plan", "p.json"), "--plan needs --execute"),
         ((*EXECUTE, "--plan", "nowhere.json"), "there is no such file"),
         ((*EXECUTE, "--plan", "p.json", "--resume", "i"), "--plan with --resume"),
     ],
@@ -262,7 +262,10 @@ def test_change_that_the_plan_has_not_is_refused(broken: Runbook) -> None:
     assert ran.exit_code == 1
     assert not (broken.server / "v9").exists()
     assert ran.entries("closed")[0]["changes_made"] == ["the note is written"]
-    assert "is void, reality has moved: the release is brought up: planned touch 2025-12-15-rc1" in ran.terminal
+    assert (
+        "is void, because production has changed: the release is brought up: planned touch 2025-12-15-rc1"
+        in ran.terminal
+    )
     assert "--resume" in ran.terminal
 
 
@@ -319,7 +322,7 @@ def test_other_way_than_the_plan_is_refused(broken: Runbook) -> None:
     """A plan goes to its own target."""
     ran = broken.run(*EXECUTE, "--plan", planned(broken), "--to", "v9")
     assert (ran.exit_code, ran.folder) == (4, None)
-    assert f"the plan has target {plans.TARGET}, and v9 was typed" in ran.terminal
+    assert f"the plan has target {plans.TARGET}, but v9 was typed" in ran.terminal
 
 
 def test_help_shows_the_runbook_first(runbook: Runbook) -> None:

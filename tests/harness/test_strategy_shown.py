@@ -47,14 +47,14 @@ def stopped(outcome: str = "failed", detail: str = "expected this; seen: that", 
             [{"part": "env file", "key": "DB_PASSWORD", "how": "changed"}],
             [
                 (
-                    "configuration differs from when v1 was validated: 1 key, in the record;"
-                    " the rollback changes none of it (--with-configuration restores it)"
+                    "configuration changed since v1 was validated: 1 key, in the record;"
+                    " only --with-configuration restores it"
                 )
             ],
         ),
         (
             {"unknown": "it has no line"},
-            ["whether the configuration differs from when v1 was validated is not known: it has no line"],
+            ["unknown whether the configuration changed since v1 was validated: it has no line"],
         ),
     ],
 )
@@ -69,7 +69,7 @@ def test_configuration_that_differs_is_said(differences: Any, said: list[str]) -
     [
         pytest.param(
             ADDITIVE,
-            "strategy: the application alone, to v1; the schema stays at r2",
+            "strategy: only the application goes back, to v1; the schema stays at r2",
             "is additive: - table gifts: is new",
             id="image-only",
         ),
@@ -81,8 +81,8 @@ def test_configuration_that_differs_is_said(differences: Any, said: list[str]) -
         ),
         pytest.param(
             FORWARD,
-            "way: forward to v3; the schema is migrated on to r3",
-            "its migrations continue the database's revision r2",
+            "strategy: forward to v3; the schema is migrated to r3",
+            "its migrations continue from the database's revision r2",
             id="forward-fix",
         ),
         pytest.param(
@@ -110,14 +110,17 @@ def test_held_production_says_what_is_missing(facts: dict[str, Any]) -> None:
     assert recovery(facts, stopped())[-3:] == [
         "production is held as it is, at: Given a working downgrade",
         "  expected this; seen: that",
-        "  what helps: ship a fix",
+        "  next step: ship a fix",
     ]
 
 
 @pytest.mark.parametrize(
     ("more", "lines"),
     [
-        ({"bridge": BRIDGE["bridge"]}, ["relaxed for v1, if a person chooses", "NOT NULL note of orders is lifted"]),
+        (
+            {"bridge": BRIDGE["bridge"]},
+            ["if a person chooses it, the schema stays, relaxed for v1", "NOT NULL note of orders is lifted"],
+        ),
         ({"verdict": BREAKING["verdict"] | {"no_bridge": "a row"}}, ["cannot be relaxed for v1 instead: a row"]),
         ({}, []),
     ],

@@ -68,4 +68,4 @@ def test_missing_python_is_named(checkout: Path) -> None:
     """Where there is no apt-get, a person installs it."""
     code, said = bootstrap(checkout, "--fast")
     assert code == 1
-    assert said.startswith("bootstrap: python3 python3-venv missing here, and there is no apt-get; install it with")
+    assert said.startswith("bootstrap: python3 python3-venv missing, and there is no apt-get; install it with")

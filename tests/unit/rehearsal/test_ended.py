@@ -38,11 +38,13 @@ def test_ended_as_it_must(name: str, entries: list[dict[str, Any]]) -> None:
 @pytest.mark.parametrize(
     ("name", "entries", "said"),
     [
-        pytest.param("regression", [], "it ended not closed", id="no-journal"),
-        pytest.param("regression", run("failed", at="x"), "it ended failed", id="failed"),
-        pytest.param("regression", run("passed"), "it ended passed", id="not-rolled-back"),
-        pytest.param("regression", run("nothing to do"), "it ended nothing to do", id="nothing-to-do"),
-        pytest.param("regression", run("passed", "rolled-back", strategy="forward-fix"), "its way was", id="other-way"),
+        pytest.param("regression", [], "but ended not closed", id="no-journal"),
+        pytest.param("regression", run("failed", at="x"), "but ended failed", id="failed"),
+        pytest.param("regression", run("passed"), "but ended passed", id="not-rolled-back"),
+        pytest.param("regression", run("nothing to do"), "but ended nothing to do", id="nothing-to-do"),
+        pytest.param(
+            "regression", run("passed", "rolled-back", strategy="forward-fix"), "its strategy was", id="other-way"
+        ),
         pytest.param("irreversible-migration", run("failed", at="x"), f"at “{HELD_AT}”", id="held-elsewhere"),
         pytest.param("irreversible-migration", run("interrupted", at=HELD_AT), "ended interrupted", id="interrupted"),
         pytest.param("irreversible-migration", run("passed", "rolled-back"), "ended passed", id="rolled-back"),

@@ -41,7 +41,7 @@ def test_a_failure_is_one_line_and_the_tail_of_the_output_without_secrets() -> N
 def test_a_command_that_takes_too_long_is_killed_with_its_children(tmp_path: Path) -> None:
     """After the deadline nothing of it goes on."""
     mark = tmp_path / "mark"
-    with pytest.raises(RehearsalError, match="was still running after 0 s, and was killed"):
+    with pytest.raises(RehearsalError, match="did not end within 0 s and was killed"):
         run(["sh", "-c", f"(sleep 1; touch {mark}) & wait"], timeout=0.3, environment=PLAIN)
     time.sleep(1.2)
     assert not mark.exists()
@@ -83,7 +83,7 @@ def test_a_lock_is_had_by_one_at_a_time(tmp_path: Path) -> None:
     assert held is not None
     held.close()
     assert len(said) == 1
-    assert said[0].endswith("s  waiting for another rehearsal, which builds images")
+    assert said[0].endswith("s  waiting for another rehearsal that builds images")
 
 
 def test_stages_are_lines_with_seconds() -> None:

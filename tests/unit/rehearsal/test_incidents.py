@@ -83,7 +83,7 @@ def test_the_irreversible_downgrade_is_pass(tmp_path: Path) -> None:
 
 def test_an_unknown_incident_is_refused_with_those_that_there_are() -> None:
     """The line names the incidents that can be rehearsed."""
-    with pytest.raises(RehearsalError, match="no incident is called 'fire'; there are: regression, additive-migration"):
+    with pytest.raises(RehearsalError, match="no incident is named 'fire'; known: regression, additive-migration"):
         find_incident("fire")
 
 
@@ -115,5 +115,5 @@ def test_what_was_typed_counts_more(pytestconfig: pytest.Config) -> None:
 
 def test_an_argument_that_no_plugin_knows_is_refused(pytestconfig: pytest.Config) -> None:
     """Nothing is raised for it: the line names the incident and the argument."""
-    with pytest.raises(RehearsalError, match="the incident x wants --no-such-thing, which no plugin knows"):
+    with pytest.raises(RehearsalError, match="the incident x needs --no-such-thing, which no plugin knows"):
         take_arguments(command_line(pytestconfig), bringing("--no-such-thing"))

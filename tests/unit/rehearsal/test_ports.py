@@ -31,8 +31,8 @@ def test_a_taken_port_is_refused_with_one_clear_line(address: str) -> None:
             demanded_port(port)
     line = str(refusal.value)
     assert line == (
-        f"port {port} on 127.0.0.1 is taken by another program; "
-        "choose another with --port NUMBER, or leave --port out to get a free one"
+        f"port {port} on 127.0.0.1 is in use by another program; "
+        "choose another with --port NUMBER, or omit --port to get a free one"
     )
 
 

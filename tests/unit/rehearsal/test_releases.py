@@ -76,7 +76,7 @@ def test_everybody_may_read_an_assembled_release(source: Path, tmp_path: Path) -
 
 def test_an_unknown_release_is_refused_with_those_that_there_are(source: Path, tmp_path: Path) -> None:
     """The line names the tag and the known ones."""
-    with pytest.raises(RehearsalError, match="no release is called four; there are: one, three, two"):
+    with pytest.raises(RehearsalError, match="no release is named four; known: one, three, two"):
         assemble("four", tmp_path / "four", releases=source / "releases")
 
 
