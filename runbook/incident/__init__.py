@@ -1,1 +1,1 @@
-"""One incident: actions carried out and checks made, on record, and what its person asked for."""
+"""One incident: the executor that carries out actions and makes checks, the typed facts, and the options."""

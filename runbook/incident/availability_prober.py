@@ -1,4 +1,4 @@
-"""The prober: asks the public address all through the run, and puts every answer on record."""
+"""The prober: requests the public address during the whole run, and records every answer."""
 
 import contextlib
 import queue
@@ -17,21 +17,21 @@ from runbook.journal.journal import Journal
 from runbook.settings.schema import Settings
 from runbook.text import visible
 
-#: As many probes as a view may want to draw.
+#: The number of recent probes that are kept for the live view.
 RECENT = 480
 
-_FLUSH_EVERY = 2.0  # seconds; what a run that is killed has not written is lost
+_FLUSH_EVERY = 2.0  # seconds; a killed run loses the probes since the last write
 _LARGEST_BODY = 1024 * 1024
-#: So many threads at once, at most: a name server that hangs holds them longer than the deadline.
+#: The maximum number of threads. A name server that hangs blocks them beyond the deadline.
 _MOST_THREADS = 64
 _END_WITHIN = 2.0  # seconds
 
 
 class AvailabilityProber:
-    """Asks one address with GET every `interval` seconds, in a thread of its own; an interval of 0 asks never.
+    """Sends a GET to one address every `interval` seconds, in its own thread. An interval of 0 sends none.
 
-    Each probe opens a connection of its own, as a new user would, and has `deadline` seconds for the whole answer. It
-    does not wait for the one before it, so an address that hangs is counted as often as one that answers.
+    Each probe opens a new connection, as a new user would, and has `deadline` seconds for the whole answer. Probes do
+    not wait for each other, so an address that hangs is counted as often as one that answers.
     """
 
     def __init__(self, url: str, interval: float, deadline: float, journal: Journal) -> None:
@@ -51,7 +51,7 @@ class AvailabilityProber:
 
     @classmethod
     def of(cls, settings: Settings, journal: Journal) -> "AvailabilityProber":
-        """The prober of the settings' public address; it asks never where they have none."""
+        """Return the prober of the public address in the settings. Without one it never sends a request."""
         traffic = settings.traffic
         if traffic is None:
             return cls("", 0.0, settings.deadlines.http, journal)
@@ -59,29 +59,27 @@ class AvailabilityProber:
 
     @property
     def summary(self) -> Availability | None:
-        """What is known so far; None when nothing is asked."""
+        """The results so far. None without an interval."""
         if not self._interval:
             return None
         with self._lock:
             return replace(self._known, recent=tuple(self._recent), waiting_since=min(self._open, default=None))
 
     def start(self) -> None:
-        """Begin, if there is an interval."""
+        """Start the thread, if there is an interval."""
         if self._interval:
             with signals_blocked():
                 self._thread.start()
 
     def stop(self) -> None:
-        """End within about two seconds, and put the last answers on record. Raises nothing."""
+        """Stop within about two seconds, and record the last answers. Never raises."""
         if self._thread.ident is not None:
             self._ended.put(None)
             self._thread.join(_END_WITHIN)
-        with contextlib.suppress(JournalError):  # the run's own entries will say it
+        with contextlib.suppress(JournalError):  # the run's own next entry raises it
             self._write()
         with self._lock:
             self._closed = True
-
-    # -- in the thread -----------------------------------------------------------------------------------------
 
     def _work(self) -> None:
         try:
@@ -89,13 +87,13 @@ class AvailabilityProber:
                 timeout=self._deadline,
                 trust_env=False,
                 follow_redirects=False,
-                # Loading the certificate authorities takes a while.
+                # Only for HTTPS, because loading the CA certificates is slow.
                 verify=self._known.url.startswith("https:"),
                 headers={"User-Agent": "rollback-runbook availability", "Connection": "close"},
                 limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
             ) as client:
                 self._ask_until_stopped(client)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it must not pass for an address that is up
+        except Exception as error:  # noqa: BLE001 - no error may count as an address that is up
             self._break_off(visible(" ".join(f"{type(error).__name__}: {error}".split())))
 
     def _ask_until_stopped(self, client: httpx.Client) -> None:
@@ -105,13 +103,13 @@ class AvailabilityProber:
             now = time.monotonic()
             if now >= due:
                 self._begin(client, now)
-                # After a machine that slept there is nothing to be made up for.
+                # After the machine was suspended, missed probes are not made up for.
                 due = max(due + self._interval, now)
             until = min(due, write_at, *(began + self._deadline for began in self._open))
             try:
                 ended = self._ended.get(timeout=max(0.0, until - time.monotonic()))
             except queue.Empty:
-                # Only now: an answer that lies here and was not yet looked at is an answer.
+                # Only with an empty queue: an answer that waits in it is an answer.
                 turned = sum(self._settle(probe) for probe in self._overdue()) > 0
             else:
                 if ended is None:
@@ -150,13 +148,13 @@ class AvailabilityProber:
         with client.stream("GET", self._known.url) as response:
             for chunk in response.iter_raw():
                 size += len(chunk)
-                # httpx's timeout is for each read; an answer that drips is left behind like one that does not come.
+                # httpx's timeout applies to each read. An answer that trickles in counts like one that never comes.
                 if size > _LARGEST_BODY or time.monotonic() - began > self._deadline:
                     break
         return response.status_code
 
     def _settle(self, probe: Probe) -> bool:
-        """Count a probe, once, and tell whether the address is up where it was down, or down where it was up."""
+        """Count a probe once. Return whether the address has changed from down to up, or from up to down."""
         with self._lock:
             thread = self._open.pop(probe.began, None)
             if thread is None:
@@ -188,7 +186,7 @@ class AvailabilityProber:
         with self._lock:
             self._known = replace(self._known, error=error)
             if not self._closed:
-                with contextlib.suppress(JournalError):  # who writes next will say it
+                with contextlib.suppress(JournalError):  # the next writer raises it
                     self._journal.write("availability", url=self._known.url, error=error)
 
     def _utc(self, moment: float) -> str:

@@ -1,4 +1,4 @@
-"""Looks that are made ahead, at the same time: what they did goes on record in the step that they are for."""
+"""Looks made ahead of their step, in parallel. Their entries are recorded in the step that takes the result."""
 
 import threading
 from collections.abc import Callable, Hashable, Mapping
@@ -17,29 +17,29 @@ from runbook.journal.recorder import Recorder
 
 _Found = TypeVar("_Found")
 
-#: What the look ahead that is made here would put on record; None where it goes on record as it happens.
+#: The entries held back by the look ahead in this thread. None: entries are recorded at once.
 _HELD: ContextVar[list[Callable[[], None]] | None] = ContextVar("held", default=None)
 
 
 class LooksAhead:
-    """Looks that are made in threads of their own, each by the name of what it looks at, until it is asked for."""
+    """Looks made in threads, by name, whose results wait until they are taken."""
 
     def __init__(self) -> None:
         self._begun: dict[Hashable, _Look] = {}
 
     def begin(self, looks: Mapping[Any, Callable[[], Any]]) -> None:
-        """Begin to make these looks, all at the same time."""
+        """Start these looks, all at the same time."""
         with signals_blocked():
             for what, make in looks.items():
                 look = _Look(make)
-                with suppress(RuntimeError):  # the machine has no thread left: who needs it looks by himself
+                with suppress(RuntimeError):  # no threads left: the step makes the look itself
                     look.start()
                     self._begun[what] = look
 
     def found(self, what: Hashable, look: Callable[[], _Found]) -> _Found:
-        """Wait for the look at `what`, and put on record what it did; where none was begun, `look` now.
+        """Wait for the look named `what`, record its entries, and return its result. If none was started, call `look`.
 
-        Raises what the look has raised.
+        Raises what the look raised.
         """
         begun = self._begun.pop(what, None)
         if begun is None:
@@ -48,9 +48,9 @@ class LooksAhead:
         return found
 
     def at_once(self, *looks: Callable[[], Any]) -> list[Any]:
-        """Make these looks at the same time, and return what each found; what they did goes on record in their order.
+        """Make these looks in parallel, and return their results. Their entries are recorded in order.
 
-        Raises what the first of them has raised.
+        Raises the first error.
         """
         named = {object(): look for look in looks}
         self.begin(named)
@@ -59,7 +59,7 @@ class LooksAhead:
         for name, look in named.items():
             try:
                 found.append(self.found(name, look))
-            except Exception as error:  # noqa: BLE001 - raised when all are on record
+            except Exception as error:  # noqa: BLE001 - raised once all are recorded
                 errors.append(error)
         if errors:
             raise errors[0]
@@ -67,11 +67,11 @@ class LooksAhead:
 
     @property
     def under_way(self) -> bool:
-        """Tell whether a look ahead is made here."""
+        """Whether this thread makes a look ahead."""
         return _HELD.get() is not None
 
     def holds(self, call: Callable[[], None]) -> bool:
-        """Hold what puts something on record until the look that is made here is asked for; False outside of one."""
+        """Hold back `call`, which writes an entry, until the result is taken. Return False outside of a look ahead."""
         held = _HELD.get()
         if held is None:
             return False
@@ -80,7 +80,7 @@ class LooksAhead:
 
 
 class _Look:
-    """One look. Its thread does not hold up the end of a run: it only reads."""
+    """One look, in a daemon thread: it only reads, so the end of the run need not wait for it."""
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self._make = make
@@ -96,7 +96,7 @@ class _Look:
         _HELD.set(self._held)
         try:
             self._found = self._make()
-        except BaseException as error:  # noqa: BLE001 - it is raised where the result is asked for
+        except BaseException as error:  # noqa: BLE001 - raised when the result is taken
             self._error = error
         finally:
             self._ended.set()
@@ -111,44 +111,44 @@ class _Look:
 
 
 class RecorderOfLooksAhead(Recorder):
-    """Records what happens as it happens, and what a look ahead does in its own step."""
+    """Records entries at once, and those of a look ahead in the step that takes its result."""
 
     def __init__(self, journal: Journal) -> None:
         super().__init__(journal)
-        #: What is looked at while other steps are under way.
+        #: The looks that are made while other steps run.
         self.ahead = LooksAhead()
 
     def command_began(self, command: Command, begun: Begun) -> None:
-        """Record that a command began; of a look ahead only how it ended is kept."""
+        """Record that a command began. Of a look ahead, only the end is recorded."""
         if not self.ahead.under_way:
             super().command_began(command, begun)
 
     def command_progressed(self, command: Command, line: str) -> None:
-        """Pass on a line of progress, unless it is of a look ahead."""
+        """Pass on a line of progress, except from a look ahead."""
         if not self.ahead.under_way:
             super().command_progressed(command, line)
 
     def command_ended(self, completed: Completed) -> None:
-        """Record a command that ended, one of a look ahead in its own step."""
+        """Record that a command ended."""
         if not self.ahead.holds(partial(self.command_ended, completed)):
             super().command_ended(completed)
 
     def command_stopped(self, command: Command, why: str, *, at_large: bool = False) -> None:
-        """Record a command that did not end by itself, one of a look ahead in its own step."""
+        """Record a command that was stopped."""
         if not self.ahead.holds(partial(self.command_stopped, command, why, at_large=at_large)):
             super().command_stopped(command, why, at_large=at_large)
 
     def engine_asked(self, request: EngineRequest) -> None:
-        """Record a request to the engine, one of a look ahead in its own step."""
+        """Record a request to the engine."""
         if not self.ahead.holds(partial(self.engine_asked, request)):
             super().engine_asked(request)
 
     def files_looked_at(self, look: FileLook) -> None:
-        """Record a look at files, one of a look ahead in its own step."""
+        """Record a look at files."""
         if not self.ahead.holds(partial(self.files_looked_at, look)):
             super().files_looked_at(look)
 
     def exchanged(self, method: str, url: str, sent: Any, answer: HttpResponse | str) -> None:
-        """Record an HTTP exchange, one of a look ahead in its own step."""
+        """Record an HTTP exchange."""
         if not self.ahead.holds(partial(self.exchanged, method, url, sent, answer)):
             super().exchanged(method, url, sent, answer)

@@ -1,4 +1,4 @@
-"""What the person who runs the runbook asked for, beyond the settings."""
+"""The options of a run: what the operator asked for beyond the settings."""
 
 from dataclasses import asdict, dataclass
 
@@ -7,18 +7,16 @@ from runbook.command_hints import option_words
 
 @dataclass(frozen=True)
 class Options:
-    """What the person who runs the runbook asked for, beyond the settings.
+    """The options of a run: what the operator asked for beyond the settings.
 
-    `target` names the release to return to, `forward_fix` the one to go on with; `accept_loss` the revision by which a
-    loss is accepted; `verdict` is a human's, given `because`; `strategy` is one that only a person chooses, `because`.
-    `enable` and `disable` name a switch. `override` has
-    the ids of steps that a human vouches for, if they cannot be checked, `because`. `release` is the one that would be
-    deployed, `expect` the one that must run after a deploy. `no_migrations` says, `because`, that the target can live
-    with the schema where no migrations are looked at. `with_configuration` restores the target's configuration.
-    `dump` names the one that is restored.
-    `close_gate_first` pauses traffic before anything else, since the failed release does harm while it serves.
-    `detected_at` (UTC), `impact` and `severity` are for the review: nobody is asked for them. `hosts` are the names of
-    those of several hosts that are meant, none for all.
+    - Releases: `target` to roll back to, `forward_fix` to roll forward to, `release` to deploy, `expect` after that.
+    - Decisions of a person, with the reason in `because`: `verdict`, `strategy` (one that is never chosen
+      automatically), `override` (ids of steps that failed or were inconclusive), `no_migrations` (the target can live
+      with the schema although no migrations are read). `accept_loss` names the revision whose loss is accepted.
+    - `enable` and `disable` name a kill switch, `dump` the dump to restore. `with_configuration` restores the target's
+      configuration. `close_gate_first` pauses traffic before anything else, if the failed release does harm.
+    - For the review, all optional: `detected_at` (UTC), `impact`, `severity`.
+    - `hosts` selects some of several hosts. Empty: all.
     """
 
     target: str | None = None
@@ -43,5 +41,5 @@ class Options:
 
     @property
     def typed(self) -> list[str]:
-        """The options that ask for this, in words that can be typed again."""
+        """The options as they can be typed again."""
         return option_words(asdict(self))

@@ -1,4 +1,4 @@
-"""What a run left behind that was killed, or lost the host: commands that it had begun, which may be at work still."""
+"""Orphaned commands: begun by a run that was killed or lost the host, and possibly still running."""
 
 import signal
 import time
@@ -14,11 +14,11 @@ _BY_ITSELF = "came to its end"
 
 
 def settle(journal: Journal, waiting: Callable[[str], None], host: Host) -> None:
-    """Let what is in flight come to its end, within the deadline that it had; stop it then. Put that on record.
+    """Wait for orphaned commands until their own deadlines, then stop them, and record the result.
 
-    Two commands of one incident at once (an old `docker compose up` and a new one) would disturb each other. What must
-    be run after the command was stopped is run on `host`, also when it is gone already: it may have been killed with
-    its run, and what it began elsewhere, a container say, goes on. Raises HostError when that cannot be run.
+    Two commands of one incident at the same time (an old `docker compose up` and a new one) would disturb each other.
+    A command's cleanup runs on `host` even if the command is gone: it may have been killed with its run while a
+    container that it started still runs. Raises HostError if the cleanup fails.
     """
     for left in _in_flight(journal.entries, host):
         if not (_alive(left, host) or left.get("if_stopped")):
@@ -32,10 +32,10 @@ def settle(journal: Journal, waiting: Callable[[str], None], host: Host) -> None
 
 
 def _ended(left: Mapping[str, Any], waiting: Callable[[str], None], host: Host) -> str:
-    """Wait for the end of the command, or bring it about; return in words how it ended."""
+    """Wait for the command to end, or stop it. Return in words how it ended."""
     if not _alive(left, host):
         return "was gone"
-    waiting(f"waiting for `{left['command']}`, which the run that died has left at work")
+    waiting(f"waiting for `{left['command']}`, which a dead run left running")
     if _gone_within(left, float(left["deadline"]), host):
         return _BY_ITSELF
     for number in (signal.SIGTERM, signal.SIGKILL):
@@ -45,15 +45,15 @@ def _ended(left: Mapping[str, Any], waiting: Callable[[str], None], host: Host) 
 
 
 def _in_flight(entries: Sequence[Entry], host: Host) -> list[Mapping[str, Any]]:
-    """The commands that began and are not known to have ended, on this machine since it was started."""
+    """Return the commands that began since this machine booted and are not known to have ended."""
     left: list[Mapping[str, Any]] = []
     for entry in entries:
         if entry["kind"] == "command began":
             left.append(entry)
         elif entry["kind"] == "left behind":
             left = [each for each in left if each["process"] != entry["process"]]
-        # After a lost connection, or where the host does not answer, what was begun there may be at work still. What is
-        # run after a command was stopped comes before that command's own end.
+        # After a lost connection, or if the host does not answer, a command may still run there (`at_large`).
+        # A command's cleanup is recorded before the end of the command itself.
         elif entry["kind"] == "command" and not entry.get("at_large"):
             ended = next((each for each in reversed(left) if each["command"] == entry["command"]), None)
             left = [each for each in left if each is not ended]
@@ -62,7 +62,7 @@ def _in_flight(entries: Sequence[Entry], host: Host) -> list[Mapping[str, Any]]:
 
 
 def _alive(left: Mapping[str, Any], host: Host) -> bool:
-    # One that ended before its start could be read has no start.
+    # A command that ended before its start time could be read has none.
     return left["started"] is not None and bool(host.process_start(left["process"]) == left["started"])
 
 

@@ -49,12 +49,12 @@ class HostJournal(Journal):
 
 
 def hosts_of(entries: Sequence[Entry]) -> tuple[str, ...]:
-    """The names of the hosts that an incident is about, the canary first; none where it is about one host."""
+    """The names of the hosts of an incident, the canary first. Empty for a single host."""
     begun = [entry for entry in entries if entry["kind"] in ("opened", "resumed")]
     named = [str(each["name"]) for entry in begun for each in entry.get("hosts") or ()]
     return tuple(dict.fromkeys(named))
 
 
 def entries_of(entries: Sequence[Entry], host: str) -> list[Entry]:
-    """The entries that are about this host: its own, and those of all hosts."""
+    """The entries about this host: its own, and those of all hosts."""
     return [entry for entry in entries if entry["kind"] in _OF_ALL or entry.get("on") in (None, host)]

@@ -5,6 +5,7 @@ import pwd
 import secrets
 import shlex
 import stat
+from datetime import UTC, datetime
 from pathlib import Path
 
 from runbook.errors import SettingsError
@@ -27,7 +28,7 @@ def make_reports(reports: Path) -> None:
             reports.chmod(stat.S_IMODE(found.st_mode) & ~0o020)
     except OSError as error:
         raise SettingsError(
-            f"the folder of records {reports} cannot be made ({error.strerror})", "name another one with --reports DIR"
+            f"cannot create the folder of records {reports} ({error.strerror})", "name another one with --reports DIR"
         ) from None
     if found.st_uid != os.geteuid():
         raise SettingsError(
@@ -36,25 +37,50 @@ def make_reports(reports: Path) -> None:
         )
     if found.st_mode & 0o002:
         raise SettingsError(
-            f"the folder of records {reports} can be written by everybody",
+            f"the folder of records {reports} is writable by everyone",
             f"type chmod go-w {shlex.quote(str(reports))}, then start again",
         )
 
 
+def make_record(reports: Path, project: str, kind: str) -> tuple[Path, str]:
+    """Make the folder of a new record, named by the time (UTC), the project and the kind. Return it and its name.
+
+    Raises SettingsError if it cannot be made.
+    """
+    make_reports(reports)
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    for again in range(100):
+        incident = f"{stamp}-{project}-{kind}{f'-{again + 1}' if again else ''}"
+        folder = reports / incident
+        try:
+            folder.mkdir(mode=FOLDER_MODE)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise SettingsError(
+                f"cannot create the record's folder {folder} ({error.strerror})",
+                "name another folder with --reports DIR",
+            ) from None
+        return folder, incident
+    raise SettingsError(f"too many records with the time {stamp} in {reports}", "wait a second and try again")
+
+
 def check_record(folder: Path) -> None:
-    """Raise SettingsError when the folder of a record to resume is a link, or another user's."""
+    """Raise SettingsError if the folder of a record to resume is a link or belongs to another user."""
     try:
         found = folder.lstat()
     except OSError:
-        return  # who reads it says that it is not there
+        return  # the reader reports that it is missing
     if folder.is_symlink() or found.st_uid != os.geteuid():
         what = "is a symbolic link" if folder.is_symlink() else f"belongs to {_name(found.st_uid)}"
-        raise SettingsError(f"the record's folder {folder} {what}", "go on as its owner, where the record was begun")
+        raise SettingsError(
+            f"the record's folder {folder} {what}", "resume as its owner, on the machine where the record began"
+        )
 
 
 def write(target: Path, text: str) -> None:
-    """Replace `target` by a file with `text`, atomically. Raises OSError; `target` is as it was then."""
-    # Two runs may end at once: each writes a draft of its own.
+    """Replace `target` with a file of `text`, atomically. Raises OSError and leaves `target` as it was."""
+    # Two runs may end at the same time, so each writes its own draft.
     draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
         with os.fdopen(os.open(draft, NEW_FILE, MODE), "w", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""Commands, requests to the engine and HTTP exchanges on record as they happen; those who make them report them."""
+"""Commands, requests to the engine and HTTP exchanges as they happen; their callers report them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -15,6 +15,7 @@ TOPS = ("runbook", "harness", "steps", "rehearsal")
 #: What runs in containers or on the production host: no modules of this project.
 _APART = ("application", "releases", "desk", "parts", "server", "outside")
 MOST_FILES = 12
+MOST_LINES = 400
 
 
 @cache
@@ -96,6 +97,12 @@ def test_no_folder_is_crowded() -> None:
     """A folder has at most 12 files of Python."""
     crowded = Counter(path.parent.relative_to(ROOT).as_posix() for path in modules().values())
     assert {folder: number for folder, number in crowded.items() if number > MOST_FILES} == {}
+
+
+def test_no_file_is_long() -> None:
+    """A file has at most 400 lines."""
+    lines = {path.relative_to(ROOT).as_posix(): path.read_text().count("\n") for path in modules().values()}
+    assert {name: number for name, number in lines.items() if number > MOST_LINES} == {}
 
 
 def test_chapter_has_one_name() -> None:

@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from copy import copy
 from typing import Any, NamedTuple
 
 from runbook.actions import Check, Observation, left_out
-from runbook.errors import Inconclusive, NoAnswer, ProductionError, RunbookError, Why
-from runbook.hosts.http import HttpClient, HttpResponse
+from runbook.errors import Inconclusive, NoAnswer, RunbookError, Why
+from runbook.hosts.http import HttpClient
 from runbook.production.compose import Production
 from runbook.production.containers import Container
+from runbook.production.service.api_requests import ApiRequests, Judge
 from runbook.production.service.health_answers import Objection, Waiting, bad_status, no_answer, not_ready
 from runbook.production.service.stuck_containers import StuckContainers
 from runbook.release import Release
@@ -17,7 +17,6 @@ from runbook.settings.absent import Absent
 from runbook.settings.application import HealthSettings
 from runbook.settings.schema import Deadlines
 
-_Judge = Callable[[HttpResponse], Objection | None]
 #: Seconds to wait while an answer may come from an application that is still starting.
 _STARTING = 10.0
 _NOT_MET = "users are not affected yet"
@@ -33,7 +32,7 @@ class _Steady(NamedTuple):
     seen: float
 
 
-class Health:
+class Health(ApiRequests):
     """The health of the application's services."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - each is needed
@@ -50,42 +49,11 @@ class Health:
         `undisturbed_since` returns whether the engine would have reported any event of these containers since a moment
         of `time.monotonic`, and reported none.
         """
+        super().__init__(production, http, settings, headers)
         self._undisturbed_since = undisturbed_since
         #: The containers that were last seen healthy for the required time.
         self._steady: list[_Steady] = []
-        self._production = production
-        self._http = http
-        self._given = settings
-        self._headers = headers
         self._deadlines = deadlines
-        self._keep: Callable[[Container], bool] = lambda _container: True
-
-    def of(self, keep: Callable[[Container], bool]) -> "Health":
-        """Return the health of only the containers for which `keep` returns True."""
-        found = copy(self)
-        found._keep = keep  # noqa: SLF001 - same class
-        return found
-
-    def _containers(self, *services: str) -> list[Container]:
-        """Return the kept containers of these services, or of all. Raises ProductionError when a service has none."""
-        there = self._production.of_services(services) if services else self._production.application()
-        found = [each for each in there if self._keep(each)]
-        if missing := {each.service for each in there} - {each.service for each in found}:
-            raise ProductionError(
-                f"no container of {', '.join(sorted(missing))} of the checked release",
-                "find out who else is deploying",
-            )
-        return found
-
-    @property
-    def _settings(self) -> HealthSettings:
-        if self._given is None:
-            raise Inconclusive(Absent.HEALTH.told, "set the health requests in the settings: [health]")
-        return self._given
-
-    @property
-    def _by_container(self) -> bool:
-        return self._given is not None and self._given.readiness == "container"
 
     def check_containers_healthy(self, users: str = _NOT_MET) -> Check:
         """Check that every container of the rolled-back services is healthy for `deadlines.stable` seconds.
@@ -176,7 +144,7 @@ class Health:
             rule = f"ready, though {' and '.join(may_be_false)} may be false, because the schema is newer"
         return self._every_api(rule, self._settings.readiness_path, self._readiness_judge(may_be_false))
 
-    def _readiness_judge(self, may_be_false: Collection[str] = ()) -> _Judge:
+    def _readiness_judge(self, may_be_false: Collection[str] = ()) -> Judge:
         settings = self._settings
         if settings.readiness == "status":
             return bad_status
@@ -229,7 +197,7 @@ class Health:
         asked = f"{place}{f', Host: {host}' if (host := self._headers.get('Host')) else ''}"
 
         def observe() -> Observation:
-            judges: dict[str, tuple[_Judge, str]] = {settings.liveness_path: (bad_status, "health.liveness_path")}
+            judges: dict[str, tuple[Judge, str]] = {settings.liveness_path: (bad_status, "health.liveness_path")}
             if not self._by_container:
                 judges[settings.readiness_path] = (self._readiness_judge(), "health.readiness_path")
             found = [
@@ -265,7 +233,7 @@ class Health:
             "add one to the service in the Compose file, or set health.readiness to json or status",
         )
 
-    def _fits(self, container: Container, path: str, judge: _Judge) -> tuple[Waiting, str, str]:
+    def _fits(self, container: Container, path: str, judge: Judge) -> tuple[Waiting, str, str]:
         """Return whether another release may answer better, what this one answers, and the setting to change."""
         if container.state != "running":
             return (
@@ -334,7 +302,7 @@ class Health:
         except Inconclusive as error:
             return {"status": None, "answer": error.seen}
 
-    def _every_api(self, word: str, path: str, judge: _Judge) -> Check:
+    def _every_api(self, word: str, path: str, judge: Judge) -> Check:
         stuck = StuckContainers()
 
         def observe() -> Observation:
@@ -360,54 +328,9 @@ class Health:
             self._deadlines.healthy,
         )
 
-    def _against(self, container: Container, path: str, judge: _Judge) -> Objection | Inconclusive | None:
-        try:
-            return judge(self._ask(container, path))
-        except NoAnswer as error:
-            against = no_answer(error)
-            return error if against.waiting is Waiting.HELPS else against
-        except Inconclusive as error:
-            return error
-
-    def _ask(self, container: Container, path: str, scheme: str | None = None, *, itself: bool = False) -> HttpResponse:
-        # Returns the answer of the first address that gives one. Raises NoAnswer when none does.
-        scheme, through = scheme or self._settings.scheme, self._settings.through
-        if "://" in through and not itself:
-            return self._http.get(through.rstrip("/") + path, self._headers)
-        worst: NoAnswer | None = None
-        for place in self._places(container, published=through == "published" and not itself):
-            try:
-                # A certificate would name the public host. The address is right, because the engine gave it.
-                return self._http.get(f"{scheme}://{place}{path}", self._headers, any_certificate=scheme == "https")
-            except NoAnswer as error:
-                worst = error if worst is None or _explains(error) > _explains(worst) else worst
-        if worst is None and through == "published":
-            seen = f"{container.one_line} but does not publish port {self._settings.port}"
-            helps = "set health.port to the port inside the container, or health.through to container"
-            raise Inconclusive(seen, helps, "health.port")
-        if worst is None:
-            raise Inconclusive(f"{container.one_line} but has no address", "wait, or read its log")
-        raise worst
-
-    def _places(self, container: Container, *, published: bool) -> Sequence[str]:
-        # The addresses in its networks or the host's, and the published port.
-        port = self._settings.port
-        addresses = container.addresses
-        if container.network_mode == "host":
-            addresses = ("127.0.0.1",)
-        elif container.network_mode.startswith("container:"):
-            lender = container.network_mode.partition(":")[2]
-            addresses = next((each.addresses for each in self._production.containers() if each.id == lender), ())
-        outside = [container.ports[port]] if port in container.ports else []
-        return outside if published else [*(f"{address}:{port}" for address in addresses), *outside]
-
 
 def _all_run(containers: Sequence[Container]) -> bool:
     return all(container.state == "running" for container in containers)
-
-
-def _explains(error: NoAnswer) -> int:
-    return (Why.UNREACHABLE, Why.OTHER, Why.SILENT, Why.REFUSED, Why.NOT_HTTP, Why.TLS).index(error.why)
 
 
 def _said(against: Objection | Inconclusive) -> str:

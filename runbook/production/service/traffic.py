@@ -8,7 +8,7 @@ from runbook.actions import Action, ActionName, Check, Observation, left_out
 from runbook.errors import Inconclusive, NoAnswer, Why
 from runbook.hosts.http import HttpClient, HttpResponse
 from runbook.production.compose import Production
-from runbook.production.gate_state import NO_GATE, By, contradiction
+from runbook.production.service.gate_state import NO_GATE, By, contradiction
 from runbook.production.service.health_answers import BUSY
 from runbook.production.service.stuck_containers import StuckContainers
 from runbook.settings.absent import Absent

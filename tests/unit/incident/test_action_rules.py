@@ -47,7 +47,7 @@ def test_what_is_neither_is_refused(tmp_path: Path) -> None:
     found = incident(tmp_path)
     found.step_began(FACTS)
     found.take(None, LocalHost({}, found))
-    with pytest.raises(StepError, match="handed over bool, and an Action or a Check was expected"):
+    with pytest.raises(StepError, match="returned bool, expected an Action or a Check"):
         found.take(False, LocalHost({}, found))  # noqa: FBT003 - what a step must not return
 
 
@@ -110,7 +110,7 @@ def test_step_that_did_nothing_has_not_passed(tmp_path: Path) -> None:
     found.verify(all_well())
     found.step_ended()
     found.step_began(FACTS)
-    with pytest.raises(Inconclusive, match="it looked at nothing"):
+    with pytest.raises(Inconclusive, match="nothing was checked"):
         found.check_step()
 
 

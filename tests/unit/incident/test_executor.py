@@ -175,7 +175,7 @@ def test_what_does_nothing_is_already_so_in_a_plan_too(tmp_path: Path) -> None:
     """A change without anything to carry out is none, whatever was planned before it."""
     found = incident(tmp_path, Mode.PLAN)
     found.execute(change(command("true")), host_of(found))
-    found.execute(change(already=lambda: "no bridge stands"), host_of(found))
+    found.execute(change(already=lambda: "there is no bridge"), host_of(found))
     assert states(found) == ["planned", "already so"]
 
 

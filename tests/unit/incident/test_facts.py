@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from runbook.incident.facts import Facts, Snapshot, Strategy, Unknown
+from runbook.incident.facts import Facts, Strategy
+from runbook.incident.production_facts import Snapshot, Unknown
 from runbook.journal.journal import Journal
 from runbook.journal.verify import verify
 from runbook.secrets.redactor import Redactor

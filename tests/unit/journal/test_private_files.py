@@ -119,7 +119,7 @@ def test_folder_that_everybody_can_write(tmp_path: Path) -> None:
     reports = tmp_path / "my reports"
     reports.mkdir()
     reports.chmod(0o777)
-    with pytest.raises(SettingsError, match=r"can be written by everybody → type chmod go-w '/.*/my reports', then"):
+    with pytest.raises(SettingsError, match=r"is writable by everyone → type chmod go-w '/.*/my reports', then"):
         private_files.make_reports(reports)
     assert mode(reports) == 0o777
 
