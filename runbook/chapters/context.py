@@ -210,7 +210,7 @@ class Context:
         found = self._registries[name]
         if known and not same_registry(found.host, image.registry):
             raise RegistryError(
-                f"Compose takes {image} from {image.registry}, and the settings name the registry {found.host}",
+                f"Compose takes {image} from {image.registry}, but the settings name the registry {found.host}",
                 "set registry.url to the registry that production pulls from, or leave [registry] out",
             )
         return found
@@ -237,7 +237,7 @@ class Context:
         """The restore points of this incident. Raises Inconclusive when the settings name no database."""
         settings, gate = self.settings, self.settings.traffic.gate if self.settings.traffic else None
         if settings.database is None:
-            raise Inconclusive(Absent.DATABASE.told, "name the database in the settings: [database]")
+            raise Inconclusive(Absent.DATABASE.told, "add [database] to the settings")
         restoring = Restoring(self.production, self.database, gate)
         return RestorePoint(self.database, settings.database, settings.deadlines, self.incident, restoring)
 

@@ -7,7 +7,7 @@ from runbook.actions import Action, Check, Observation, never
 from runbook.chapters import roll_back_application
 from runbook.chapters.context import Context
 from runbook.chapters.switching import traffic
-from runbook.incident.facts import ContainerFact, TurnedSwitch
+from runbook.incident.production_facts import ContainerFact, TurnedSwitch
 from runbook.production.containers import counts
 from runbook.production.service.kill_switches import position_of
 
@@ -59,7 +59,7 @@ def letting_on(context: Context) -> Action:
     def already() -> str | None:
         state, rollback = context.gate.state(), context.open_rollback.read()
         if state != "held":
-            return f"the gate is {state}, and was not held by this incident"
+            return f"the gate is {state}; this incident did not hold it"
         return f"the gate is held by incident {rollback['incident']}" if rollback else None
 
     return replace(change, already=already)
@@ -70,7 +70,7 @@ def _cannot_hold(context: Context, change: Action) -> bool:
 
 
 def _flowing(change: Action) -> Action:
-    summary = "the gate cannot hold: traffic flows on"
+    summary = "the gate cannot hold requests: traffic keeps flowing"
     return Action(change.name, summary, already=lambda: summary, resource=change.resource)
 
 

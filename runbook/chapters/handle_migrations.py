@@ -14,7 +14,7 @@ from runbook.chapters.target import pinned_release
 from runbook.errors import Inconclusive
 from runbook.settings.absent import Absent
 
-_HELD = "production is held as it is: only a forward-fix (--forward-fix TAG) or a backup from before that deploy helps"
+_HELD = "production is held as it is: roll forward with --forward-fix TAG, or restore a backup from before that deploy"
 
 
 def usable(context: Context) -> Check:
@@ -28,7 +28,7 @@ def usable(context: Context) -> Check:
         judged = context.incident.facts.verdict
         if judged is not None and judged.no_way_back:
             bad.append(f"tried on a copy of the schema: {judged.no_way_back}")
-        good = f"to undo, in this order: {', '.join(step.revision for step in steps)}"
+        good = f"to undo, in order: {', '.join(step.revision for step in steps)}"
         return Observation(bool(steps) and not bad, "; ".join(bad) or good, final=True)
 
     return Check("a working downgrade for every revision to undo", observe, _HELD, acceptable=False)
@@ -42,10 +42,10 @@ def _own_downgrade(context: Context) -> Check:
         if lacks := schema_revisions.no_own_downgrade(context):
             return Observation(ok=False, seen=lacks, final=True)
         words = shlex.join(migrate_command.words(settings.migrations, Direction.DOWNGRADE, known.target_head))
-        return Observation(ok=True, seen=f"to undo what leads to {', '.join(known.database)}: {words}")
+        return Observation(ok=True, seen=f"to downgrade from {', '.join(known.database)}: {words}")
 
-    held = "name them in the settings; until then production is held as it is"
-    return Check("a command of the application that downgrades", observe, held, acceptable=False)
+    held = "add them to the settings; until then production stays as it is"
+    return Check("a downgrade command of the application", observe, held, acceptable=False)
 
 
 def stopping(context: Context) -> Action:
@@ -77,7 +77,7 @@ def startable(context: Context) -> Check:
 
     def observe() -> Observation:
         done = migration_facts.reached(context)
-        return Observation(ok=True, seen=f"{done}: there is nothing left to undo") if done else trial.observe()
+        return Observation(ok=True, seen=f"{done}: nothing is left to undo") if done else trial.observe()
 
     return replace(trial, observe=observe)
 
@@ -131,7 +131,7 @@ def _database_name(context: Context) -> str:
 
 def at_target_head(context: Context) -> Check:
     """Check that the database is at the target's head."""
-    helps = "read the downgrade's output; the restore point is there"
+    helps = "read the downgrade's output; the restore point exists"
     return _database_at(context, {migration_facts.of(context).target_head}, helps)
 
 
@@ -156,7 +156,7 @@ def as_target_maps(context: Context) -> Check:
         if models is None:
             raise Inconclusive(
                 f"the target's models could not be read: {migration_facts.of(context).target.why('models')}",
-                "compare the schema by hand; the restore point is there",
+                "compare the schema by hand; the restore point exists",
             )
         there = context.database.columns()
         missing, mapped = [], 0
@@ -164,13 +164,13 @@ def as_target_maps(context: Context) -> Check:
             name = table.name if table.schema in (None, "public") else f"{table.schema}.{table.name}"
             mapped += len(table.columns)
             missing += [f"{name}.{c.name}" for c in table.columns if c.name not in there.get(name, set())]
-        seen = f"the database lacks {', '.join(missing)}" if missing else f"all {mapped} mapped columns are there"
+        seen = f"the database lacks {', '.join(missing)}" if missing else f"all {mapped} mapped columns exist"
         return Observation(not missing, seen, final=True)
 
     return Check(
         "every table and column that the target's code maps",
         observe,
-        "the downgrade undid nothing, or not all: ship a forward-fix, or restore the restore point",
+        "the downgrade was incomplete: ship a forward-fix, or restore the restore point",
         acceptable=False,
     )
 

@@ -21,8 +21,9 @@ from runbook.errors import (
     ReleaseNotFound,
     TargetError,
 )
-from runbook.incident.facts import BeginAnew, Origin, ReleaseFact, Snapshot, UnderWay
-from runbook.production.gate_state import NO_GATE
+from runbook.incident.facts import BeginAnew, UnderWay
+from runbook.incident.production_facts import Origin, ReleaseFact, Snapshot
+from runbook.production.service.gate_state import NO_GATE
 from runbook.release import ImageName, Release
 from runbook.shared_state.open_rollback import incidents_of
 from runbook.targets.candidate import Candidate, Kind
@@ -68,7 +69,7 @@ def _pinned(context: Context, asked_for: str | None) -> tuple[Release, list[str]
         for incident in incidents_of(under_way):
             if context.settings.database:
                 context.restore_point.remember(incident)
-        evidence.append(f"incident {under_way['incident']} was on its way to {under_way['target']} and broke off")
+        evidence.append(f"incident {under_way['incident']} was rolling back to {under_way['target']} when interrupted")
     digests = {}
     with list_on_record(context, chosen.found):
         for service, image in images.items():
@@ -79,7 +80,7 @@ def _pinned(context: Context, asked_for: str | None) -> tuple[Release, list[str]
         if failed_before := context.quarantine.reason(digests.values()):
             if under_way:
                 # With --resume, or in a new plan without --to, the same release would be chosen again.
-                _begin_anew(context, f"{candidate.tag} is in quarantine by now", *_another(context))
+                _begin_anew(context, f"{candidate.tag} is in quarantine now", *_another(context))
             raise TargetError(
                 f"{candidate.tag} is in quarantine: {failed_before}",
                 "name another release with --to TAG, or ship a forward-fix",
@@ -93,7 +94,7 @@ def _pinned(context: Context, asked_for: str | None) -> tuple[Release, list[str]
     )
     context.incident.record_fact("target", ReleaseFact.of(release))
     if under_way is None and _runs_already(before, release, context.settings.project.tag_variable):
-        why = f"{release.tag} runs already, traffic is served, and no rollback is under way"
+        why = f"{release.tag} already runs and serves traffic, and no rollback is open"
         context.incident.record_fact("nothing to do", why)
     return release, told(chosen.found)
 
@@ -104,7 +105,8 @@ def _failed_before(context: Context, under_way: Mapping[str, Any]) -> Origin:
         return Origin.model_validate(under_way["before"])
     except ValidationError:
         raise Inconclusive(
-            f"{context.open_rollback.path} does not tell which release failed", "look at it; remove it if it is no note"
+            f"{context.open_rollback.path} does not say which release failed",
+            "read it; remove it if the runbook did not write it",
         ) from None
 
 
@@ -145,19 +147,21 @@ def _still_pinned(context: Context) -> Release:
     others = set(now.tags) - {*failed.tags, *first.tags, release.tag}
     others |= {digest for service, digest in now.digests.items() if digest not in known.get(service, {digest})}
     if others:
-        seen = f"another release runs since this incident broke off: {', '.join(sorted(others))}"
+        seen = f"since this incident was interrupted, another release runs: {', '.join(sorted(others))}"
         _begin_anew(context, seen)
-        raise TargetError(seen, "if it must be rolled back, begin anew without --resume; if it is the remedy, leave it")
-    if failed_before := context.quarantine.reason(release.digests.values()):
-        _begin_anew(context, f"{release.tag} is in quarantine by now", *_another(context))
         raise TargetError(
-            f"{release.tag}, the target of this incident, is in quarantine by now: {failed_before}",
-            "begin anew with another release: --to TAG",
+            seen, "to roll it back, start a new incident without --resume; if it fixes the problem, leave it"
+        )
+    if failed_before := context.quarantine.reason(release.digests.values()):
+        _begin_anew(context, f"{release.tag} is in quarantine now", *_another(context))
+        raise TargetError(
+            f"{release.tag}, the target of this incident, is in quarantine now: {failed_before}",
+            "start a new incident with another release: --to TAG",
         )
     digests = [f"{service}: {digest}" for service, digest in release.digests.items()]
     context.incident.record_decision(
         Question.SAME_TARGET,
-        "Does this incident still go to the same release?",
+        "Is the target of this incident unchanged?",
         release.tag,
         ["pinned before", *digests],
     )
@@ -182,22 +186,22 @@ def _pin(context: Context, service: str, image: ImageName, candidate: Candidate)
     known = candidate.digests.get(service)
     try:
         digest = registry.digest(image)
-        origin = "says the registry"
+        origin = "as the registry says"
     except (RegistryRefused, ReleaseNotFound):
         raise
     except RegistryError as error:
         on_host = image.digest_among(context.production.digests_of(str(image)))
         if on_host is None:
             raise RegistryError(
-                f"{error.seen}; and {image} is not on the host",
-                "mend the way to the registry, then try again",
+                f"{error.seen}, and {image} is not on the host",
+                "restore access to the registry, then try again",
             ) from None
         digest = on_host
-        origin = f"says the host's own copy, because {error.seen}"
+        origin = f"as the host's copy says, because {error.seen}"
     if known is not None and known != digest:
         when = "when it passed its validation" if candidate.kind is Kind.VALIDATED else f"by {candidate.evidence}"
         raise TargetError(
-            f"{image} is {digest} today, and was {known} {when}: the tag was moved",
+            f"{image} is now {digest}, but was {known} {when}: the tag was moved",
             "find out who moved it; name another release with --to TAG",
         )
     return digest, origin
@@ -215,11 +219,11 @@ def fetching(context: Context, release: Release) -> Action:
     def already() -> str | None:
         missing = _not_held(context, release)
         missing += [image for image in sidecars.values() if context.production.image_id(image) is None]
-        return None if missing else f"the host holds {release.shown}"
+        return None if missing else f"on the host: {release.shown}"
 
     return Action(
         ActionName.FETCH_IMAGES,
-        f"the images of {release.tag} are fetched",
+        f"the images of {release.tag} are pulled",
         (context.production.pull_command(release, sidecars),),
         already,
         scope=Scope.IMAGES,
@@ -239,7 +243,7 @@ def fetched(context: Context, release: Release) -> Check:
     return Check(
         f"the images of {release.tag} on the host at the pinned digests",
         observe,
-        "the tag was moved while it was fetched: find out by whom",
+        "the tag was moved during the pull: find out who moved it",
         acceptable=False,
     )
 
@@ -250,9 +254,9 @@ def _not_held(context: Context, release: Release) -> list[str]:
         pinned = context.production.image_id(release.pinned(service))
         tagged = context.production.image_id(str(image))
         if pinned is None:
-            problems.append(f"the host does not hold {release.pinned(service)}")
+            problems.append(f"{release.pinned(service)} is not on the host")
         elif tagged != pinned:
-            problems.append(f"on the host {image} is another image than {release.pinned(service)}")
+            problems.append(f"on the host, {image} is not {release.pinned(service)}")
     return problems
 
 
@@ -267,13 +271,13 @@ def project_running(context: Context) -> Check:
         seen = "; ".join(container.one_line for container in containers)
         # After the decision, this incident itself may have stopped the application.
         if not migration_facts.decided(context) and (ended := context.production.ended_services(containers)):
-            return Observation(ok=False, seen=f"{', '.join(ended)} has ended, and nothing starts it again ({seen})")
+            return Observation(ok=False, seen=f"{', '.join(ended)} has exited, and nothing restarts it ({seen})")
         return Observation(ok=True, seen="; ".join([seen, *context.production.remarks()]))
 
     return Check(
-        f"the Compose project {context.settings.project.name} up on its host",
+        f"the Compose project {context.settings.project.name} running on its host",
         observe,
-        "bring it up first; a service that runs to its end does not belong in project.services",
+        "bring it up first; remove one-shot services from project.services",
     )
 
 
@@ -291,7 +295,7 @@ def room_on_host(context: Context) -> Check:
     return Check(
         f"at least {wanted:g} GiB free on the production host",
         observe,
-        "make room (`docker image prune` takes images that nothing uses), or lower host.minimum_free_gib",
+        "free disk space (`docker image prune` removes dangling images), or lower host.minimum_free_gib",
     )
 
 

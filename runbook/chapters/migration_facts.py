@@ -153,7 +153,7 @@ def read_failed(context: Context) -> Check:
             _ask_failed(context)
         failed = of(context).failed
         if failed is None:
-            return "there is nothing to undo"
+            return "nothing to undo"
         return f"from {failed.span.lower} to {failed.span.upper}" if failed.span else failed.why("span")
 
     return recorded("the migrations that the failed release added", look)
@@ -180,9 +180,9 @@ def _of_one_branch(known: Schema, found: ImageReport, *, own: bool) -> ImageRepo
         sorted(each.revision for each in found.span.steps if known.target.knows(each.revision)) if found.span else []
     )
     if known.way is None:
-        why = f"from {', '.join(known.target.heads)} to {', '.join(known.database)} more than one branch was migrated"
+        why = f"more than one branch was migrated from {', '.join(known.target.heads)} to {', '.join(known.database)}"
     elif shared:
-        why = f"it depends on {', '.join(shared)} of another branch, which the target has"
+        why = f"it depends on {', '.join(shared)} of another branch, which the target also has"
     else:
         return found
     problems = (*(each for each in found.problems if each.what != "span"), Problem("span", why))
@@ -258,9 +258,7 @@ def read_added(context: Context, release: Release) -> Check:
         at = f"its head is {', '.join(found.heads)}"
         if found.span:
             return f"{at}; it adds {', '.join(each.revision for each in found.span.steps[::-1])}"
-        return (
-            f"{at}; it adds none" if heads == found.heads else f"{at}; what it adds is not known: {found.why('span')}"
-        )
+        return f"{at}; it adds none" if heads == found.heads else f"{at}; what it adds is unknown: {found.why('span')}"
 
     return recorded(f"the migrations that {release.tag} adds", look)
 
@@ -306,7 +304,7 @@ def of(context: Context) -> Schema:
     """Return the recorded migration facts. Raises Inconclusive when chapter 1 has not run."""
     facts = context.incident.facts
     if facts.revisions is None or facts.target_migrations is None:
-        raise Inconclusive("the migrations were not looked at in this incident", "run chapter 1: `pytest features`")
+        raise Inconclusive("the migrations were not checked in this incident", "run chapter 1: `pytest features`")
     target, added = facts.target_migrations, facts.failed_migrations
     failed = None if added is None else _with_what_ran(context, read_report(json.dumps(added)))
     # Before a deploy the database is judged as the release to deploy would leave it.

@@ -11,7 +11,7 @@ from runbook.chapters.migrating import schema_revisions
 from runbook.chapters.target import expected_release
 from runbook.errors import CheckFailed, Inconclusive, RunbookError
 from runbook.incident.executor import Mode
-from runbook.incident.facts import RunningRelease
+from runbook.incident.production_facts import RunningRelease
 from runbook.release import Release
 
 
@@ -31,7 +31,7 @@ def note_running(context: Context) -> Check:
 
     If this incident has validated a release already, it must still run in the same containers.
     """
-    return recorded("one release, validated as a whole", lambda: _running(context))
+    return recorded("one release, on its registry digests", lambda: _running(context))
 
 
 def _running(context: Context) -> str:
@@ -51,7 +51,7 @@ def _running(context: Context) -> str:
     validated = context.incident.facts.running
     if validated is not None and validated.containers != ids:
         raise CheckFailed(
-            f"{validated.tag} was validated, and {release.tag} runs in other containers since",
+            f"{validated.tag} was validated, but {release.tag} now runs in other containers",
             "somebody deployed meanwhile: validate again",
         )
     context.incident.record_fact("running", RunningRelease(**release.facts(), containers=ids))
@@ -64,7 +64,7 @@ def _running(context: Context) -> str:
 def stays_healthy(context: Context) -> Check:
     """Check that every container stays healthy long enough, counted from when it was first healthy behind the gate."""
     executing = context.incident.mode is Mode.EXECUTE
-    return context.health.check_containers_healthy(f"users meet it{': traffic is open' if executing else ''}")
+    return context.health.check_containers_healthy(f"users are affected{': traffic is open' if executing else ''}")
 
 
 def _hold_against_expected(context: Context) -> None:

@@ -7,7 +7,7 @@ from runbook.actions import Action, ActionName, Artifact, Check, Observation
 from runbook.chapters.configuration import restored
 from runbook.chapters.context import Context
 from runbook.chapters.target import pinned_release
-from runbook.incident.facts import ContainerFact, Together
+from runbook.incident.production_facts import ContainerFact, Together
 from runbook.production.containers import Container, counts
 from runbook.production.switchover.decision import SwitchMode
 from runbook.release import Release
@@ -39,7 +39,7 @@ def bringing_up(context: Context, release: Release, only: Sequence[str] | None =
         on_target = all(container.image_id == images[container.service] for container in containers)
         if not (on_target and production.is_settled(services, ups)):
             return None
-        return f"{', '.join(container.name for container in containers)} run {release.tag} already"
+        return f"{', '.join(container.name for container in containers)} already run {release.tag}"
 
     names = ", ".join(services)
     summary = f"{names} are brought up on {release.tag}"
@@ -75,9 +75,9 @@ def others_kept(
         return Observation(not wrong, "; ".join(wrong) or f"the same containers as before: {kept}")
 
     return Check(
-        "the containers of all other services kept, and as many of those that were changed as before",
+        "all other services' containers unchanged, and the same number of containers as before",
         observe,
-        "somebody or something else changed them: find out first",
+        "something else changed them: find out what before you continue",
     )
 
 
@@ -96,7 +96,7 @@ def _apart(hanging: Sequence[Container], ids: Collection[str]) -> list[str]:
 def _other_counts(was: Mapping[str, int], now: Sequence[Container], services: Collection[str]) -> list[str]:
     there = counts(now)
     return [
-        f"{name} has {there.get(name, 0)} containers, and had {was[name]}"
+        f"{name} has {there.get(name, 0)} containers, but had {was[name]}"
         for name in sorted(services)
         if name in was and there.get(name, 0) != was[name]
     ]
@@ -122,15 +122,15 @@ def files_agree_with_containers(context: Context) -> Check:
         }
         wrong = [f"{name} would be {effect}" for name, effect in sorted(apart.items())]
         wrong += [f"{name} would be removed" for name in pending.removes if name not in known.differed]
-        as_said = f"{len(services)} containers are as the files say"
+        as_said = f"{len(services)} containers match the files"
         if pending.unknown:
-            as_said = f"{', '.join(sorted(ours))} are as the files say; the others are not known: {pending.unknown}"
+            as_said = f"{', '.join(sorted(ours))} match the files; the others are unknown: {pending.unknown}"
         return Observation(not wrong, "; ".join(wrong) or as_said)
 
     return Check(
-        "the files to describe what runs, so that the next `docker compose up` changes nothing",
+        "the running containers to match the files, so that the next `docker compose up` changes nothing",
         observe,
-        f"look at what it would change: type {context.production.compose('up', '-d', '--dry-run')}",
+        f"to see what it would change: {context.production.compose('up', '-d', '--dry-run')}",
     )
 
 
@@ -138,7 +138,7 @@ def failed_digests_known(context: Context) -> Check:
     """Show the recorded digests of the failed release. Passes without any: the release is replaced in any case."""
     failed = _failed_digests(context)
     shown = ", ".join(f"{service} {digest}" for service, digest in failed.items())
-    nothing = "no digest but the target's: it ran already, or the failed release's images came from no registry"
+    nothing = "no digest other than the target's: it already ran, or the failed images have no registry digest"
     return Check("the failed release's digests", lambda: Observation(ok=True, seen=shown or nothing), "")
 
 
@@ -201,7 +201,7 @@ def naming(context: Context, release: Release) -> Action:
         already,
         leaves=(
             *restored.kept_files(context),
-            Artifact(restored.kept_env_file(context), "the env file as it was before, with its secrets"),
+            Artifact(restored.kept_env_file(context), "the env file from before, with its secrets"),
         ),
         resource=env_file.path,
         variable=variable,
@@ -223,7 +223,7 @@ def named(context: Context, release: Release) -> Check:
             return Observation(ok=False, seen="; ".join(wrong))
         now = context.env_file.read()
         if not context.production.existing([restored.kept_env_file(context)]):
-            return Observation(ok=True, seen=f"{now.path} names {release.tag}, and was not changed by this incident")
+            return Observation(ok=True, seen=f"{now.path} names {release.tag}; this incident did not change it")
         before = context.env_file.at(restored.kept_env_file(context))
         whole = restored.restored_env_file(context, release)
         same = (whole or before.with_value(before.read(), variable, release.tag)) == now.content
@@ -233,11 +233,11 @@ def named(context: Context, release: Release) -> Check:
             same and kept,
             f"{now.path} names {release.tag}; all its other bytes are {'' if same else 'NOT '}"
             f"{f'as when {release.tag} was validated' if whole else 'as before'};"
-            f" mode {now.mode}, owner {now.owner}:{now.group}{'' if kept else ', which was different before'}",
+            f" mode {now.mode}, owner {now.owner}:{now.group}{'' if kept else ', which has changed'}",
         )
 
     return Check(
-        f"Compose to start {release.tag} from its files alone, with nothing else changed in the env file",
+        f"Compose to start {release.tag} from its files, with nothing else changed in the env file",
         observe,
         f"compare the env file with {restored.kept_env_file(context)} on the host",
     )

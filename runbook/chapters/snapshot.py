@@ -7,7 +7,7 @@ from runbook.chapters.context import Context
 from runbook.chapters.migrating.schema_revisions import revisions, unchecked
 from runbook.clock import utc_now
 from runbook.errors import Inconclusive, RunbookError
-from runbook.incident.facts import ContainerFact, PublicAnswer, Snapshot, SwitchPosition, Unknown
+from runbook.incident.production_facts import ContainerFact, PublicAnswer, Snapshot, SwitchPosition, Unknown
 from runbook.production.containers import Container
 from runbook.production.service.kill_switches import position_of
 from runbook.production.service.traffic import PublicAnswer as AnswerSeen

@@ -12,7 +12,8 @@ from runbook.chapters.migrating.schema_revisions import is_own, no_own_downgrade
 from runbook.chapters.startup import check
 from runbook.chapters.target import pinned_release
 from runbook.errors import Inconclusive, TargetError
-from runbook.incident.facts import BeginAnew, Strategy, VerdictFact
+from runbook.incident.facts import BeginAnew, Strategy
+from runbook.incident.schema_facts import VerdictFact
 from runbook.migrations.verdict.findings import Assessment, Verdict
 from runbook.production.service.health import Health
 from runbook.settings.absent import Absent
@@ -32,29 +33,29 @@ def record_decision(context: Context) -> Check:
         return _forward(context) if context.options.forward_fix else _by_verdict(context)
 
     if migration_facts.decided(context):
-        moved = "somebody migrated the database meanwhile: find out, then begin anew without --resume"
+        moved = "somebody migrated the database meanwhile: find out who, then start a new incident without --resume"
         return Check("a verdict that decides the strategy", observe, moved, acceptable=False)
     if context.options.forward_fix:
-        other = "name a release whose migrations continue the database's, or leave --forward-fix out"
-        return Check("a forward-fix that can go on from here", observe, other, acceptable=False)
+        other = "name a release whose migrations continue the database's revision, or leave --forward-fix out"
+        return Check("a forward-fix that continues the database's revision", observe, other, acceptable=False)
     if is_own(context) and (lacks := no_own_downgrade(context)):
         # The next step does not offer `--verdict breaking`, because without a downgrade that would fail.
         return Check(
             "a verdict that decides the strategy",
             observe,
-            f"{lacks}, so the schema cannot go back: name them. Or, if the target can live with the schema as it is:"
+            f"{lacks}, so the schema cannot be downgraded: set them. Or, if the target works with the current schema:"
             ' --verdict additive --because "why it is so"',
             acceptable=False,
         )
     forward = ", or --forward-fix TAG" if _may_go_forward(context) else ""
     if context.options.strategy:
-        other = "leave --strategy out, and the verdict decides; or name a release that mends it: --forward-fix TAG"
+        other = "leave --strategy out, so that the verdict decides; or name a release with a fix: --forward-fix TAG"
         return Check("a bridge that was tried on a copy of the schema", observe, other, acceptable=False)
     return Check(
         "a verdict that decides the strategy",
         observe,
         'read the statements, then decide: --verdict breaking --because "why it is so" (or --verdict additive, if the'
-        f" target can live with them){forward}",
+        f" target works with them){forward}",
         decided_by=("--verdict", Verdict.BREAKING, "--because", "why it is so"),
     )
 
@@ -107,7 +108,7 @@ def _asked_earlier(judged: Judged, proposal: "Proposal | None") -> str:
         "the schema": judged.trial.by if judged.trial else "",
         "the bridge": proposal.by if proposal else "",
     }
-    return "".join(f"; {what} was tried by {run}, and not again" for what, run in tried.items() if run)
+    return "".join(f"; {what} was tried in run {run}" for what, run in tried.items() if run)
 
 
 def _all_evidence(context: Context) -> tuple[Judged, "Proposal | None", list[str]]:
@@ -128,7 +129,7 @@ def _all_evidence(context: Context) -> tuple[Judged, "Proposal | None", list[str
 def _bridged(context: Context, proposal: "Proposal") -> Observation:
     """Choose the bridge that a person asked for, if there is one."""
     found = proposal.bridge
-    seen = "; ".join(found.told) if found else f"there is no bridge: {proposal.why_not}"
+    seen = "; ".join(found.told) if found else f"no bridge is possible: {proposal.why_not}"
     why = f"decided by a human: {context.options.because}"
     context.incident.record_decision(
         Question.BRIDGE, "May the schema be relaxed for the target?", "yes" if found else "there is no bridge",
@@ -141,11 +142,11 @@ def _bridged(context: Context, proposal: "Proposal") -> Observation:
 
 def _without_migrations(context: Context, absent: Absent) -> Check:
     """Check that the settings or a person allow rolling back only the application, without checking migrations."""
-    told = "the way back without a look at migrations"
+    told = "permission to roll back without checking migrations"
 
     def observe() -> Observation:
         if context.incident.facts.strategy is Strategy.IMAGE_ONLY:
-            return Observation(ok=True, seen="the application alone goes back, as decided before")
+            return Observation(ok=True, seen="only the application is rolled back, as decided before")
         declared, person = absent is Absent.MIGRATIONS, context.options.no_migrations
         if context.options.forward_fix:
             return Observation(
@@ -155,7 +156,7 @@ def _without_migrations(context: Context, absent: Absent) -> Check:
         goes = declared or person
         option = ("--no-migrations",) if person and not declared else ()
         context.incident.record_decision(
-            Question.NO_MIGRATIONS, "May the application go back without a look at migrations?",
+            Question.NO_MIGRATIONS, "May the application be rolled back without checking migrations?",
             "yes" if goes else "nobody has said so", [*why, absent.told], option=option,
         )  # fmt: skip
         if goes:
@@ -163,12 +164,12 @@ def _without_migrations(context: Context, absent: Absent) -> Check:
         return Observation(bool(goes), "; ".join([*why, absent.told]), final=True)
 
     if context.options.forward_fix:
-        return Check(told, observe, "go to that release with --to TAG, and migrate by hand", acceptable=False)
+        return Check(told, observe, "deploy that release with --to TAG, and migrate by hand", acceptable=False)
     return Check(
         told,
         observe,
-        'if the target can live with the schema as it is: --no-migrations --because "how you know"; or name the'
-        " database in the settings ([database]), so that it is found out",
+        'if the target works with the current schema: --no-migrations --because "how you know"; or add [database]'
+        " to the settings, so that the migrations are checked",
         decided_by=("--no-migrations", "--because", "how you know"),
     )
 
@@ -209,7 +210,7 @@ def _decided_before(context: Context) -> Observation:
     seen = f"the strategy is {strategy}, as decided before; the database is at {', '.join(now)}"
     known_there = set(now) in [set(each) for each in expected]
     if not known_there:
-        why = f"somebody migrated the database since this incident broke off: it is at {', '.join(now)}"
+        why = f"somebody migrated the database since this incident was interrupted: it is at {', '.join(now)}"
         context.incident.record_fact("begin anew", BeginAnew(why=why))
     return Observation(known_there, seen, final=True)
 
@@ -219,7 +220,7 @@ def _forward(context: Context) -> Observation:
     at = ", ".join(known.database)
     continues = known.target.continues(*known.database)
     seen = f"its migrations {'continue' if continues else 'do not continue'} the database's revision {at}"
-    text = "Can the forward-fix go on from here?"
+    text = "Does the forward-fix continue the database's revision?"
     context.incident.record_decision(Question.FORWARD_FIX, text, "yes" if continues else "no", [seen])
     if continues:
         context.incident.record_fact("strategy", Strategy.FORWARD_FIX)
@@ -236,7 +237,7 @@ def backward_compatible(context: Context) -> Check:
     return Check(
         "a verdict of unchanged or additive",
         lambda: Observation(compatible, f"the verdict is {verdict}"),
-        "plan again, so that the migrations are judged anew",
+        "plan again, so that the migrations are judged again",
         acceptable=False,
     )
 
@@ -246,9 +247,7 @@ def starts_on_newer_schema(context: Context) -> Check:
     if absent := unchecked(context):
         return left_out("a target that can start on the schema", absent)
     if migration_facts.of(context).same:
-        return Check(
-            "a target that can start", lambda: Observation(ok=True, seen="the schema is one that it knows"), ""
-        )
+        return Check("a target that can start", lambda: Observation(ok=True, seen="the target knows this schema"), "")
     return check.migrates_not_at_start(context, pinned_release(context))
 
 
@@ -288,16 +287,16 @@ def readiness_rule(context: Context, *, of_target: bool = False) -> tuple[tuple[
         unknown = [revision for revision in database if not image.knows(revision)]
         heads = ", ".join(image.heads)
     except Inconclusive as error:
-        return (), [f"whether the schema is newer is not known: {error.seen}"]
+        return (), [f"unknown whether the schema is newer: {error.seen}"]
     at = f"the database is at {', '.join(database)}; the running image's head is {heads}"
     if not unknown:
         return (), [at]
     tag = context.production.tag()
     if bridged or additive or context.ledger.validated_with(tag, database):
-        word = "the verdict of this incident" if additive else f"the ledger, where {tag} passed with this schema,"
+        word = "the verdict of this incident" if additive else f"the ledger ({tag} was validated with this schema)"
         word = "the trial of the bridge" if bridged else word
-        return behind, [at, f"{word} says that its code can live with that"]
-    return (), [at, "nothing says that its code can live with that"]
+        return behind, [at, f"{word} shows that the code works with this schema"]
+    return (), [at, "no evidence that the code works with this schema"]
 
 
 def restore_point_taken(context: Context) -> Action:

@@ -31,8 +31,8 @@ def running_release(context: Context) -> Release:
         digest = image.digest_among(context.production.digests_of(container.image_id))
         if not image.means(container.image_name) or digest is None:
             raise TargetError(
-                f"{container.name} runs {container.image_name}, and the env file says {image}",
-                "bring production and its env file together first",
+                f"{container.name} runs {container.image_name}, but the env file says {image}",
+                "make production and its env file match first",
             )
         digests[container.service] = digest
     return Release(tag, images, digests)

@@ -109,7 +109,7 @@ class Cuts:
         way_on = "--resume" in said or "nothing was changed" in said
         if cut.exit_code != 1 or not way_on or not any(words in said for words in lost):
             cut.problems.append(f"exit code {cut.exit_code}, and what it said\n{ran.terminal}")
-        if cut.kind == "network" and "what production is now is not known" not in said:
+        if cut.kind == "network" and "the state of production is unknown" not in said:
             cut.problems.append(f"it said what production is now, and cannot know that\n{ran.terminal}")
         if (outcome := ran.of_kind("closed")[-1]["outcome"]) not in ("failed", "inconclusive"):
             cut.problems.append(f"the record is closed as {outcome}")

@@ -153,7 +153,7 @@ def test_registry_down_with_the_image_on_the_host(rehearsed: Rehearsed) -> None:
     assert plan is not None
     assert plan.exit_code == 0, plan.terminal
     evidence = " ".join(plan.of_kind("decision")[0]["evidence"])
-    assert "says the host's own copy, because the registry" in evidence
+    assert "as the host's copy says, because the registry" in evidence
 
 
 def test_registry_down_without_the_image(untouched: Rehearsed) -> None:

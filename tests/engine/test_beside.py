@@ -70,7 +70,7 @@ def test_held_gate_is_proved(fresh: Rehearsed) -> None:
     assert ran.exit_code == 0, ran.terminal
     seen = [e["seen"] for e in ran.of_kind("check") if e["state"] == "so" and "paused at the public" in e["expected"]]
     assert len(seen) == 2
-    assert all(each.endswith("lets a request wait; the gate is held") for each in seen), seen
+    assert all(each.endswith("holds requests; the gate is held") for each in seen), seen
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_container_that_does_not_stay_healthy_is_met_by_users(
     assert ran.folder is not None
     told = " ".join(ran.terminal.split())
     assert f"Then {step}" in told
-    assert "users meet it: traffic is open" in told
+    assert "users are affected: traffic is open" in told
     assert "gate open (traffic is served)" in told
     assert headline in (ran.folder / "record.html").read_text().partition("</header>")[0]
     assert "--abandon" not in told, "nothing of the failed release serves any more"
@@ -144,10 +144,10 @@ def test_abandoned_it_leaves_the_failed_release_as_it_was(fresh: Rehearsed, mome
     assert not (fresh.practice.server / ".runbook/open_incident.json").exists()
     refused = fresh.run(*execute(fresh, "--resume", incident))
     assert refused.exit_code == 4
-    assert "is over" in refused.terminal
+    assert "has ended: " in refused.terminal
     assert same_end.announcements(fresh, incident) == 1
     announced, _ = told(fresh)
-    assert f"the switch to {INCIDENT.live} was abandoned, {INCIDENT.failed} goes on" in announced
+    assert f"the switch to {INCIDENT.live} was abandoned, {INCIDENT.failed} keeps running" in announced
     assert f"{INCIDENT.failed} stays in quarantine" in announced
     log = (fresh.practice.folder / "incidents.md").read_text()
     assert log.count(f"<!-- rollback-runbook {incident} abandon -->") == 1

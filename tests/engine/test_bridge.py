@@ -8,7 +8,7 @@ import pytest
 from runbook.chapters.evidence import bridging
 from runbook.chapters.evidence.schema_trial import TrialResult, TriedStatements
 from runbook.errors import Inconclusive
-from runbook.incident.facts import Bridge
+from runbook.incident.schema_facts import Bridge
 from runbook.migrations.bridge.definitions import definitions_in
 from runbook.migrations.bridge.hopes import hoped
 from runbook.migrations.bridge.names import views

@@ -10,8 +10,9 @@ from runbook.chapters.evidence import judged as evidence
 from runbook.chapters.evidence.bridging import Proposal, proposed
 from runbook.chapters.evidence.schema_copy import SchemaCopy
 from runbook.chapters.migrating import bridge
-from runbook.incident.facts import Bridge, ReleaseFact
 from runbook.incident.options import Options
+from runbook.incident.production_facts import ReleaseFact
+from runbook.incident.schema_facts import Bridge
 from runbook.release import ImageName, Release
 from runbook.shared_state.bridge_note import BridgeNote
 from tests.engine.small_production import Built, Here, raised
@@ -86,7 +87,7 @@ def test_built_and_taken_away(here: Here, tmp_path: Path) -> None:
     ("history", "told", "why_not"),
     [
         ("demands", ("NOT NULL c of orders is lifted",), ""),
-        ("drops", None, "more than can be relaxed without touching a row"),
+        ("drops", None, "not all obstacles can be relaxed without touching a row"),
         ("adds", None, "the target can use the schema as it is"),
     ],
 )

@@ -25,7 +25,7 @@ def test_plan_is_carried_out_as_it_says(tmp_path: Path) -> None:
     """The failed release stays up and nothing changes. The command in the plan's last lines rolls it back."""
     pytest = (sys.executable, "-m", "pytest", "features", "--reports", str(tmp_path / "reports"))
     said = run(*pytest, "--rehearse", "regression", "--rehearse-by-hand").splitlines()
-    (name,) = {line.split()[0] for line in said if line.endswith(" stays up:")}
+    (name,) = {line.split()[0] for line in said if line.endswith(" is still up:")}
     try:
         assert running(name) == "2025-12-18-rc1"
         assert any(line.endswith("nothing was changed") for line in said)

@@ -182,7 +182,7 @@ class TestExportLeak:
         ran = here.run("-m", "emergency", "--enable", "exports", "--execute", here.practice.name, settings=settings)
         assert ran.exit_code == 0, ran.terminal
         turned = {(each["state"], each["evidence"]) for each in ran.of_kind("action") if "traffic" in each["action"]}
-        assert turned == {("already so", "the gate cannot hold: traffic flows on")}
+        assert turned == {("already so", "the gate cannot hold requests: traffic keeps flowing")}
         off = here.run("-m", "emergency", "--disable", "exports", "--execute", here.practice.name, settings=settings)
         assert off.exit_code == 0, off.terminal
 

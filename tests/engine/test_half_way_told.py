@@ -11,7 +11,7 @@ import pytest
 from runbook.chapters.migrating import half_way, kept_rows
 from runbook.chapters.migrating.migrate_command import Direction
 from runbook.errors import CheckFailed, CommandFailed, Inconclusive
-from runbook.incident.facts import HalfWay
+from runbook.incident.schema_facts import HalfWay
 from runbook.journal.journal import FORMAT
 from runbook.migrations.catalog import catalog_of
 from runbook.migrations.image.report import to_json
@@ -86,7 +86,7 @@ def test_nothing_stayed(server: Cluster, tmp_path: Path) -> None:
     """One transaction: the schema is unchanged. --resume continues; starting what was stopped goes back."""
     error, fact = stopped(context(server, tmp_path), server, "")
     assert fact.untouched
-    assert error.seen.startswith("the downgrade ended with exit code 1: value too long; nothing of it stayed:")
+    assert error.seen.startswith("the downgrade ended with exit code 1: value too long; it left no change:")
     assert fact.way_on == ("pytest features --settings s.toml --resume 20251218T030000Z-shop-rollback --execute shop")
     assert fact.way_back == f"cd {tmp_path} && docker compose up -d --no-deps --no-build --pull never api jobs"
     assert fact.way_on in error.next_step
@@ -99,7 +99,7 @@ def test_half_way(server: Cluster, tmp_path: Path) -> None:
     assert fact.stands_between
     assert fact.changed == ("column public.orders.note is gone",)
     assert fact.missing == ("column public.orders.more is new",)
-    assert "it stands HALF-WAY: the database says r3, as before" in error.seen
+    assert "it stopped HALF-WAY: the database is at r3, as before" in error.seen
     assert "the schema has changed (column public.orders.note is gone)" in error.seen
     assert "column public.orders.more is new" in error.seen
     assert fact.way_back == f"pytest features --settings s.toml -m restore --dump {POINT} --execute shop"
@@ -113,7 +113,7 @@ def test_between_two_revisions(server: Cluster, tmp_path: Path) -> None:
         parts, server, "ALTER TABLE orders DROP COLUMN more; UPDATE alembic_version SET version_num = 'r2'"
     )
     assert (fact.untouched, fact.stands_between) == (False, False)
-    assert "1 of 2 revisions went through: the database is at r2, between r3 and r1" in error.seen
+    assert "1 of 2 revisions succeeded: the database is at r2, between r3 and r1" in error.seen
     assert error.next_step.index(fact.way_on) < error.next_step.index(fact.way_back)
     # A second attempt is compared with the schema from before the first one.
     _, again = stopped(parts, server, "")
@@ -129,9 +129,9 @@ def test_forward_fix_that_fails(server: Cluster, tmp_path: Path) -> None:
             server.must("shop", done)
             raise CommandFailed("the upgrade ended with exit code 1", "read it")
 
-    with pytest.raises(CheckFailed, match="nothing of it stayed"):
+    with pytest.raises(CheckFailed, match="it left no change"):
         upgrade("")
-    with pytest.raises(CheckFailed, match="it stands HALF-WAY") as raised:
+    with pytest.raises(CheckFailed, match="it stopped HALF-WAY") as raised:
         upgrade("CREATE TABLE fixed (id int)")
     assert "table public.fixed is new" in raised.value.seen
     assert parts.incident.facts.half_way.direction == "upgrade"
@@ -148,7 +148,7 @@ def test_what_it_destroys_is_kept_once(server: Cluster, tmp_path: Path) -> None:
     assert "kept\ttoo" not in (tmp_path / "journal.jsonl").read_text()
     server.must("shop", "ALTER TABLE orders DROP COLUMN more")
     again = kept_rows.keeping(parts)
-    assert again.already() == f"{fact.path} has them, as an earlier run of this incident wrote it"
+    assert again.already() == f"{fact.path} has them, from an earlier run of this incident"
     again.record()
     assert parts.incident.facts.kept_rows == fact
     server.must("shop", "ALTER TABLE orders DROP COLUMN note")
@@ -168,7 +168,7 @@ def test_database_that_does_not_answer(server: Cluster, tmp_path: Path) -> None:
     parts.database.revisions = parts.database.ask = lambda *_arguments, **_options: unanswered()
     parts.incident.record_fact("schema before", {"revisions": ["r3"], "catalog": []})
     error, fact = stopped(parts, server, "")
-    assert "where that left the schema is not known: no answer" in error.seen
+    assert "the state of the schema is unknown: no answer" in error.seen
     assert f"--dump {POINT}" in error.next_step
     assert fact is None
 

@@ -7,7 +7,7 @@ import subprocess
 from rehearsal.env_file import set_tag
 from rehearsal.incidents.catalogue import NEW_CUSTOMERS
 from rehearsal.incidents.database import columns, restore, rows, sql, tables
-from runbook.incident.facts import RestoreStep
+from runbook.incident.schema_facts import RestoreStep
 from runbook.journal.verify import verify
 from runbook.report.follow_up.follow_ups import follow_ups
 from runbook.settings.loading.loader import load
@@ -192,7 +192,7 @@ class TestAdditiveMigration:
             ledger.write_text(kept)
         assert validated.exit_code == 1
         assert "expected every api container ready; seen" in words(validated)
-        assert "nothing says that its code can live with that" in page(validated)
+        assert "no evidence that the code works with this schema" in page(validated)
 
 
 class TestForwardFix:
@@ -225,4 +225,4 @@ class TestForwardFix:
         assert f"Over: production went forward to {fix}" in page(ran)
         announced, ticket = told(here)
         assert f"went forward from 2025-12-20-rc1 to {fix}" in announced
-        assert "migrated on to 0005_orders_by_customer" in ticket
+        assert "migrated to 0005_orders_by_customer" in ticket

@@ -20,7 +20,7 @@ def decided(ran: Ran, verdict: Verdict) -> list[dict[str, str]]:
 def no_sql_was_read(ran: Ran, verdict: Verdict) -> None:
     """The image gave no SQL, and the SQL that the upgrade ran on the copy was used instead."""
     assert ran.fact("failed migrations")["upgrade"]["sql"] is None
-    told = f"no SQL could be read from the image; what the upgrade ran on the copy decides: {verdict}"
+    told = f"no SQL could be read from the image; the SQL run on the copy decides: {verdict}"
     assert told in ran.fact("verdict")["evidence"]
     assert told in page(ran)
 
@@ -48,7 +48,7 @@ class TestAskingMigration:
         )
         no_sql_was_read(ran, Verdict.ADDITIVE)
         assert {each["source"] for each in decided(ran, Verdict.ADDITIVE)} == {Source.COPY}
-        assert "the migrations read its rows; all SQL that they have for whatever they find there" in page(ran)
+        assert "the migrations read its rows; all SQL that they might run was judged" in page(ran)
 
         now = state(here)
         for same in ("revision", "schema", "orders", "gate"):
@@ -116,7 +116,7 @@ class TestPartitioned:
         found = decided(ran, Verdict.ADDITIVE)
         (detached,) = (each for each in found if "DETACH PARTITION" in each["sql"])
         assert detached["source"] == Source.ROWS
-        assert "other partitions take all that it took; production has no such row now" in detached["rule"]
+        assert "other partitions accept all of its rows; production has no such row now" in detached["rule"]
 
         now = state(here)
         for same in ("revision", "schema", "orders", "gate"):

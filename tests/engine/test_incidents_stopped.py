@@ -8,7 +8,7 @@ import subprocess
 from rehearsal.incidents.catalogue import NEW_CUSTOMERS
 from rehearsal.incidents.database import columns, rows, sql
 from runbook.actions import Scope
-from runbook.incident.facts import HalfWay, RestoredFact
+from runbook.incident.schema_facts import HalfWay, RestoredFact
 from runbook.report.action_diff import PlanDiff
 from runbook.report.follow_up.at_a_glance import at_a_glance
 from runbook.report.incident_report import IncidentReport
@@ -43,7 +43,7 @@ class TestHalfWayDowngrade:
         known = columns(here.practice, "orders")
         content = rows(here.practice, "orders")
         ran, fact = stopped(here, self.incident)
-        assert "it stands HALF-WAY: the database says 0004_customers, as before" in words(ran)
+        assert "it stopped HALF-WAY: the database is at 0004_customers, as before" in words(ran)
         assert fact.stands_between
         assert fact.changed == ("column public.orders.note is gone",)
         assert "column public.orders.quantity is gone" in (fact.missing or ())
@@ -101,7 +101,7 @@ class TestUndoneDowngrade:
         known, content = columns(here.practice, "orders"), rows(here.practice, "orders")
         ran, fact = stopped(here, self.incident)
         assert fact.untouched
-        assert "nothing of it stayed" in words(ran)
+        assert "it left no change" in words(ran)
         assert (columns(here.practice, "orders"), rows(here.practice, "orders")) == (known, content)
         assert sql(here.practice, "SELECT version_num FROM alembic_version") == ["0004_customers"]
 

@@ -78,9 +78,9 @@ def test_newest_of_ten_thousand_tags_are_found(open_registry: str) -> None:
         "2025-12-18", "2025-12-17", "2025-12-16", "2025-12-15",
     ]  # fmt: skip
     assert source.remarks == [
-        "1 of 10000 tags cannot be a release (targets.pattern)",
+        "1 of 10000 tags are not releases (targets.pattern)",
         (
-            "of 9999 tags the last 4 by version were looked at, from v2.12 to v2.9; targets.newest and targets.pattern"
+            "only the 4 highest versions of 9999 tags were read, v2.12 to v2.9; targets.newest and targets.pattern"
             " decide which"
         ),
     ]

@@ -246,8 +246,8 @@ def test_repeated_run_does_nothing(rehearsed: Rehearsed) -> None:
     plain = rehearsed.run("--execute", rehearsed.practice.name)
     assert (named.exit_code, plain.exit_code) == (0, 1)
     assert "NOTHING TO DO: no changes were made to production" in named.terminal
-    assert "runs already, traffic is served, and no rollback is under way" in " ".join(named.terminal.split())
-    assert "is itself what incident" in " ".join(plain.terminal.split())
+    assert "already runs and serves traffic, and no rollback is open" in " ".join(named.terminal.split())
+    assert "is itself the target of incident" in " ".join(plain.terminal.split())
     assert rehearsed.ids() == before
     assert ["is held as it is" in json.dumps(message) for message in announcements(rehearsed)[len(told) :]] == [True]
     assert not [e for ran in (named, plain) for e in ran.of_kind("action") if e["state"] == "begun"]

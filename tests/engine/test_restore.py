@@ -235,19 +235,19 @@ def test_dumps_are_listed(server: Cluster, tmp_path: Path) -> None:
     broken.with_name(f"{broken.name}.sha256").write_text(here.dump.with_name(f"{here.dump.name}.sha256").read_text())
     good, lines = listed(here.context)
     assert not good
-    assert sum("NOT WHOLE" in line for line in lines) == 1
+    assert sum("DAMAGED" in line for line in lines) == 1
     assert "  incident  20251216T000000Z-shop-rollback" in lines
-    assert checked(here.context, broken.name)[1][1].startswith("NOT WHOLE: its SHA-256 (")
+    assert checked(here.context, broken.name)[1][1].startswith("DAMAGED: its SHA-256 (")
 
 
 def test_nothing_to_list(server: Cluster, tmp_path: Path) -> None:
     """No dump is no error."""
     here = Here(server, tmp_path)
     here.dump.unlink()
-    assert listed(here.context) == (True, [f"no restore point lies in {tmp_path}/.runbook"])
+    assert listed(here.context) == (True, [f"no restore point in {tmp_path}/.runbook"])
 
 
-@pytest.mark.parametrize(("version", "words"), [(14, "this server is PostgreSQL 14, an older one"), (99, "")])
+@pytest.mark.parametrize(("version", "words"), [(14, "this server is older: PostgreSQL 14"), (99, "")])
 def test_other_major_version(
     server: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: int, words: str
 ) -> None:
@@ -309,7 +309,7 @@ def test_database_elsewhere(server: Cluster, tmp_path: Path) -> None:
     parts.restore_point = RestorePoint(parts.database, given, DEADLINES, parts.incident, restoring)
     for check in (dump.whole, dump.fits, dump.needs_met):
         here.seen(check)
-    with pytest.raises(Inconclusive, match="does not tell how much room is free"):
+    with pytest.raises(Inconclusive, match="the free disk space of an external database is unknown"):
         here.seen(dump.room)
     here.made(places.restoring_beside)
     here.seen(places.restored_whole)

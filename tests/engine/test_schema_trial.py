@@ -14,7 +14,7 @@ from runbook.chapters import migration_facts
 from runbook.chapters.evidence import judged as evidence
 from runbook.chapters.evidence.schema_copy import SchemaCopy
 from runbook.chapters.evidence.schema_trial import TrialResult, tried
-from runbook.incident.facts import Origin, ReleaseFact
+from runbook.incident.production_facts import Origin, ReleaseFact
 from runbook.migrations.database import Database
 from runbook.migrations.image.report import Problem, to_json
 from runbook.migrations.kept import KeptAnswers
@@ -249,7 +249,7 @@ def test_before_a_deploy(
     """The release to deploy is upgraded and downgraded again on a copy of the live schema."""
     found = before_deploy(here, tmp_path, history, monkeypatch)
     assert found.assessment.verdict == verdict, "\n".join(map(repr, found.assessment.findings))
-    assert "down and up again closed" in found.sources[0]
+    assert "the round trip restored the schema" in found.sources[0]
     what_ran(found.trial, "note" if history == "drops" else "c", adds=history == "asks")
 
 
@@ -284,7 +284,7 @@ def trial_in(context: Any) -> TrialResult:
         ("branch_adds", "additive", "does not select it"),
         ("branch_drops", "breaking", "it is dropped"),
         ("rule_of_a_partition", "breaking", "the check refuses a NULL or a value that the target's code may write"),
-        ("replaces_a_partition", "additive", "other partitions take all that it took; production has no such row now"),
+        ("replaces_a_partition", "additive", "other partitions accept all of its rows; production has no such row now"),
         ("index_of_partitions", "additive", "refuses no value"),
     ],
 )  # fmt: skip
@@ -297,7 +297,7 @@ def test_env_py_that_refuses_offline_is_decided(
     assert found.assessment.verdict == verdict, "\n".join(map(repr, found.assessment.findings))
     assert found.no_way_back == ""
     assert any(words in each for each in found.assessment.evidence)
-    assert "no SQL could be read from the image; what the upgrade ran on the copy decides: " in found.sources[1]
+    assert "no SQL could be read from the image; the SQL run on the copy decides: " in found.sources[1]
     sources = {each.source for each in found.assessment.findings}
     assert (Source.NOTHING in sources, Source.MODELS in sources) == (False, verdict == "breaking")
 

@@ -110,7 +110,7 @@ def test_what_needs_more_than_the_user_has_says_so(remote: Rehearsed) -> None:
         (second.folder / "group").write_text(groups)
     said = " ".join(ran.terminal.split())
     assert ran.exit_code != 0
-    assert "user deploy, of the groups deploy, may not ask /var/run/docker.sock, which is for the group docker" in said
+    assert "user deploy (groups deploy) has no access to /var/run/docker.sock (group docker)" in said
     for path in (server, remote.env_file):
         os.chown(path, 0, 0)
     try:
@@ -119,7 +119,7 @@ def test_what_needs_more_than_the_user_has_says_so(remote: Rehearsed) -> None:
         second.hand_over(server)
     said = " ".join(ran.terminal.split())
     assert ran.exit_code != 0
-    assert "run this as the user who deploys" in said
+    assert "run this as the user that deploys" in said
 
 
 @pytest.mark.skipif(WHOLE, reason="the next test does so as well")

@@ -83,7 +83,7 @@ def test_stopped_run_says_so_and_goes_on(broken: Rehearsed) -> None:
     assert (refused.status_code, refused.elapsed.total_seconds() > 15) == (503, True), "it waited, and was refused"
     again = f"--resume {ran.folder.name} --execute {broken.practice.name}"
     assert [line for line in ran.terminal.splitlines() if again in line]
-    assert "gate      held (REQUESTS WAIT, AND THEN ARE REFUSED)" in ran.terminal
+    assert "gate      held (REQUESTS WAIT, LATER THEY ARE REFUSED)" in ran.terminal
     told = " ".join(ran.terminal.split())
     assert "traffic is held: the gate was held by this incident since" in told
     assert "(a request waits for 20 s at most, and is then refused)" in told

@@ -57,7 +57,7 @@ def test_container_half_replaced_gets_its_own_name_again(kills: Campaign, broken
         ("last", "are brought up on"),
         ("last", "user traffic is held"),
         ("middle", "the failed containers of api are stopped"),
-        ("middle", "the target's get their names"),
+        ("middle", "the target's containers take their names"),
         ("began", "held traffic is released to the target"),
     ],
 )

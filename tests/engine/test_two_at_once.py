@@ -36,7 +36,7 @@ def test_one_works_and_one_is_refused(broken: Rehearsed, tmp_path: Path) -> None
 
     (record,) = (path.parent for path in (codes[0] / "reports").glob("*/journal.jsonl"))
     refusal = " ".join(said[4].split())
-    assert "ERROR: another run is changing this production" in refusal or "ERROR: somebody took the lock" in refusal
+    assert "ERROR: another run is changing this production" in refusal or "ERROR: another run took the lock" in refusal
     assert f"incident {record.name} of {getpass.getuser()} on {socket.gethostname()}" in refusal
     reports = codes[4] / "reports"
     assert not reports.exists() or list(reports.iterdir()) == []

@@ -7,7 +7,7 @@ from runbook.actions import Check, Observation
 from runbook.chapters.configuration.restored import as_it_will_be, reading_env_file, to_restore
 from runbook.chapters.context import Context
 from runbook.errors import Inconclusive
-from runbook.incident.facts import Together
+from runbook.incident.production_facts import Together
 from runbook.production.containers import Container, counts
 from runbook.production.coupling import changed_definitions, restarted_with
 from runbook.production.dry_run import NOT_SET
@@ -31,14 +31,14 @@ def files_known(context: Context) -> Check:
             changed = _changed(context, ours) if missing else []
             if changed:
                 wrong += [*missing, f"with these files Compose would recreate {', '.join(changed)}"]
-            told += [f"{warning} It was so when the containers were made" for warning in missing if not changed]
+            told += [f"{warning} This was so when the containers were created" for warning in missing if not changed]
         call = production.invocation
         files, env_files = ", ".join(call.files), ", ".join(call.env_files)
         profiles = f", profiles {', '.join(call.profiles)}" if call.profiles else ""
         return Observation(not wrong, "; ".join(wrong) or "; ".join([f"{files} with {env_files}{profiles}", *told]))
 
     return Check(
-        "Compose called with the files that production was made from, and no variable missing",
+        "Compose called with the files that production was started with, and no variable missing",
         observe,
         "name the right files as project.compose_files and project.env_file in the settings, and set what is missing",
     )
@@ -56,14 +56,14 @@ def _files(context: Context, ours: Sequence[Container]) -> tuple[list[str], list
     # The files of the call may still give exactly the containers that run.
     changed = _changed_or_unknown(context, ours) if others else []
     for name, files in others.items():
-        word = f"{name} was made from {', '.join(files)}, and Compose is called with {', '.join(used)}"
+        word = f"{name} was created from {', '.join(files)}, but Compose is called with {', '.join(used)}"
         lost = sorted(gone.intersection(files))
-        word += f"; {', '.join(lost)} is not there any more" if lost else ""
+        word += f"; missing now: {', '.join(lost)}" if lost else ""
         if name not in changed:
-            told.append(f"{word}; they give the same container")
+            told.append(f"{word}; both give the same container")
         else:
             (told if lost and project.compose_files else wrong).append(word)
-    wrong += [f"{path} is not there" for path in sorted(_gone(context, used))]
+    wrong += [f"{path} does not exist" for path in sorted(_gone(context, used))]
     own, default = absolute_path(project, project.env_file), absolute_path(project, DEFAULT_ENV_FILE)
     env_files = tuple(absolute_path(project, path) for path in call.env_files)
     for each in ours:
@@ -71,9 +71,9 @@ def _files(context: Context, ours: Sequence[Container]) -> tuple[list[str], list
         named = each.env_files or ((default,) if each.directory and own == default else env_files)
         if not set(named) <= set(env_files) and not _same(context, named, env_files):
             wrong.append(
-                f"{each.name} was made with {', '.join(named)}, and Compose is called with {', '.join(env_files)}"
+                f"{each.name} was created with {', '.join(named)}, but Compose is called with {', '.join(env_files)}"
             )
-    wrong += [f"{path} is not there" for path in sorted(_gone(context, env_files))]
+    wrong += [f"{path} does not exist" for path in sorted(_gone(context, env_files))]
     return wrong, told
 
 
@@ -127,18 +127,18 @@ def note_what_follows(context: Context, release: Release) -> Check:
         told = [f"{name} shares {shared}, and is recreated with it" for name, shared in found.recreated.items()]
         told += found.left.values()
         told += [
-            f"{name} is left as it is, and with the configuration restored the next `up` of all would have it {effect}"
+            f"{name} is not touched, but with the restored configuration the next full `up` would have it {effect}"
             for name, effect in found.restored.items()
         ]
         differed = [f"{name} would be {effect}" for name, effect in found.differed.items()]
         if differed:
             told.append(f"differed from the files before the incident: {', '.join(differed)}")
-        told += [f"whether the other services differ is not known: {why}" for why in found.unknown.values()]
+        told += [f"unknown whether the other services differ: {why}" for why in found.unknown.values()]
         return Observation(
-            ok=True, seen="; ".join(told) or "nothing but the application follows, and nothing differed before"
+            ok=True, seen="; ".join(told) or "no other service follows the application, and nothing differed before"
         )
 
-    return Check("everything that follows the application named", observe, "")
+    return Check("all services that follow the application", observe, "")
 
 
 def what_follows(context: Context, release: Release) -> Together:
@@ -152,14 +152,14 @@ def what_follows(context: Context, release: Release) -> Together:
     left = {}
     for name, what in changed_definitions(now, then).items():
         if name in kept and name in production.one_shots:
-            left[name] = f"{name} runs to its end: it is left on the failed release, and not run with the target"
+            left[name] = f"{name} is a one-shot: it stays on the failed release and is not run with the target"
         elif name in kept and "image" in what.split(", "):
-            left[name] = f"{name} follows {variable}, and is left on the failed release: add it to project.services"
+            left[name] = f"{name} follows {variable} but stays on the failed release: add it to project.services"
         elif name in kept:
-            left[name] = f"{name} is left as it is, although its {what} follows {variable}"
+            left[name] = f"{name} is not touched, although its {what} follows {variable}"
     for name in restarted_with(now, changed):
         if name in kept and name not in left:
-            left[name] = f"{name} asks for a restart with {', '.join(changed)}, and is left running"
+            left[name] = f"{name} should restart with {', '.join(changed)} (depends_on), but keeps running"
     pending = production.pending_changes(_counts(context), tag)
     differed = {name: str(effect) for name, effect in sorted(pending.differences.items())}
     differed |= dict.fromkeys(pending.removes, "removed")
@@ -202,19 +202,19 @@ def switchable(context: Context, release: Release) -> Check:
             for name, effect in sorted(effects.items())
             if services.get(name, next(iter(ours))) not in ours
         ]
-        wrong += [f"{name} would be removed and made anew" for each in would for name in each.removes]
+        wrong += [f"{name} would be removed and recreated" for each in would for name in each.removes]
         files = production.services(release.tag)
         for name in hanging:
             image = str(files[name].get("image") or f"{context.settings.project.name}-{name}")
             if production.image_id(image) is None:
-                wrong.append(f"{name} is recreated, and the host does not hold its image {image}")
+                wrong.append(f"{name} is recreated, but its image {image} is not on the host")
         changes = ", ".join(f"{name} {effect}" for name, effect in sorted(effects.items())) or "nothing"
         return Observation(not wrong, "; ".join(wrong) or f"Compose would change: {changes}", final=True)
 
     return Check(
-        f"nothing but the application changed by bringing up {release.tag}",
+        f"only the application changed by bringing up {release.tag}",
         observe,
-        "bring files and production together first; what they differ in shows"
+        "make production match its files first; to see the differences:"
         f" {context.production.compose('up', '-d', '--dry-run')}",
     )
 

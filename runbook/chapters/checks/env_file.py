@@ -20,14 +20,14 @@ def replaceable(context: Context) -> Check:
         writable, ours = folder in may_write, notes in may_write or not files.there([notes])
         linked = bool(files.links([notes]))
         keeps_owner = user in ("0", env_file.owner)
-        seen = f"user {user}, env file of {env_file.owner}, {folder} {'writable' if writable else 'NOT writable'}"
+        seen = f"user {user}, env file owned by {env_file.owner}, {folder} {'writable' if writable else 'NOT writable'}"
         seen += "" if ours else f", {notes} NOT writable"
-        seen += f", {notes} is a LINK, through which no copy is written" if linked else ""
+        seen += f", {notes} is a LINK, and copies are not written through links" if linked else ""
         good = writable and ours and keeps_owner and not linked
         return Observation(good, seen if good else f"{seen}; {_whose(context, folder)}")
 
     return Check(
-        "an env file that this user can replace without changing its owner", observe, "run this as the user who deploys"
+        "an env file that this user can replace without changing its owner", observe, "run this as the deploying user"
     )
 
 
@@ -35,7 +35,7 @@ def _whose(context: Context, path: str) -> str:
     """Return a file's owner and mode, and this user's groups, in words, for the person who corrects them."""
     file = context.seen.file(path)
     groups = ", ".join(context.seen.user().groups)
-    return f"{path} is of {file.user}:{file.group} with mode {file.mode:o}, and this user is in the groups {groups}"
+    return f"{path} has owner {file.user}:{file.group} and mode {file.mode:o}; this user's groups: {groups}"
 
 
 def decides(context: Context) -> Check:
@@ -61,9 +61,9 @@ def decides(context: Context) -> Check:
         return Observation(not against, against or seen)
 
     return Check(
-        f"{variable} of the env file to decide which release runs",
+        f"{variable} in the env file to decide which release runs",
         observe,
-        f"let {context.settings.project.env_file} be the only file that sets {variable}",
+        f"set {variable} only in {context.settings.project.env_file}",
     )
 
 
@@ -73,4 +73,4 @@ def _who_sets(context: Context) -> str:
     others = [
         path for path in places if path != own and variable in context.env_file.at(path, alone=True).read().values
     ]
-    return f", because {', '.join(others)} sets it as well" if others else ""
+    return f", because it is also set in {', '.join(others)}" if others else ""

@@ -44,7 +44,7 @@ def as_it_was_to_be(context: Context) -> Check:
     return Check(
         f"production on {release.tag} as its files say, serving users",
         observe,
-        "somebody or something changed production: find out who deploys before anything else is done",
+        "something changed production: find out who or what deploys before you continue",
         serving.deadline,
         acceptable=False,
         afterwards=True,
@@ -73,10 +73,10 @@ def newest_probes(known: Availability | None) -> Observation:
         return Observation(ok=True, seen="no public address is probed")
     if known.error:
         raise Inconclusive(
-            f"the public address was not probed to the end: {known.error}", "ask the public address by hand"
+            f"probing of the public address stopped: {known.error}", "request the public address by hand"
         )
     newest = sorted(known.recent, key=lambda probe: probe.began)[-_NEWEST:]
     if not newest:
-        return Observation(ok=False, seen="no probe of the public address has ended yet")
+        return Observation(ok=False, seen="no probe of the public address has finished yet")
     good = sum(probe.good for probe in newest)
-    return Observation(good == len(newest), f"{good} of the newest {len(newest)} probes of the public address are good")
+    return Observation(good == len(newest), f"{good} of the last {len(newest)} probes of the public address are good")

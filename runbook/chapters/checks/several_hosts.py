@@ -5,7 +5,8 @@ from dataclasses import replace
 from runbook.actions import Check, Observation
 from runbook.chapters.context import Context
 from runbook.errors import TargetError
-from runbook.incident.facts import Snapshot, Strategy
+from runbook.incident.facts import Strategy
+from runbook.incident.production_facts import Snapshot
 from runbook.release import Release
 
 
@@ -15,11 +16,11 @@ def differs(context: Context, seen: Snapshot) -> str:
     if first is None or (first.tags, first.digests) == (seen.tags, seen.digests):
         return ""
     if first.tags != seen.tags:
-        return f"ANOTHER RELEASE than on the first host, which runs {', '.join(first.tags)}"
+        return f"DIFFERENT RELEASE from the first host, which runs {', '.join(first.tags)}"
     others = [
         f"{name} {seen.digests.get(name)}" for name in first.digests if first.digests[name] != seen.digests.get(name)
     ]
-    return f"OTHER IMAGES of it than on the first host: {', '.join(others)}"
+    return f"DIFFERENT IMAGES of it from the first host: {', '.join(others)}"
 
 
 def target_of_all(context: Context, *, named: bool) -> str | None:
@@ -32,8 +33,8 @@ def target_of_all(context: Context, *, named: bool) -> str | None:
     here, first = context.incident.facts.seen_before, context.canary.incident.facts
     if here.tags != first.seen_before.tags and not named:
         raise TargetError(
-            f"{', '.join(here.tags)} runs here, and {', '.join(first.seen_before.tags)} on the first host",
-            "name the release that all are to run with --to TAG, or the hosts that are meant with --hosts",
+            f"{', '.join(here.tags)} runs here, but {', '.join(first.seen_before.tags)} on the first host",
+            "name the release for all hosts with --to TAG, or select hosts with --hosts",
         )
     return first.target_tag or None
 
@@ -43,9 +44,9 @@ def refuse_other_digests(context: Context, release: Release) -> None:
     first = context.canary.incident.facts.target if context.canary else None
     if first is not None and first.digests != release.digests:
         raise TargetError(
-            f"{release.tag} is {', '.join(release.digests.values())} here, and {', '.join(first.digests.values())} on"
+            f"{release.tag} is {', '.join(release.digests.values())} here, but {', '.join(first.digests.values())} on"
             " the first host",
-            "the tag was moved meanwhile: find out by whom, then plan again",
+            "the tag was moved meanwhile: find out who moved it, then plan again",
         )
 
 
@@ -61,12 +62,12 @@ def one_strategy(context: Context, check: Check) -> Check:
         if not seen.ok:
             return seen
         if first is not None and first.strategy is not facts.strategy:
-            told = f"the strategy is {facts.strategy} here, and {first.strategy} on the first host: {seen.seen}"
+            told = f"the strategy is {facts.strategy} here, but {first.strategy} on the first host: {seen.seen}"
             return Observation(ok=False, seen=told, final=True)
         database = context.settings.database
         shared = database is not None and database.hosts == "shared"
         if shared and context.options.hosts and facts.strategy is not Strategy.IMAGE_ONLY:
-            told = "the schema would change under hosts that --hosts leaves out, which share the database"
+            told = "the schema would change for hosts that share the database but are left out by --hosts"
             return Observation(ok=False, seen=f"{seen.seen}; {told}", final=True)
         return seen
 

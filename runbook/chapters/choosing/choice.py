@@ -11,12 +11,12 @@ from runbook.chapters.choosing.pick_list import members
 from runbook.chapters.choosing.sources import ask_sources
 from runbook.chapters.context import Context
 from runbook.errors import RegistryError, TargetError
-from runbook.incident.facts import Origin, Snapshot
+from runbook.incident.production_facts import Origin, Snapshot
 from runbook.targets.asking import Answer
 from runbook.targets.ranking import Situation, as_listed, by_level, rank
 from runbook.targets.selection import SHOWN, Choice, choose_from, refuse_sliding_back, tag_meant
 
-QUESTION = "Which release is returned to?"
+QUESTION = "Which release is the target?"
 
 
 @dataclass(frozen=True)
@@ -67,4 +67,4 @@ def list_on_record(context: Context, found: Mapping[str, Any]) -> Iterator[None]
 
 def _without(answers: Sequence[Answer]) -> str:
     down = [f"{each.source}: {each.down}" for each in answers if each.down]
-    return f"; could not be asked: {'; '.join(down)}" if down else ""
+    return f"; unavailable: {'; '.join(down)}" if down else ""

@@ -55,7 +55,7 @@ def level_before(context: Context, ledger: Sequence[Candidate], ranked: Sequence
     """
     if ledger:
         newest = ledger[-1]
-        evidence = f"{newest.tag}, the last release that was validated before, was at {', '.join(newest.schema)}"
+        evidence = f"{newest.tag}, the last validated release before it, was at {', '.join(newest.schema)}"
         return Level(newest.schema, LevelFrom.LEDGER, evidence) if newest.schema else None
     if unchecked(context) or all(one.bar is not None for one in ranked):
         return None
@@ -72,11 +72,11 @@ def level_before(context: Context, ledger: Sequence[Candidate], ranked: Sequence
     same = next((tag for tag, level in levels.items() if level == (head,)), None)
     # The best candidate has the failed release's head; or another one has it, and none is at an earlier level.
     if same is not None and (not before or same == next(iter(levels))):
-        evidence = f"{same} has the head of the failed release, {head}, which so added no migration"
+        evidence = f"{same} has the same head as the failed release, {head}, so that release added no migration"
         return Level((head,), LevelFrom.SAME_HEAD, evidence)
-    evidence = f"the head of the failed release, {head}, builds upon {', '.join(down)}"
+    evidence = f"the failed release's head {head} has the down revision {', '.join(down)}"
     if before and before != down:
-        evidence += f", at which no known release is; one is at {', '.join(before)}, the nearest before that"
+        evidence += f"; no known release is at it; the nearest earlier one is at {', '.join(before)}"
     return Level(before or down, LevelFrom.DOWN_REVISION, evidence) if down else None
 
 

@@ -46,7 +46,7 @@ def _candidate(number: int, one: Ranked, before: Level | None) -> dict[str, Any]
 
 def told(found: Mapping[str, Any]) -> list[str]:
     """Return the list in words, from its members in the journal, with the sources that could not be asked."""
-    lines = ["candidates (--to takes the tag, or the number in this list):"]
+    lines = ["candidates (--to takes a tag or a number of this list):"]
     for each in found["candidates"]:
         lines.append(f"  {each['number']}. {each['tag']}, {each['kind']}{_when(each['time'])}{_level(each)}")
         lines += [f"     {evidence}" for evidence in each["evidence"]]
@@ -62,10 +62,10 @@ def told(found: Mapping[str, Any]) -> list[str]:
 
 def _when(time: str | None) -> str:
     if time is None:
-        return ", of unknown age"
+        return ", age unknown"
     seconds = (datetime.now(UTC) - datetime.fromisoformat(time)).total_seconds()
     if seconds < -_CLOCKS_DIFFER:
-        return f", dated in the future by a clock that is wrong ({time[:16].replace('T', ' ')} UTC)"
+        return f", dated in the future, check the clocks ({time[:16].replace('T', ' ')} UTC)"
     seconds = max(seconds, 0.0)
     unit, size = next(((unit, size) for unit, size in (("d", 86400), ("h", 3600)) if seconds >= size), ("min", 60))
     return f" {seconds / size:.0f} {unit} ago ({time[:16].replace('T', ' ')} UTC)"
@@ -73,6 +73,6 @@ def _when(time: str | None) -> str:
 
 def _level(each: Mapping[str, Any]) -> str:
     if each["level"] is None:
-        return ", migrations level not known"
+        return ", migrations level unknown"
     as_before = ", as before the failed deploy" if each["level_as_before"] else ""
     return f", migrations level {', '.join(each['level']) or 'none'}{as_before}"

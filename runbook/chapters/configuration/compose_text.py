@@ -39,7 +39,7 @@ def named_in(path: str, content: bytes) -> Named:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
-        raise ProductionError(f"{path} is no YAML{where}", f"correct {path}") from None
+        raise ProductionError(f"{path} is not valid YAML{where}", f"correct {path}") from None
     found = found if isinstance(found, Mapping) else {}
     services = found.get("services")
     services = {str(name): each for name, each in services.items()} if isinstance(services, Mapping) else {}

@@ -6,7 +6,7 @@ from runbook.actions import Check, recorded
 from runbook.chapters.configuration.keeping import configuration_now
 from runbook.chapters.context import Context
 from runbook.errors import RunbookError
-from runbook.incident.facts import ConfigurationDrift, Unknown
+from runbook.incident.production_facts import ConfigurationDrift, Unknown
 from runbook.release import Release
 
 #: The number of keys that fit on a terminal line. The record has them all.
@@ -26,7 +26,7 @@ def note_drift(context: Context, release: Release) -> Check:
             incident.record_fact("configuration drift", found)
         return _in_words(found)
 
-    return recorded("every difference from the configuration that the target was validated with on record", note)
+    return recorded("configuration drift since the target's validation on record", note)
 
 
 def look(context: Context, release: Release) -> ConfigurationDrift:
@@ -41,9 +41,9 @@ def look(context: Context, release: Release) -> ConfigurationDrift:
 
 def _in_words(drift: ConfigurationDrift) -> str:
     if isinstance(drift.differences, Unknown):
-        return f"not known: {drift.differences.unknown}"
+        return f"unknown: {drift.differences.unknown}"
     if not drift.differences:
-        return f"nothing differs from when {drift.tag} was validated ({drift.validated_at})"
+        return f"no drift since {drift.tag} was validated ({drift.validated_at})"
     keys = [f"{each.key} {each.how}" for each in drift.differences]
     more = len(keys) - _SHOWN
     told = ", ".join([*keys[:_SHOWN], *([f"and {more} more"] if more > 0 else [])])

@@ -53,7 +53,7 @@ def _copies(context: Context, release: Release, configuration: Configuration) ->
 def _as_hashed(context: Context, path: str, sha256: str) -> bytes:
     content = read_bytes(context.production, path)
     if hashlib.sha256(content).hexdigest() != sha256:
-        raise Inconclusive(f"{path} was changed while it was read", "validate the release again")
+        raise Inconclusive(f"{path} changed while it was being read", "validate the release again")
     return content
 
 

@@ -9,7 +9,7 @@ from runbook.chapters.context import Context
 from runbook.errors import ProductionError, RunbookError
 from runbook.hosts.command import Command
 from runbook.hosts.replaced_file import replace_commands
-from runbook.incident.facts import ConfigurationToRestore, FileToRestore
+from runbook.incident.production_facts import ConfigurationToRestore, FileToRestore
 from runbook.production.compose import Production
 from runbook.production.docker_engine import FOLDER
 from runbook.production.env_file import EnvFile, EnvFileOnHost
@@ -103,7 +103,7 @@ def kept_files(context: Context) -> tuple[Artifact, ...]:
     """Return the kept copies of the Compose files from before they were restored."""
     found = to_restore(context)
     files = [each for each in found.files if each.path in found.compose_files] if found else []
-    return tuple(Artifact(each.kept, f"{each.path} as it was before") for each in files)
+    return tuple(Artifact(each.kept, f"{each.path} before the change") for each in files)
 
 
 def kept_env_file(context: Context) -> str:

@@ -8,7 +8,7 @@ from runbook.chapters.configuration.keeping import configuration_now, shown_vari
 from runbook.chapters.configuration.restored import copy_of, kept_env_file, with_copies, with_tag_and_switches
 from runbook.chapters.context import Context
 from runbook.errors import EnvFileError, Inconclusive, ProductionError, RunbookError, TargetError
-from runbook.incident.facts import ConfigurationToRestore, FileToRestore
+from runbook.incident.production_facts import ConfigurationToRestore, FileToRestore
 from runbook.production.configuration import Difference, Part, configuration_with
 from runbook.production.docker_engine import FOLDER
 from runbook.production.env_file import EnvFile
@@ -17,7 +17,7 @@ from runbook.release import Release
 from runbook.shared_state.release_snapshot import ReleaseSnapshot
 
 _OPTION = "--with-configuration"
-_ALONE = f"go back with the images alone: leave {_OPTION} out"
+_ALONE = f"roll back only the images: leave {_OPTION} out"
 #: The number of names that fit on a terminal line. The record has them all.
 _SHOWN = 6
 
@@ -27,7 +27,7 @@ def decide(context: Context, release: Release) -> Check:
 
     Obstacles to restoring it are found here, before traffic is paused.
     """
-    return recorded("the configuration for the target decided", lambda: _decide(context, release))
+    return recorded("a decision on the target's configuration", lambda: _decide(context, release))
 
 
 def _decide(context: Context, release: Release) -> str:
@@ -39,9 +39,9 @@ def _decide(context: Context, release: Release) -> str:
     if not asked:
         drift = incident.facts.configuration_drift
         differs = drift is not None and not drift.unknown and drift.differences
-        return f"the images alone go back{f'; {_OPTION} restores what differs' if differs else ''}"
+        return f"only the images are rolled back{f'; {_OPTION} also restores the configuration' if differs else ''}"
     if incident.changes_made:
-        raise TargetError("this incident began without it, and has changed production since", _ALONE)
+        raise TargetError(f"this incident began without {_OPTION} and has already changed production", _ALONE)
     try:
         found = _looked_at(context, release)
     except RunbookError as error:
@@ -49,7 +49,7 @@ def _decide(context: Context, release: Release) -> str:
             f"the configuration of {release.tag} cannot be restored: {error.seen}", error.next_step
         ) from None
     incident.record_fact("configuration to restore", found)
-    question = f"Is the configuration restored that {release.tag} was validated with?"
+    question = f"Is the configuration of {release.tag} at its validation restored?"
     evidence = [_in_words(found), *(f"still differs: {each.key} ({each.how})" for each in found.remaining)]
     incident.record_decision(Question.CONFIGURATION, question, "yes", evidence, option=(_OPTION,))
     return _in_words(found)
@@ -59,13 +59,13 @@ def _looked_at(context: Context, release: Release) -> ConfigurationToRestore:
     kept = context.ledger.snapshot(release)
     if not kept.env_file:
         why = f": {kept.copies_unknown}" if kept.copies_unknown else ""
-        raise Inconclusive(f"no copies of its files were kept when it was validated{why}", _ALONE)
+        raise Inconclusive(f"no copies of its files were kept at its validation{why}", _ALONE)
     now = {path: value.text for path, value in configuration_now(context, release)[Part.FILES].items()}
     if now.keys() != kept.files.keys():
         then, today = (", ".join(sorted(files)) or "none" for files in (kept.files, now))
         raise ProductionError(
-            f"it was validated with the Compose files {then}, and Compose is called with {today} today",
-            f"name those of then as project.compose_files in the settings, or {_ALONE}",
+            f"it was validated with the Compose files {then}, but Compose is now called with {today}",
+            f"set project.compose_files to the former files, or {_ALONE}",
         )
     for path in sorted(kept.files):
         content = context.ledger.copies.read(kept.files[path])
@@ -97,8 +97,7 @@ def _check_whole(context: Context, path: str, content: bytes, unchanged: set[str
     missing = [each for each in named_in(path, content).parts if absolute_path(project, each) not in there]
     if missing:
         raise ProductionError(
-            f"{path} as it was then includes or extends {', '.join(missing)}, of which no copy was kept, or which"
-            " differs today",
+            f"the former {path} includes or extends {', '.join(missing)}, which has no kept copy or has changed since",
             f"restore the files by hand, or {_ALONE}",
         )
 
@@ -113,9 +112,9 @@ def _to_restore(context: Context, number: int, path: str, sha256: str) -> FileTo
     writable = folder in production.files.writable([folder])
     if not writable or user not in ("0", owner):
         raise ProductionError(
-            f"user {user} cannot replace {real}, which is user {owner}'s, in a folder that is"
+            f"user {user} cannot replace {real}: its owner is user {owner}, its folder is"
             f" {'' if writable else 'NOT '}writable",
-            "run this as the user who deploys",
+            "run this as the deploying user",
         )
     kept = f"{production.directory}/{FOLDER}/{context.incident.name}.{number}.{posixpath.basename(real)}"
     return FileToRestore(path=path, place=real, was=sha256, kept=kept)
@@ -148,7 +147,7 @@ def _switches_left(context: Context, now: EnvFile, then: EnvFile) -> dict[str, s
     }
     if lost := [name for name in left if not then.values.get(name)]:
         raise EnvFileError(
-            f"the env file of then does not set {', '.join(lost)}, which is a kill switch now",
+            f"the former env file does not set {', '.join(lost)}, which is a kill switch now",
             f"restore the env file by hand, or {_ALONE}",
         )
     return left
@@ -165,7 +164,7 @@ def _remaining(
     images = production.images_with_tag(release.tag)
     others = [str(image) for service, image in images.items() if image != release.images[service]]
     if others or images.keys() != release.images.keys():
-        raise TargetError(f"with its files Compose would start {', '.join(others) or 'other services'}", _ALONE)
+        raise TargetError(f"with the restored files Compose starts {', '.join(others) or 'other services'}", _ALONE)
     copy = copy_of(context, found.env_file)
     rendered = configuration_with(production, copy, release.tag, shown_variables(context))[Part.RENDERED]
     return [each for each in kept.differences({Part.RENDERED: rendered}) if each.part is Part.RENDERED]
@@ -176,13 +175,13 @@ def _in_words(found: ConfigurationToRestore) -> str:
     if found.variables:
         names = ", ".join(found.variables[:_SHOWN])
         more = len(found.variables) - _SHOWN
-        parts.append(f"of the env file {names}{f' and {more} more' if more > 0 else ''}")
-    told = [f"back to when {found.tag} was validated ({found.validated_at}): {'; '.join(parts)}"]
+        parts.append(f"env file: {names}{f' and {more} more' if more > 0 else ''}")
+    told = [f"restored to the validation of {found.tag} ({found.validated_at}): {'; '.join(parts)}"]
     if not parts:
-        told = [f"Compose files and env file are as when {found.tag} was validated: nothing is restored"]
+        told = [f"Compose files and env file are unchanged since {found.tag} was validated: nothing to restore"]
     told += [f"{name} stays {value}" for name, value in found.left.items()]
     if found.remaining:
         keys = ", ".join(each.key for each in found.remaining[:_SHOWN])
         more = len(found.remaining) - _SHOWN
-        told.append(f"what differs all the same: {keys}{f' and {more} more' if more > 0 else ''}")
+        told.append(f"still different: {keys}{f' and {more} more' if more > 0 else ''}")
     return "; ".join(told)

@@ -16,7 +16,7 @@ from runbook.chapters.evidence.schema_copy import Beginning, SchemaCopy
 from runbook.chapters.evidence.schema_trial import TrialResult, TriedStatements
 from runbook.chapters.startup.scratch_database import ScratchDatabase, asking, carrying_out, rows_in
 from runbook.errors import Inconclusive, RunbookError
-from runbook.incident.facts import Bridge
+from runbook.incident.schema_facts import Bridge
 from runbook.migrations.bridge.definitions import definitions_in
 from runbook.migrations.bridge.hopes import hoped
 from runbook.migrations.bridge.names import views
@@ -60,10 +60,10 @@ def proposed(context: Context, judged: Judged, copy: SchemaCopy) -> Proposal:
     if judged.assessment.verdict not in (BREAKING, REVIEW):
         return Proposal(why_not="the target can use the schema as it is")
     if trial is None or trial.untried:
-        return Proposal(why_not="there was no copy of the schema to try it on")
+        return Proposal(why_not="there was no copy of the schema for a trial")
     models, sql = known.target.models, trial.upgrade_sql or known.upgrade_sql
     if models is None or not sql:
-        return Proposal(why_not="what the target's code uses, or what was migrated, is not known")
+        return Proposal(why_not="the target's models or the migrations' SQL are unknown")
     try:
         return _found(context, copy, trial, sql, models)
     except RunbookError as error:
@@ -85,16 +85,16 @@ def _found(context: Context, copy: SchemaCopy, trial: TrialResult, sql: str, mod
 
     hopes = hoped(delta, models, statements, defaults)
     if not hopes or not suffices(hopes):
-        return Proposal(why_not="what stands against the target is more than can be relaxed without touching a row")
+        return Proposal(why_not="not all obstacles can be relaxed without touching a row")
     beginning = trial.beginning or Beginning()
     if beginning.definitions is None or beginning.shapes is None:
-        return Proposal(why_not="the copy of the schema does not tell what of it could be relaxed")
+        return Proposal(why_not="the copy of the schema does not show what could be relaxed")
     known = definitions_in(beginning.definitions)
     found = candidates(delta, models, known, defaults)
     found = in_order([*found, *views(delta, models, shapes_in(beginning.shapes), known, statements)])
     needed = smallest(found, suffices)
     if needed is None:
-        return Proposal(why_not="what stands against the target is more than can be relaxed without touching a row")
+        return Proposal(why_not="not all obstacles can be relaxed without touching a row")
     return _tried(context, copy, trial, needed or tuple(found), models)
 
 
@@ -145,11 +145,12 @@ def tried_on(
     breaks, gone, doubtful = compared(code.refused(told), trial.then)
     if refused := [*breaks, *(gone if trial.no_way_back else ()), *doubtful]:
         raise Inconclusive(
-            f"with the schema relaxed the target's statements are still refused: {refused[0].message}", "go another way"
+            f"on the relaxed schema the target's statements are still refused: {refused[0].message}",
+            "choose another strategy",
         )
     if changed := copy.changed_after([sql for each in reversed(relaxed) for sql in each.down]):
-        raise Inconclusive(f"building the bridge and taking it away {changed}", "go another way")
+        raise Inconclusive(f"building and removing the bridge {changed}", "choose another strategy")
     _, again = copy.told(*building)
     if whole_catalog_in(rows_in(again)) != built:
-        raise Inconclusive("the bridge is another one when it is built again", "go another way")
+        raise Inconclusive("the bridge differs when it is built a second time", "choose another strategy")
     return bridge_of(relaxed, beginning.catalog, built)

@@ -71,7 +71,7 @@ def concluded_by(
     if trial is None:
         return Judged(concluded(asked(context, by_sql)))
     if trial.untried:
-        told = f"judged by the SQL alone, for there was no copy of the schema to try it on: {trial.untried}"
+        told = f"judged only by the SQL; no trial on a copy of the schema: {trial.untried}"
         return Judged(concluded(asked(context, by_sql)), (told,))
     on_copy = list(_on_copy(context, known, trial, without))
     seen = trial.upgrade_sql is not None
@@ -173,15 +173,15 @@ def _on_copy(
         steps = known.failed.steps[::-1] if known.failed else ()
         read, written = dict.fromkeys(map(str, tables_read(sql, own)), "read its rows"), _written(steps)
         if any(step.upgrade.counts_rows for step in steps):
-            read["rows"] = "look at how many they have changed"
+            read["rows"] = "count the rows they changed"
         if read and written is not None:
             sql = with_unrun(sql, written)
         for each in judge(sql, models, bookkeeping=own, partitions=parts, without=leaves_out).findings:
             yield replace(each, source=Source.COPY, place=0)  # the place is not one in the image's SQL
         for name, how in read.items():
-            reason = f"the migrations {how}, and what they did then depends on them"
+            reason = f"the migrations {how}, and their effect depends on that"
             if written is not None:
-                reason = f"the migrations {how}; all SQL that they have for whatever they find there is judged"
+                reason = f"the migrations {how}; all SQL that they might run was judged"
             yield Finding(REVIEW if written is None else ADDITIVE, "", name, reason, source=Source.COPY)
     for refused in trial.breaks[:_MOST_TOLD]:
         yield _of_refused(BREAKING, refused.statement.sql, refused.statement.table, refused.message)
@@ -198,23 +198,27 @@ def _written(steps: Sequence[Migration]) -> list[str] | None:
 def _of_refused(verdict: Verdict, sql: str, table: str, message: str) -> Finding:
     from runbook.migrations.verdict.statements import shortened  # noqa: PLC0415 - loads PostgreSQL's grammar
 
-    reason = shortened(f"on the schema as it is now PostgreSQL says: {message}", 400)
+    reason = shortened(f"on the current schema PostgreSQL says: {message}", 400)
     return Finding(verdict, shortened(sql), shortened(table, 140), reason, source=Source.MODELS)
 
 
 def _told(trial: "TrialResult", by_sql: Iterable[Finding], on_copy: Iterable[Finding]) -> Iterator[str]:
     """Yield sentences on the trial. They do not depend on its duration, or on the run that made it."""
-    back = f"the downgrade does not lead back: {trial.no_way_back}" if trial.no_way_back else "down and up again closed"
-    yield f"tried on a copy of the schema: {trial.passed} statements of the target's code were taken; {back}"
+    back = (
+        f"the downgrade does not lead back: {trial.no_way_back}"
+        if trial.no_way_back
+        else "the round trip restored the schema"
+    )
+    yield f"tried on a copy of the schema: {trial.passed} statements of the target's code were accepted; {back}"
     if trial.apart is not None:
         more = len(trial.apart) - _FEW
         few = "; ".join([*trial.apart[:_FEW], *([f"{more} more"] if more > 0 else [])])
         was = "the schema that the target was validated with"
-        yield f"the downgrade leads to {was}" if not few else f"after the downgrade it is not {was}: {few}"
+        yield f"the downgrade restores {was}" if not few else f"the downgrade does not restore {was}: {few}"
     sql = worst(each.verdict for each in by_sql if each.source is not Source.NOTHING)
     copy = worst(each.verdict for each in on_copy)
     if any(each.source is Source.NOTHING for each in by_sql):
         if trial.upgrade_sql is not None:
-            yield f"no SQL could be read from the image; what the upgrade ran on the copy decides: {copy}"
+            yield f"no SQL could be read from the image; the SQL run on the copy decides: {copy}"
     elif copy is not sql and trial.upgrade_sql is not None:
-        yield f"the SQL alone says {sql}, and the copy {copy}: the worse counts"
+        yield f"the SQL says {sql}, the copy says {copy}: the worse counts"

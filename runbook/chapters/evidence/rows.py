@@ -37,14 +37,14 @@ def _settled(finding: Finding, taken: frozenset[str], mapped: frozenset[str], pl
     if asks is None or finding.verdict is not REVIEW:
         return finding
     if asks.part and f"{asks.schema or 'public'}.{asks.table}" in placed:
-        reason = f"{finding.reason}; other partitions take all that it took"
+        reason = f"{finding.reason}; other partitions accept all of its rows"
         return replace(finding, reason=reason, asks=replace(asks, none=ADDITIVE))
     if not asks.copy:
         return finding
     wanted = {f"{asks.schema}.{asks.table}" if asks.schema else asks.table} if asks.table else mapped
     if not wanted or not wanted <= taken:
         return finding
-    reason = f"{finding.reason}; on a copy of the schema every statement of the target's code is taken"
+    reason = f"{finding.reason}; a copy of the schema accepts every statement of the target's code"
     return replace(finding, verdict=ADDITIVE, reason=reason, source=Source.MODELS, asks=None)
 
 
@@ -68,10 +68,10 @@ def _answered(context: Context, finding: Finding, asks: Asks) -> Finding:
         return finding
     if rows:
         shown = f"{'at least ' if rows >= _MANY else ''}{rows}"
-        reason = f"{finding.reason}; production has {shown}"
+        reason = f"{finding.reason}; production has such rows: {shown}"
         return replace(finding, verdict=asks.some, reason=reason, source=Source.ROWS)
     if many:
-        reason = f"{finding.reason}; the {_MANY} rows and more that production has never do"
+        reason = f"{finding.reason}; none of production's rows ({_MANY} or more) does"
         return replace(finding, verdict=ADDITIVE, reason=reason, source=Source.ROWS)
     if asks.none is REVIEW:
         return finding

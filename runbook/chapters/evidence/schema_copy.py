@@ -89,7 +89,7 @@ class SchemaCopy:
             try:
                 self._remove()
             except RunbookError as error:
-                self.left = f"{error.seen}; type {error.next_step}"
+                self.left = f"{error.seen}; to remove it, type {error.next_step}"
 
     def end(self) -> None:
         """Remove a copy that was begun ahead and is still there. Afterwards none is started. Raises Inconclusive."""

@@ -133,7 +133,9 @@ class TriedStatements:
         try:
             return refused(self._statements, self._marker, told)
         except ValueError as error:
-            raise Inconclusive(f"the copy of the schema did not answer: {error}", "look at its image") from None
+            raise Inconclusive(
+                f"the copy of the schema did not answer: {error}", "check the database's image"
+            ) from None
 
 
 def _few(apart: Sequence[str]) -> str:
@@ -187,12 +189,12 @@ class _Trial:
         then = code.refused(told[1])
         why, told = self._migrated(Direction.UPGRADE, at, asking(WHOLE_CATALOG))
         if why and not undone:
-            found = self._concluded(now, None, f"the downgrade to {head} changes nothing")
+            found = self._concluded(now, None, f"the downgrade to {head} changed nothing")
             return replace(found, leads_nowhere=True)
         if why:
             return self._concluded(now, then, why)
         if apart := differences(self._catalog, whole_catalog_in(rows_in(told[0]))):
-            why = f"down to {head} and up again {_few(apart)}"
+            why = f"down to {head} and up again, the schema differs: {_few(apart)}"
         ran = self._ran()
         return replace(
             self._concluded(now, then, why),
@@ -213,7 +215,7 @@ class _Trial:
         failed, told = self._migrated(Direction.DOWNGRADE, head, asking(WHOLE_CATALOG))
         why = failed
         if not why and (apart := differences(before, whole_catalog_in(rows_in(told[0])))):
-            why = f"up to {to} and down again {_few(apart)}"
+            why = f"up to {to} and down again, the schema differs: {_few(apart)}"
         ran = self._ran()
         return replace(
             self._concluded(now, then, why),

@@ -12,10 +12,10 @@ from runbook.chapters.migrating.schema_revisions import unchecked
 from runbook.clock import utc_now
 from runbook.errors import Inconclusive
 from runbook.hosts.command import Command
-from runbook.incident.facts import Bridge, Relaxed, Touched
+from runbook.incident.schema_facts import Bridge, Relaxed, Touched
 from runbook.migrations.catalog import whole_catalog_of
 
-_NONE = "no bridge stands"
+_NONE = "there is no bridge"
 _COUNTING = "SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '2s';"
 _MOST = 1000  # rows are counted up to this
 #: Kinds of entries whose unchanged definition the database may word differently.
@@ -58,7 +58,7 @@ def tried(context: Context) -> Check:
     return Check(
         "a bridge that was tried on a copy of this schema",
         observe,
-        "somebody changed the schema meanwhile: plan again",
+        "the schema has changed meanwhile: plan again",
         acceptable=False,
     )
 
@@ -79,19 +79,19 @@ def noting(context: Context) -> Action:
 
     def already() -> str | None:
         found = note.read()
-        return f"{note.path} has it since {found['since']}" if found and bridge_in(found) == bridge else None
+        return f"{note.path} has recorded it since {found['since']}" if found and bridge_in(found) == bridge else None
 
     if (other := note.read()) and bridge_in(other) != bridge:
         raise Inconclusive(
-            f"another bridge stands since {other['since']} (incident {other['incident']})",
-            "take it away first, with a forward-fix: --forward-fix TAG",
+            f"another bridge exists since {other['since']} (incident {other['incident']})",
+            "remove it first, with a forward-fix: --forward-fix TAG",
         )
     return Action(
         ActionName.NOTE_BRIDGE,
         "the bridge is recorded on the production host",
         note.write_commands(content),
         already,
-        leaves=(Artifact(note.path, "the note of the bridge, with the SQL that takes it away"),),
+        leaves=(Artifact(note.path, "the note of the bridge, with the SQL that removes it"),),
         resource=note.path,
     )
 
@@ -119,7 +119,7 @@ def built(context: Context) -> Check:
         state = state_of(context, bridge)
         return Observation(state is State.BUILT, str(state))
 
-    helps = "compare the schema with the bridge in the record; the transaction is whole or not at all"
+    helps = "compare the schema with the bridge in the record; the transaction was applied completely or not at all"
     return Check("the catalog as on the copy with the bridge", observe, helps, acceptable=False)
 
 
@@ -138,23 +138,21 @@ def removable(context: Context) -> Check:
             return Observation(ok=True, seen=str(State.WITHOUT))
         found = [(each, count) for each in bridge.relaxed if (count := _rows_against(context, each))]
         if found:
-            told = "; ".join(
-                f"{shown} would be refused once “{each.what}” is undone: {each.rows}" for each, shown in found
-            )
+            told = "; ".join(f"undoing “{each.what}” would make {shown} invalid: {each.rows}" for each, shown in found)
             return Observation(ok=False, seen=told, final=True)
-        return Observation(ok=True, seen="no row keeps the bridge from being taken away")
+        return Observation(ok=True, seen="no row prevents the removal of the bridge")
 
     return Check(
-        "a bridge that can be taken away, or none",
+        "a bridge that can be removed, or none",
         observe,
-        "list those rows with the statements above and mend them, then type the same again",
+        "list those rows with the statements above and fix them, then type the same again",
         acceptable=False,
     )
 
 
 def removing(context: Context) -> Action:
     """Remove the existing bridge, and then its note. Done already if there is none."""
-    bridge, note, summary = _standing(context), context.bridge_note, "the bridge is taken away, in one transaction"
+    bridge, note, summary = _standing(context), context.bridge_note, "the bridge is removed, in one transaction"
     if bridge is None:
         return Action(ActionName.REMOVE_BRIDGE, summary, already=lambda: _NONE, resource=note.path)
     there = state_of(context, bridge) is not State.WITHOUT
@@ -171,7 +169,7 @@ def bridge_in(note: dict[str, Any]) -> Bridge:
         return Bridge.model_validate(note["bridge"])
     except ValidationError as error:
         raise Inconclusive(
-            f"the note of the bridge cannot be read: {error.error_count()} of its parts are wrong",
+            f"the note of the bridge cannot be read: {error.error_count()} of its members are invalid",
             "look at .runbook/bridge.json on the production host",
         ) from None
 
@@ -204,7 +202,7 @@ def _rows_against(context: Context, relaxed: Relaxed) -> str:
 def _transaction(context: Context, statements: tuple[str, ...]) -> Command:
     database = context.settings.database
     if database is None:
-        raise Inconclusive("no database is named", "name the database in the settings: [database]")
+        raise Inconclusive("no database is named", "add [database] to the settings")
     limits = (
         f"SET LOCAL lock_timeout = '{database.lock_timeout:g}s'",
         f"SET LOCAL statement_timeout = '{database.statement_timeout:g}s'",

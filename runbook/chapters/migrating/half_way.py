@@ -12,7 +12,7 @@ from runbook.chapters.restore.starting import starting
 from runbook.chapters.target import pinned_release
 from runbook.command_hints import command, invocation
 from runbook.errors import CheckFailed, HostError, RunbookError
-from runbook.incident.facts import HalfWay, SchemaBefore
+from runbook.incident.schema_facts import HalfWay, SchemaBefore
 from runbook.migrations.catalog import catalog_of, differences, whole_catalog_of
 
 _MIGRATE = (ActionName.DOWNGRADE, ActionName.UPGRADE)
@@ -73,8 +73,8 @@ def _stopped(
         changed = tuple(differences(before.catalog, whole_catalog_of(context.database))) if before else None
         missing = _missing(context)
     except RunbookError as unknown:
-        seen = f"{error.seen}; where that left the schema is not known: {unknown.seen}"
-        helps = f"look at the database; the way back to how it was before: {back}" if back else error.next_step
+        seen = f"{error.seen}; the state of the schema is unknown: {unknown.seen}"
+        helps = f"look at the database; to restore its state from before: {back}" if back else error.next_step
         return CheckFailed(seen, helps)
     fact = HalfWay(direction=direction, revisions=now, began=began, to=to, changed=changed, missing=missing)
     on = _typed(context, "--resume", context.incident.name)
@@ -101,19 +101,15 @@ def _missing(context: Context) -> tuple[str, ...] | None:
 def _state(context: Context, fact: HalfWay) -> str:
     at, began = ", ".join(fact.revisions), ", ".join(fact.began)
     if fact.untouched:
-        return f"nothing of it stayed: the database is at {at}, and its schema is as it was before"
-    what = (
-        f"the schema has changed ({_few(fact.changed)})"
-        if fact.changed
-        else "what of the schema has changed is not known"
-    )
+        return f"it left no change: the database is at {at}, and its schema is as before"
+    what = f"the schema has changed ({_few(fact.changed)})" if fact.changed else "the changes to the schema are unknown"
     if fact.stands_between:
-        told = f"it stands HALF-WAY: the database says {at}, as before, and {what}"
+        told = f"it stopped HALF-WAY: the database is at {at}, as before, but {what}"
     else:
         told = f"{_counted(context, fact)}the database is at {at}, between {began} and {fact.to}, and {what}"
     if fact.missing is None:
-        return f"{told}; the target's own schema is not known"
-    return f"{told}; against the target's schema, {_few(fact.missing)}" if fact.missing else told
+        return f"{told}; the target's schema is unknown"
+    return f"{told}; differences from the target's schema: {_few(fact.missing)}" if fact.missing else told
 
 
 def _counted(context: Context, fact: HalfWay) -> str:
@@ -124,18 +120,16 @@ def _counted(context: Context, fact: HalfWay) -> str:
         done = len(steps) - steps.index(fact.revisions[0]) if fact.revisions[0] in steps else 0
     else:
         done = steps.index(fact.revisions[0]) if fact.revisions[0] in steps else 0
-    return f"{done} of {len(steps)} revisions went through: " if done else ""
+    return f"{done} of {len(steps)} revisions succeeded: " if done else ""
 
 
 def _ways(fact: HalfWay) -> str:
     if fact.untouched:
-        return (
-            f"way on, once what it says is mended: {fact.way_on}; way back, to the release that failed: {fact.way_back}"
-        )
-    back = f"way back, to how all was before the {fact.direction}: {fact.way_back}" if fact.way_back else ""
+        return f"to continue after fixing the error: {fact.way_on}; to go back to the failed release: {fact.way_back}"
+    back = f"to restore the state from before the {fact.direction}: {fact.way_back}" if fact.way_back else ""
     if not fact.stands_between:
-        return f"way on, once what it says is mended: {fact.way_on}; {back}"
-    return f"{back}; way on: the way back first, then mend what it says, then: {fact.way_on}"
+        return f"to continue after fixing the error: {fact.way_on}; {back}"
+    return f"{back}; to continue: restore first, then fix the error, then: {fact.way_on}"
 
 
 def _few(found: Sequence[str] | None) -> str:

@@ -6,7 +6,7 @@ from runbook.actions import Action, ActionName, Artifact
 from runbook.chapters import migration_facts
 from runbook.chapters.context import Context
 from runbook.chapters.migrating import loss_acceptance
-from runbook.incident.facts import KeptRows
+from runbook.incident.schema_facts import KeptRows
 from runbook.migrations.verdict.table_names import bookkeeping
 from runbook.production.docker_engine import FOLDER
 
@@ -32,11 +32,11 @@ def keeping(context: Context) -> Action:
     def already() -> str | None:
         before = context.incident.facts.kept_rows
         if before is not None and before.path == path and _sha256(context, path) == before.sha256:
-            return f"{before.path} has them, as an earlier run of this incident wrote it"
+            return f"{before.path} has them, from an earlier run of this incident"
         if done or kept.rows:
             return done
         none = f"the SQL could not be read: {why}" if sql is None else "; ".join(kept.left_out)
-        return f"nothing can be kept by itself ({none or 'it drops no table and no column'})"
+        return f"no rows can be saved separately ({none or 'it drops no table and no column'})"
 
     def record() -> None:
         before = context.incident.facts.kept_rows

@@ -11,12 +11,13 @@ from runbook.chapters import migration_facts
 from runbook.chapters.context import Context
 from runbook.chapters.migrating.migrate_command import Direction
 from runbook.chapters.migrating.schema_revisions import is_own, revisions
-from runbook.incident.facts import AcceptedLoss, DatabaseState, Loss, Strategy
+from runbook.incident.facts import Strategy
+from runbook.incident.schema_facts import AcceptedLoss, DatabaseState, Loss
 from runbook.migrations.database_state import is_unchanged, read_state
 from runbook.migrations.image.report import Function, ImageReport, Migration
 from runbook.migrations.verdict.table_names import bookkeeping
 
-_NOTHING = "nothing that the database holds"
+_NOTHING = "no data"
 
 
 def expected(context: Context) -> Check:
@@ -28,15 +29,15 @@ def expected(context: Context) -> Check:
         if reached := migration_facts.reached(context):
             # There is nothing left to count: what was accepted before is what was lost.
             named = list(context.incident.facts.loss or ())
-            answer = f"nothing is left to do: {reached}"
+            answer = f"nothing left to do: {reached}"
             context.incident.record_decision(Question.LOSS, _question(context), answer, named)
-            return Observation(ok=True, seen=f"nothing is left to do: {reached}")
+            return Observation(ok=True, seen=f"nothing left to do: {reached}")
         return _judged(context, revision, before, _losses(context))
 
     return Check(
         f"the loss accepted with --accept-loss {revision}",
         observe,
-        f"if that may be lost, type it again with --accept-loss {revision}; a restore point is taken first",
+        f"to accept this loss, type it again with --accept-loss {revision}; a restore point is taken first",
         decided_by=("--accept-loss", revision),
     )
 
@@ -59,7 +60,7 @@ def _judged(context: Context, revision: str, before: list[Loss], losses: list[Lo
             fact = fact.model_copy(update={"state": state})
         context.incident.record_fact("loss accepted", fact)
     elif before and not more:
-        answer, ok = f"accepted in this incident before (--accept-loss {revision})", True
+        answer, ok = f"already accepted in this incident (--accept-loss {revision})", True
     else:
         new = f": more than was accepted in this incident: {'; '.join(map(str, more))}" if before else ""
         answer, ok, option = f"not accepted{new}", False, ()
@@ -112,7 +113,7 @@ def _destroyed(context: Context, functions: "list[tuple[str, Function]]", sql: s
     from runbook.migrations import data_loss  # noqa: PLC0415 - loads PostgreSQL's grammar, which takes a while
 
     doubts = [
-        data_loss.unknown_loss(f"{name} does more, or other things, than its SQL tells")
+        data_loss.unknown_loss(f"{name} may do more than its SQL, or something else")
         for name, function in functions
         if function.reads_database or function.differs_offline
     ]
@@ -140,7 +141,7 @@ def ahead(context: Context, image: ImageReport | None) -> tuple[list[tuple[str, 
     return (
         _functions(migrations, name),
         sql,
-        image.why(name) if migrations else f"the database is at {', '.join(now)}, not on the way",
+        image.why(name) if migrations else f"the database is at {', '.join(now)}, which is not in the range",
     )
 
 

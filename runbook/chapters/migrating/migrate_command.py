@@ -96,7 +96,7 @@ def starts(context: Context, tag: str, direction: Direction) -> Check:
                 ok=False, seen=f"{shown} ended with exit code {answer.exit_code}: {answer.last_line}", final=True
             )
         if settings.own(direction):
-            return Observation(ok=True, seen=f"{shown} ends with exit code 0")
+            return Observation(ok=True, seen=f"{shown} exited with 0")
         revisions = set(context.database.revisions())
         found = {line.split()[0] for line in answer.text.splitlines() if line.strip()}
         seen = f"{shown} finds the database at {', '.join(sorted(found)) or 'no revision'}"
@@ -106,9 +106,9 @@ def starts(context: Context, tag: str, direction: Direction) -> Check:
     own = f"migrations.trial to a harmless command that starts the same program as migrations.{direction}"
     alembic = f"migrations.python and migrations.config, or migrations.{direction} to the application's own command"
     return Check(
-        f"the {direction}'s command to start in the image of {tag}",
+        f"the {direction} command to start in the image of {tag}",
         observe,
-        f"set {own if settings.own(direction) else alembic}; production is held as it is until then",
+        f"set {own if settings.own(direction) else alembic}; until then production stays as it is",
     )
 
 

@@ -31,15 +31,15 @@ def for_restore_point(context: Context) -> Check:
             }
         good = all(free >= wanted for (_, free), wanted in places.values())
         told = "; ".join(
-            f"{in_words(free)} free {where}, {in_words(wanted)} needed at most"
+            f"{in_words(free)} free {where}; at most {in_words(wanted)} needed"
             for where, ((_, free), wanted) in places.items()
         )
         return Observation(good, told, final=True)
 
     return Check(
-        "room for the restore point, as much as the tables have bytes",
+        "disk space for the restore point, as much as the tables use",
         observe,
-        "make room there, or name another folder of the container in database.dump_directory",
+        "free disk space there, or set database.dump_directory to another folder of the container",
     )
 
 
@@ -50,7 +50,7 @@ def free_in_database(context: Context, directory: str) -> int:
     """
     if context.database.server.elsewhere is not None:
         raise Inconclusive(
-            "a database elsewhere does not tell how much room is free", "look at it where the database is managed"
+            "the free disk space of an external database is unknown", "check it where the database is managed"
         )
     return _free(context, _inside(context, directory))[1]
 
@@ -76,6 +76,6 @@ def _free(context: Context, asking: Command) -> tuple[tuple[str, ...], int]:
     done = context.host.run(asking)
     words = done.text.splitlines()[-1].split() if done.exit_code == 0 and done.text else []
     if len(words) < 6 or not words[3].isdigit():
-        raise Inconclusive(f"how much room is free is not known: {done.last_line}", f"see why: {asking}")
+        raise Inconclusive(f"the free disk space is unknown: {done.last_line}", f"to see why, type: {asking}")
     # The size identifies the disk, because its name is different inside a container.
     return (words[1],), int(words[3]) * 1024

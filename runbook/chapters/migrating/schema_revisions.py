@@ -15,7 +15,7 @@ from runbook.settings.absent import Absent
 
 _NAME = TypeAdapter(Name)
 _MOST = 1 << 20  # characters of a command's output
-_NOT_TOLD = "the application's own commands (migrations.tool) do not tell it"
+_NOT_TOLD = "the application's own commands (migrations.tool) do not report it"
 
 
 def unchecked(context: Context) -> Absent | None:
@@ -35,7 +35,7 @@ def no_own_downgrade(context: Context) -> str:
     """Return what the settings lack for a downgrade with the application's own commands; empty if nothing."""
     settings = context.settings
     lacks = [] if settings.migrations.downgrade else ["migrations.downgrade"]
-    lacks += [] if settings.database else ["[database], without which no restore point can be taken"]
+    lacks += [] if settings.database else ["[database], which a restore point needs"]
     return f"the settings lack {' and '.join(lacks)}" if lacks else ""
 
 
@@ -88,6 +88,6 @@ def _first_words(answer: Completed, key: str) -> tuple[str, ...]:
     if not names:
         raise Inconclusive(
             f"{whose} prints no revision: {answer.last_line[:200]}",
-            f"let migrations.{key} print one revision at the beginning of each line, and nothing else",
+            f"make migrations.{key} print one revision at the start of each line, and nothing else",
         )
     return names

@@ -166,7 +166,7 @@ def kept(context: Context, direction: Direction) -> Iterator[None]:
     """
     settings = context.settings.database
     if settings is None:
-        raise Inconclusive(Absent.DATABASE.told, "name the database in the settings: [database]")
+        raise Inconclusive(Absent.DATABASE.told, "add [database] to the settings")
     watch = _Watch(context, settings, migrate_command.container(context, direction))
     watch.start()
     try:
@@ -177,7 +177,7 @@ def kept(context: Context, direction: Direction) -> Iterator[None]:
             raise
         raise CheckFailed(
             f"{'; '.join(watch.limits.done)}; then {error.seen}",
-            "end the session that holds the lock, or raise the limit in the settings, then go on with --resume",
+            "end the session that holds the lock, or raise the limit in the settings, then continue with --resume",
         ) from error
     finally:
         watch.stop()
@@ -188,9 +188,9 @@ def _record(context: Context, watch: _Watch) -> None:
     if watch.limits.done:
         answer, evidence = "no", watch.limits.done
     elif watch.limits.seen:
-        answer, evidence = "yes", ["its sessions were watched from the database's side"]
+        answer, evidence = "yes", ["its sessions were watched in the database"]
     else:
-        why = watch.trouble or "no session was seen from its container's address (it was quick, or goes by a pooler)"
+        why = watch.trouble or "no session was seen from its container's address (it was quick, or uses a pooler)"
         answer, evidence = "not known", [why]
     text = "Did the migration keep its limits for locks and statements?"
     context.incident.record_decision(Question.TIME_LIMITS, text, answer, evidence)

@@ -63,7 +63,7 @@ def announcing(context: Context) -> Action:
 def announcing_switch(context: Context) -> Action:
     """Announce which switch was turned, with the journal's current head hash. Raises Inconclusive without one."""
     if context.incident.facts.switch is None:
-        raise Inconclusive("no switch is on record that was turned", "run the whole of chapter 4: -m emergency")
+        raise Inconclusive("no turned switch is on record", "run all of chapter 4: -m emergency")
     return _done(context, "the switch")
 
 
@@ -73,7 +73,7 @@ def announcing_restore(context: Context) -> Action:
     Raises Inconclusive when no restored dump is on record.
     """
     if restore_told(context.incident.facts) is None:
-        raise Inconclusive("no dump is on record that was restored", "run the whole of chapter 6: -m restore")
+        raise Inconclusive("no restored dump is on record", "run all of chapter 6: -m restore")
     return _done(context, "the restore", Kind.RESTORE)
 
 

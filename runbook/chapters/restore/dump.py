@@ -7,13 +7,13 @@ from runbook.chapters.context import Context
 from runbook.chapters.migrating.room import free_in_database, in_words
 from runbook.chapters.restore.starting import starting
 from runbook.errors import Inconclusive, SettingsError
-from runbook.incident.facts import RestoredFact
+from runbook.incident.schema_facts import RestoredFact
 from runbook.migrations.restoring.databases import Databases
 from runbook.migrations.restoring.dump_file import Contents, DumpFile, lacking
 from runbook.production.docker_engine import FOLDER
 from runbook.settings.absent import Absent
 
-_ANOTHER = "name another dump: `python -m runbook restore-point list` shows those on the host"
+_ANOTHER = "choose another dump: `python -m runbook restore-point list` shows those on the host"
 
 
 def path_of(directory: str, named: str) -> str:
@@ -35,7 +35,7 @@ def dump_of(context: Context, named: str | None = None) -> DumpFile:
     """Return the named dump, as a file. Raises SettingsError if none is named, and Inconclusive without a database."""
     settings = context.settings
     if settings.database is None:
-        raise Inconclusive(Absent.DATABASE.told, "name the database in the settings: [database]")
+        raise Inconclusive(Absent.DATABASE.told, "add [database] to the settings")
     path = path_of(str(settings.project.directory), named or context.options.dump or "")
     return DumpFile(context.database.server, path, settings.database, settings.deadlines)
 
@@ -51,7 +51,7 @@ def whole(context: Context) -> Check:
 
     def observe() -> Observation:
         broken = dump.broken() or dump.unreadable()
-        told = f"{dump.path}: {broken}" if broken else f"{dump.path}, as its SHA-256 says, is read to its end"
+        told = f"{dump.path}: {broken}" if broken else f"{dump.path} has its recorded SHA-256 and reads back to its end"
         return Observation(not broken, told, final=True)
 
     return Check("a dump that is whole", observe, _ANOTHER, acceptable=False, vouchable=False)
@@ -66,12 +66,12 @@ def fits(context: Context) -> Check:
 
     def observe() -> Observation:
         found, version = dump.contents(), there.version()
-        told = f"it is of {found.database} on PostgreSQL {found.version}, begun {found.made}"
+        told = f"it is a dump of {found.database} on PostgreSQL {found.version}, begun {found.made}"
         at = f", at the revision {', '.join(found.revisions)}" if found.revisions else ", without Alembic's table"
         if found.database not in (there.live, there.aside) and not found.database.startswith(f"{there.live}_"):
             return Observation(ok=False, seen=f"{told}{at}; the live database is {there.live}", final=True)
         if found.version > version:
-            return Observation(ok=False, seen=f"{told}; this server is PostgreSQL {version}, an older one", final=True)
+            return Observation(ok=False, seen=f"{told}; this server is older: PostgreSQL {version}", final=True)
         context.incident.record_fact("to restore", fact_of(context, found))
         newer = f"; this server is PostgreSQL {version}" if found.version < version else ""
         return Observation(ok=True, seen=f"{told}{at}{newer}")
@@ -105,10 +105,10 @@ def needs_met(context: Context) -> Check:
         problems += [f"the extension {name} is not installed" for name in lacking(found.extensions, there.extensions())]
         problems += [f"{there.live} cannot be renamed: it has {what}" for what in there.in_the_way()]
         large = "; it has large objects, which are restored too" if found.large_objects else ""
-        owned = f"{len(found.roles)} roles and {len(found.extensions)} extensions are there; {role} restores{large}"
+        owned = f"{len(found.roles)} roles and {len(found.extensions)} extensions exist; {role} restores{large}"
         return Observation(not problems, "; ".join(problems) or owned, final=True)
 
-    helps = "make the roles (CREATE ROLE …), install the extensions, or remove what is in the way, then type it again"
+    helps = "create the roles (CREATE ROLE …), install the extensions, or remove the obstacle, then type it again"
     return Check("a server that has what the dump needs", observe, helps, acceptable=False)
 
 
@@ -119,11 +119,11 @@ def room(context: Context) -> Check:
     def observe() -> Observation:
         needed, directory = there.size(), there.data_directory()
         free = free_in_database(context, directory)
-        seen = f"{in_words(free)} free in {directory}; {there.live} has {in_words(needed)}"
+        seen = f"{in_words(free)} free in {directory}; {there.live} uses {in_words(needed)}"
         return Observation(free >= needed, seen, final=True)
 
     return Check(
-        "room for a second database",
+        "disk space for a second database",
         observe,
-        "make room on the database's disk, or remove a database that nobody needs any more",
+        "free space on the database's disk, or drop a database that is no longer needed",
     )

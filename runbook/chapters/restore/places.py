@@ -5,7 +5,7 @@ from runbook.chapters.context import Context
 from runbook.chapters.migrating.schema_revisions import is_own
 from runbook.chapters.restore.dump import databases, dump_of, fact_of
 from runbook.errors import CheckFailed, Inconclusive
-from runbook.incident.facts import RowsOf
+from runbook.incident.schema_facts import RowsOf
 from runbook.migrations.database import version_table
 from runbook.notify.wording import rows_told
 
@@ -19,7 +19,7 @@ def _swapped(context: Context, remark: str) -> str | None:
     there = databases(context)
     if there.aside not in there.names() or there.remark(there.live) != remark:
         return None
-    return f"{there.live} is the restored database, and the one before it is kept as {there.aside}"
+    return f"{there.live} is the restored database; the former one is kept as {there.aside}"
 
 
 def restoring_beside(context: Context) -> Action:
@@ -35,7 +35,7 @@ def restoring_beside(context: Context) -> Action:
         if done := _swapped(context, remark):
             return done
         whole = there.beside in there.names() and there.remark(there.beside) == remark
-        return f"{there.beside} is there, and was {remark}" if whole else None
+        return f"{there.beside} exists and was {remark}" if whole else None
 
     deadline = context.settings.deadlines.dump
     return Action(
@@ -76,13 +76,13 @@ def ready(context: Context) -> Check:
         if done := _swapped(context, remark):
             return Observation(ok=True, seen=done)
         there_and_whole = there.beside in there.names() and there.remark(there.beside) == remark
-        told = f"{there.beside} was {remark}" if there_and_whole else f"there is no whole {there.beside}"
+        told = f"{there.beside} was {remark}" if there_and_whole else f"{there.beside} is missing or incomplete"
         return Observation(there_and_whole, told, final=True)
 
     return Check(
         "a restored database that is whole",
         observe,
-        "type it again without --resume: it is restored anew, beside",
+        "type it again without --resume: the dump is restored again",
         acceptable=False,
         afterwards=True,
     )
@@ -128,14 +128,14 @@ def swapping(context: Context) -> Action:
             return done
         if running := [each.name for each in context.production.application() if each.state == "running"]:
             raise CheckFailed(
-                f"{', '.join(running)} runs, and would write to the database that is put aside",
+                f"{', '.join(running)} still runs and would write to the database that is set aside",
                 f"stop it: {context.production.stop_command()}",
             )
         return None
 
     return Action(
         ActionName.SWAP_DATABASE,
-        f"{there.beside} takes the place of {there.live}, which is kept as {there.aside}",
+        f"{there.beside} replaces {there.live}, which is kept as {there.aside}",
         (there.swapping(),),
         already,
         resource=there.live,
@@ -154,8 +154,8 @@ def in_place(context: Context) -> Check:
         told = f"{done or f'{there.live} is not the restored database'}; it is at {', '.join(at) or 'no revision'}"
         return Observation(done is not None and at == wanted, told)
 
-    helps = f"the database that was live is kept as {there.aside}"
-    return Check("the restored database in the live one's place", observe, helps, acceptable=False)
+    helps = f"the former live database is kept as {there.aside}"
+    return Check("the restored database under the live one's name", observe, helps, acceptable=False)
 
 
 def told(context: Context) -> Check:
@@ -170,7 +170,7 @@ def told(context: Context) -> Check:
         )
         fact = fact_of(context, dump.contents()).model_copy(update={"rows": rows})
         context.incident.record_fact("restored", fact)
-        return f"rows in {there.live}, and before in {there.aside}: {rows_told(rows)}"
+        return f"rows in {there.live} (formerly in {there.aside}): {rows_told(rows)}"
 
     return recorded("the rows of both databases", look, afterwards=True)
 

@@ -15,7 +15,7 @@ from runbook.errors import Inconclusive
 from runbook.incident.facts import Strategy
 from runbook.release import Release
 
-_EXPECTED = "a target that does not migrate when it starts, because the database is newer than it knows"
+_EXPECTED = "a target that does not migrate at start, because the database is newer than it knows"
 _DECLARE = "If you know that it does not migrate, set migrations.at_start to false"
 
 
@@ -30,11 +30,11 @@ def migrates_not_at_start(context: Context, release: Release) -> Check:
             raise Inconclusive(
                 "; ".join(
                     (
-                        "whether the target can start on this schema is not known: a copy is made for Alembic's alone",
+                        "unknown whether the target can start on this schema: a trial is possible only with Alembic",
                         *evidence,
                     )
                 ),
-                "find out, and set migrations.at_start: false if it does not migrate when it starts, true if it does",
+                "find out whether it migrates at start, and set migrations.at_start to true or false",
             )
         facts = context.incident.facts
         relaxed = facts.bridge.up if facts.bridge and facts.strategy is Strategy.BRIDGE else ()
@@ -44,7 +44,7 @@ def migrates_not_at_start(context: Context, release: Release) -> Check:
     return Check(
         _EXPECTED,
         observe,
-        f"ship a forward-fix, and name it with --forward-fix TAG; this target would crash at every start. {_DECLARE}",
+        f"this target would crash at every start: ship a forward-fix and name it with --forward-fix TAG. {_DECLARE}",
         acceptable=False,
     )
 
@@ -57,7 +57,7 @@ def shows_no_migration_at_start(context: Context, release: Release, next_step: s
 
     def observe() -> Observation:
         known, evidence = _without_trial(context, release)
-        told = "nothing shows that it migrates when it starts; the plan of a rollback tries it"
+        told = "no sign that it migrates at start; the plan of a rollback will try it"
         return known or Observation(ok=True, seen="; ".join((told, *evidence)))
 
     return Check(_EXPECTED, observe, f"{next_step}. {_DECLARE}", acceptable=False)
@@ -73,7 +73,7 @@ def _without_trial(context: Context, release: Release) -> tuple[Observation | No
     declared = context.settings.migrations.at_start
     if declared is not None:
         word = "it migrates" if declared else "it does not migrate"
-        seen = f"{word} when it starts, as migrations.at_start of the settings says"
+        seen = f"{word} when it starts (migrations.at_start in the settings)"
         return Observation(not declared, seen, final=True), []
     services = as_it_will_be(context).services(release.tag)
     names = context.production.rolled_back

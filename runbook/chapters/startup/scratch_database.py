@@ -100,7 +100,9 @@ class ScratchDatabase:
             raise Inconclusive(f"the copy of the schema lacks {len(lacking)} columns: {few}", "try the target by hand")
         self._revisions = sorted(at.split())
         if self._revisions != sorted(live.revisions):
-            raise Inconclusive(f"the copy of the schema is at {self._revisions}", "try the target by hand")
+            raise Inconclusive(
+                f"the copy of the schema is at {self._revisions}, unlike production", "try the target by hand"
+            )
         return told
 
     def take_as_it_is(self) -> None:
@@ -111,7 +113,7 @@ class ScratchDatabase:
         """Compare later changes with these revisions. Raises Inconclusive when the copy is not at them now."""
         self._revisions = sorted(revisions)
         if moved := self._moved(self.told(self.at)[0]):
-            raise Inconclusive(f"what migrates it {moved}", "try it by hand")
+            raise Inconclusive(f"the migration {moved}", "try it by hand")
 
     def wait(self) -> None:
         """Wait until the server answers. Raises Inconclusive when it does not answer in time."""
@@ -130,7 +132,7 @@ class ScratchDatabase:
         feeding = Command(("sh", "-c", 'exec "$@" < "$0"', dump, *inside), deadline, secret_output=True)
         done = self._context.host.run(feeding)
         if done.exit_code != 0:
-            raise Inconclusive(f"it cannot be restored: {done.last_line}", "name another dump")
+            raise Inconclusive(f"it cannot be restored: {done.last_line}", "choose another dump")
 
     def rows(self, query: str, deadline: float) -> list[list[str]]:
         """Return the rows of `query` in the restored database. Raises Inconclusive when it fails."""
@@ -154,7 +156,7 @@ class ScratchDatabase:
         deadline = len(parts) * self._context.settings.deadlines.command
         found = _answered(self._ask(script, deadline=deadline)).text.split(f"{marker}\n")
         if len(found) != len(parts) + 1:
-            raise Inconclusive("the copy of the schema did not answer to the end", "look at its image")
+            raise Inconclusive("the copy of the schema did not answer completely", "check the database's image")
         return found[:-1]
 
     @property
@@ -219,11 +221,15 @@ class ScratchDatabase:
         try:
             ready = self._inside("sh", "-c", _UNTIL_READY, deadline=healthy)
         except CommandTimedOut as error:
-            raise Inconclusive(f"the copy of the database did not start: {error.seen}", "look at its image") from None
+            raise Inconclusive(
+                f"the copy of the database did not start: {error.seen}", "check the database's image"
+            ) from None
         if ready.exit_code in _NO_SHELL:
             ready = self._polled(until)
         if ready.exit_code != 0:
-            raise Inconclusive(f"the copy of the database did not start: {ready.last_line}", "look at its image")
+            raise Inconclusive(
+                f"the copy of the database did not start: {ready.last_line}", "check the database's image"
+            )
 
     def _polled(self, until: float) -> Completed:
         """Poll until the server answers or the time is over, and return the last result. For images without a shell."""
@@ -245,7 +251,7 @@ class ScratchDatabase:
             if proved.strip() == "1" and marker in done.text:
                 _answered(done)
                 return told
-        raise Inconclusive("the copy of the database has no superuser that is known", "try the target by hand")
+        raise Inconclusive("the copy of the database has no known superuser", "try the target by hand")
 
     def _named_administrator(self) -> str:
         """Return the superuser in the container's POSTGRES_USER, which most images use; empty if there is none."""
@@ -312,7 +318,7 @@ def _meta(name: str) -> str:
 
 def _answered(completed: Completed) -> Completed:
     if completed.exit_code == _STOPPED_BY_ERROR:
-        raise Inconclusive(f"a copy of the schema refuses it: {completed.last_line}", "try it by hand")
+        raise Inconclusive(f"a copy of the schema refused it: {completed.last_line}", "try it by hand")
     if completed.exit_code != 0:
         raise Inconclusive(f"the copy of the database does not answer: {completed.last_line}", "try the target by hand")
     return completed

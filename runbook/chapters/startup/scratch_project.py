@@ -44,9 +44,8 @@ def database_of(context: Context) -> DatabaseSettings:
     settings = context.settings.database
     if settings is None or settings.url:
         raise Inconclusive(
-            "whether the target can start on this schema is not known: it is tried only on a copy of a database that is"
-            " a service of the project",
-            "find out, and set migrations.at_start: false if it does not migrate when it starts, true if it does",
+            "unknown whether the target can start on this schema: a trial needs a database service in the project",
+            "find out whether it migrates at start, and set migrations.at_start to true or false",
         )
     return settings
 
@@ -157,7 +156,7 @@ class ScratchProject:
         try:
             found = [Container.parse(item) for item in inspected]
         except (KeyError, TypeError, ValueError, AttributeError):
-            raise EngineError("the engine answered something else than containers", "docker ps") from None
+            raise EngineError("the engine's list of containers could not be read", "docker ps") from None
         return sorted((c for c in found if c.service in self._release.digests), key=lambda found: found.name)
 
     def log(self, container: Container) -> str:

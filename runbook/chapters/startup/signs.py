@@ -53,7 +53,7 @@ def signs_of(context: Context, image: str, service: Mapping[str, Any]) -> Signs:
     except (ValueError, IndexError, KeyError, TypeError, RecursionError):
         pass
     why = f"exit code {answer.exit_code}: {beginning(visible(answer.last_line), _LONGEST)}"
-    return Signs(unread=f"{python} in the image did not read it: {why}")
+    return Signs(unread=f"{python} in the image could not read it: {why}")
 
 
 def _shown(places: Any) -> tuple[str, ...]:
@@ -63,7 +63,7 @@ def _shown(places: Any) -> tuple[str, ...]:
 def _start_command(context: Context, image: str, service: Mapping[str, Any]) -> list[str]:
     config = (context.production.image(image) or {}).get("Config")
     if not isinstance(config, dict):
-        raise EngineError(f"the engine does not say how the image {image} starts", f"docker image inspect {image}")
+        raise EngineError(f"the engine does not report the start command of {image}", f"docker image inspect {image}")
     # As in Compose and the engine, an entrypoint of the service discards the image's command.
     own = {part: [unescaped(word) for word in service.get(part) or ()] for part in ("entrypoint", "command")}
     entrypoint = own["entrypoint"] or config.get("Entrypoint") or []

@@ -88,7 +88,7 @@ class StartTrial:
                     return self._migrates(changed)
                 names = ", ".join(container.service for container in containers)
                 return Observation(
-                    ok=True, seen=f"{names} started, connected to the database and left schema and revision alone"
+                    ok=True, seen=f"{names} started, connected to the database and changed neither schema nor revision"
                 )
             # An api that does not answer yet may still be starting: wait for it until the deadline.
             started = self._answered or self._context.settings.api not in self._release.digests
@@ -99,14 +99,14 @@ class StartTrial:
             time.sleep(_PAUSE)
 
     def _migrates(self, what: str) -> Observation:
-        return Observation(ok=False, seen=f"{', '.join(self._release.digests)}: when started, the target {what}")
+        return Observation(ok=False, seen=f"{', '.join(self._release.digests)}: at start, the target {what}")
 
     def _ended(self, container: Container) -> Observation:
         """Return the failure of an image that migrates. Raises Inconclusive when it exited for any other reason."""
         log = self._project.log(container)
         died = next((line.strip() for line in log.splitlines() if _UNKNOWN_REVISION in line), None)
         if died:
-            return Observation(ok=False, seen=f"{container.service} migrates when it starts, and ends: {died}")
+            return Observation(ok=False, seen=f"{container.service} migrates at start and exits: {died}")
         error = error_line(log) or "it printed nothing"
         raise _inconclusive(f"{container.service} ended with exit code {container.exit_code}: {error}")
 
@@ -122,12 +122,12 @@ class StartTrial:
             if container.service == api and (api not in self._connected or not self._answered):
                 # To report its readiness, it has to query its database.
                 self._answered = self._context.health.is_answering(container)
-                silent += [] if self._answered else [f"{api} answered no request"]
+                silent += [] if self._answered else [f"{api} did not answer a request"]
         return silent
 
 
 def _inconclusive(why: str) -> Inconclusive:
     return Inconclusive(
-        f"whether the target can start on this schema is not known: {why}",
-        "find out, and set migrations.at_start: false if it does not migrate when it starts, true if it does",
+        f"unknown whether the target can start on this schema: {why}",
+        "find out whether it migrates at start, and set migrations.at_start to true or false",
     )

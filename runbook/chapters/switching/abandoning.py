@@ -12,7 +12,7 @@ from runbook.production.containers import Container
 from runbook.production.docker_engine import FOLDER
 from runbook.production.switchover.decision import SwitchMode
 
-_GO_ON = "go on to the target instead: the same command without --abandon"
+_GO_ON = "continue to the target instead: the same command without --abandon"
 
 
 def failed_still_there(context: Context) -> Check:
@@ -21,17 +21,17 @@ def failed_still_there(context: Context) -> Check:
     def observe() -> Observation:
         switch = context.incident.facts.switchover
         if switch is None or switch.mode is not SwitchMode.BESIDE:
-            return Observation(ok=False, seen="this incident does not switch beside: nothing can be abandoned")
+            return Observation(ok=False, seen="this incident does not switch beside: there is nothing to abandon")
         failed = pair_of(context).failed
         gone = [
-            f"{name} had {number} containers, and {there} are left"
+            f"{name} had {number} containers, {there} are left"
             for name, number in switch.numbers.items()
             if (there := sum(each.service == name for each in failed)) != number
         ]
         down = [each.one_line for each in failed if each.state != "running"]
         return Observation(not (gone or down), "; ".join(gone + down or [each.one_line for each in failed]), final=True)
 
-    return Check("every container of the failed release there, and running", observe, _GO_ON, acceptable=False)
+    return Check("all containers of the failed release running", observe, _GO_ON, acceptable=False)
 
 
 def naming_failed(context: Context) -> Action:
@@ -91,11 +91,11 @@ def bringing_failed_up(context: Context) -> Action:
         containers = production.of_services(services)
         if not all(_is_on(context, each, tag) for each in containers) or production.dry_run(ups[0]).differences:
             return None
-        return f"{', '.join(each.name for each in containers)} run {tag} already"
+        return f"{', '.join(each.name for each in containers)} already run {tag}"
 
     action = Action(ActionName.BRING_UP, f"{names} are brought up on {tag} again", (stop, *ups), already)
     if not services:
-        return replace(action, commands=(), already=lambda: "every service came up beside the failed release's")
+        return replace(action, commands=(), already=lambda: "all services were started beside the failed release")
     return replace(action, resource=names, new=tag)
 
 
@@ -109,10 +109,10 @@ def only_failed_left(context: Context) -> Check:
         wrong = [f"{each.one_line}, on {each.image_name}" for each in ours if not _is_on(context, each, tag)]
         for name, number in pair.numbers.items():
             there = sum(each.service == name for each in ours)
-            wrong += [f"{name} has {there} containers, and had {number}"] if there != number else []
+            wrong += [f"{name} has {there} containers, but had {number}"] if there != number else []
         return Observation(not wrong, "; ".join(wrong) or "; ".join(each.one_line for each in ours))
 
-    return Check(f"{tag} alone, as before", observe, "type the same again: what is done is not done twice")
+    return Check(f"only {tag} running, as before", observe, "type the same again: finished changes are not repeated")
 
 
 def _is_on(context: Context, container: Container, tag: str) -> bool:

@@ -8,7 +8,7 @@ from runbook.chapters.roll_back_application import bringing_up
 from runbook.chapters.switching import traffic
 from runbook.chapters.target import pinned_release
 from runbook.errors import Inconclusive
-from runbook.incident.facts import Switchover
+from runbook.incident.production_facts import Switchover
 from runbook.production.service.health import Health
 from runbook.production.switchover.decision import Meanwhile
 from runbook.production.switchover.pair import Pair
@@ -23,7 +23,7 @@ def switchover_of(context: Context) -> Switchover:
     """Return the switch that was decided. Raises Inconclusive when none is on record."""
     found = context.incident.facts.switchover
     if found is None:
-        raise Inconclusive("no way to switch is on record in this incident", "run chapter 1: `pytest features`")
+        raise Inconclusive("no switch mode is on record in this incident", "run chapter 1: `pytest features`")
     return found
 
 
@@ -44,7 +44,7 @@ def replacing_in_turn(context: Context) -> Action:
     """Stop the failed release's other services, then start the target's."""
     services, release = switchover_of(context).in_turn, pinned_release(context)
     if not services:
-        summary = "every service comes up beside the failed release's"
+        summary = "all services are started beside the failed release"
         return Action(ActionName.BRING_UP, summary, already=lambda: summary)
     up = bringing_up(context, release, services)
     stop = context.production.compose("stop", *services, deadline=context.settings.deadlines.healthy)
@@ -62,7 +62,7 @@ def as_many_on_digest(context: Context) -> Check:
         wrong = [f"{each.name} runs {each.image_name}" for each in target if each.image_id != wanted[each.service]]
         for name, number in pair.numbers.items():
             there = sum(each.service == name for each in target)
-            wrong += [f"{name} has {there} containers of {release.tag}, and had {number}"] if there != number else []
+            wrong += [f"{name} has {there} containers of {release.tag}, but had {number}"] if there != number else []
         return Observation(
             not wrong, "; ".join(wrong) or ", ".join(f"{each.name} runs {release.tag}" for each in target)
         )
@@ -70,7 +70,7 @@ def as_many_on_digest(context: Context) -> Check:
     return Check(
         f"as many containers of {release.tag} as the failed release had, on the pinned digests",
         observe,
-        "somebody moved the tag or brought up another release: look at who else is deploying",
+        "somebody moved the tag or brought up another release: find out who else deploys",
         acceptable=False,
         vouchable=False,
     )
@@ -87,7 +87,7 @@ def staying_healthy(context: Context) -> Check:
 
     Traffic is open by then: waiting for this beside a failing release would prolong the outage.
     """
-    return health_of_target(context).check_containers_healthy("users meet it: traffic is open")
+    return health_of_target(context).check_containers_healthy("users are affected: traffic is open")
 
 
 def holding(context: Context) -> Action:
@@ -97,13 +97,13 @@ def holding(context: Context) -> Action:
     """
     pair, meanwhile = pair_of(context), switchover_of(context).meanwhile
     if meanwhile is Meanwhile.FLOWING:
-        summary = "the gateway leaves containers that stop by itself: traffic flows on"
+        summary = "the gateway itself stops using stopped containers: traffic keeps flowing"
         return Action(ActionName.HOLD_TRAFFIC, summary, already=lambda: summary, resource="traffic gate")
     change = context.gate.hold() if meanwhile is Meanwhile.HELD else context.gate.pause()
     known = change.already
 
     def already() -> str | None:
-        return known() or (None if pair.serving else "no container of the failed release runs any more")
+        return known() or (None if pair.serving else "no container of the failed release is running")
 
     return replace(change, already=already)
 
@@ -122,7 +122,7 @@ def taking_out(context: Context) -> Action:
     commands = pair.stop_commands(context.settings.deadlines.healthy)
 
     def already() -> str | None:
-        return None if commands else "no container of the failed release runs any more"
+        return None if commands else "no container of the failed release is running"
 
     names = ", ".join(pair.numbers)
     summary = f"the failed containers of {names} are stopped"
@@ -138,5 +138,5 @@ def removing_failed(context: Context) -> Action:
         return None if commands else "no container of the failed release is left"
 
     names = ", ".join(pair.numbers)
-    summary = f"the failed containers of {names} are removed, and the target's get their names"
+    summary = f"the failed containers of {names} are removed, and the target's containers take their names"
     return Action(ActionName.REMOVE_FAILED, summary, commands, already, resource=names)

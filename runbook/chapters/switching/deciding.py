@@ -7,7 +7,8 @@ from runbook.chapters.configuration.restored import to_restore
 from runbook.chapters.context import Context
 from runbook.chapters.target import pinned_release
 from runbook.errors import RunbookError
-from runbook.incident.facts import ObstacleFact, Strategy, Switchover
+from runbook.incident.facts import Strategy
+from runbook.incident.production_facts import ObstacleFact, Switchover
 from runbook.production.containers import Container, counts
 from runbook.production.switchover.decision import (
     Circumstances,
@@ -18,14 +19,14 @@ from runbook.production.switchover.decision import (
 )
 from runbook.production.switchover.pair import Pair
 
-_QUESTION = "How does the target take the failed release's place?"
+_QUESTION = "How does the target replace the failed release?"
 #: The memory that a target container may need, as a multiple of what the failed release's uses now.
 _MORE = 1.5
 
 
 def decided(context: Context) -> Check:
     """Decide the switch mode and record it with its reasons. Either mode passes."""
-    return recorded("the way to switch on record", lambda: _decide(context))
+    return recorded("the switch mode on record", lambda: _decide(context))
 
 
 def _decide(context: Context) -> str:

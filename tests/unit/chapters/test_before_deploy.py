@@ -103,8 +103,8 @@ def test_release_without_migrations_is_unchanged(tmp_path: Path) -> None:
     """Nothing to judge: only the image would go back, and nothing would be lost."""
     context = parts(tmp_path, image("r1"))
     assert "unchanged" in went(strategy.record_decision(context))
-    assert "the schema stays as it is" in went(before_deploy.could_start(context))
-    assert went(before_deploy.loss_named(context)) == "nothing that the database holds"
+    assert "the schema does not change" in went(before_deploy.could_start(context))
+    assert went(before_deploy.loss_named(context)) == "no data"
     assert context.incident.facts.loss == ()
 
 
@@ -114,8 +114,8 @@ def test_loss_is_counted_now_by_table_and_cause(tmp_path: Path) -> None:
     went(strategy.record_decision(context))
     went(before_deploy.loss_named(context))
     assert context.incident.facts.loss == (
-        "column orders.customer: 2 rows hold values, and the migrations of v2 destroy them",
-        "column orders.discount: an unknown number of rows hold values, and the downgrade would destroy them",
+        "column orders.customer: 2 rows hold values; the migrations of v2 destroy them",
+        "column orders.discount: an unknown number of rows hold values; the downgrade would destroy them",
     )
 
 
@@ -123,7 +123,7 @@ def test_additive_release_loses_nothing_by_a_downgrade(tmp_path: Path) -> None:
     """Where only the image goes back, no downgrade is run, and none is counted."""
     context = parts(tmp_path, added(ADDS, DROPS))
     went(strategy.record_decision(context))
-    assert went(before_deploy.loss_named(context)) == "nothing that the database holds"
+    assert went(before_deploy.loss_named(context)) == "no data"
 
 
 def test_range_that_cannot_be_read_is_an_unknown_loss(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_no_working_downgrade_is_no_way_back(tmp_path: Path, shape: Shape) -> No
 
 def test_working_downgrade_is_a_way_back(tmp_path: Path) -> None:
     """The revisions that would be undone are named."""
-    assert "in this order: r2" in went(before_deploy.usable(parts(tmp_path, added(DROPS))))
+    assert "in order: r2" in went(before_deploy.usable(parts(tmp_path, added(DROPS))))
 
 
 @pytest.mark.parametrize(
@@ -166,14 +166,14 @@ def test_doubt_in_a_function_is_a_loss(tmp_path: Path) -> None:
     told = image("r1", "r2", steps=[Migration("r2", step("r2").upgrade, reading)], up=DROPS, down="")
     context = parts(tmp_path, told)
     went(strategy.record_decision(context))
-    assert "downgrade() of r2 does more, or other things" in went(before_deploy.loss_named(context))
+    assert "downgrade() of r2 may do more than its SQL, or something else" in went(before_deploy.loss_named(context))
 
 
 @pytest.mark.parametrize(
     ("signs", "ok", "words"),
     [
         (Signs(commands=("./start (alembic)",)), False, "api migrates in ./start (alembic)"),
-        (Signs(code=("app.py",)), True, "the plan of a rollback tries it; api has code that can migrate: app.py"),
+        (Signs(code=("app.py",)), True, "the plan of a rollback will try it; api has code that can migrate: app.py"),
     ],
 )
 def test_target_that_migrates_at_start_could_not_come_back(
@@ -230,7 +230,7 @@ def test_release_that_runs_already(fresh: Any) -> None:
     fresh.options = Options(release="v1")
     went(before_deploy.note_running(fresh))
     went(before_deploy.pin(fresh))
-    assert fresh.incident.facts.nothing_to_do == "v1 runs already on the digests of v1"
+    assert fresh.incident.facts.nothing_to_do == "v1 already runs on the digests of v1"
 
 
 @pytest.mark.parametrize("deployed", ["v1", "v2"])
@@ -246,7 +246,9 @@ def test_tag_that_was_moved_since_it_was_deployed_is_no_way_back(fresh: Any, dep
 
     fresh.options, fresh.registry_of = Options(release=deployed), lambda _image: Moved()
     went(before_deploy.note_running(fresh))
-    with pytest.raises(CheckFailed, match=r"v1 runs as sha256:1+, and is .* today: a rollback to it would be refused"):
+    with pytest.raises(
+        CheckFailed, match=r"v1 runs as sha256:1+, but the registry now has .*: a rollback to it would be refused"
+    ):
         before_deploy.pin(fresh).observe()
 
 
@@ -254,7 +256,7 @@ def test_deploy_meanwhile_is_noticed(fresh: Any) -> None:
     """The question was about what ran when it was asked."""
     went(before_deploy.note_running(fresh))
     fresh.production.digests_of = lambda _image: [f"r.example/shop/api@sha256:{'3' * 64}"]
-    with pytest.raises(CheckFailed, match="v1 runs, and v1 ran when this began"):
+    with pytest.raises(CheckFailed, match="v1 runs now, but v1 ran when this began"):
         before_deploy.note_running(fresh).observe()
 
 

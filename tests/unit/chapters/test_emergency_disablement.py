@@ -65,7 +65,7 @@ def test_no_gate_is_turned_that_cannot_hold(tmp_path: Path, step: Any) -> None:
     """An emergency closes none; where there is none at all, that is not configured."""
     change = step(emergency(tmp_path / "open", may_hold=False))
     assert change.does_nothing
-    assert change.already() == "the gate cannot hold: traffic flows on"
+    assert change.already() == "the gate cannot hold requests: traffic keeps flowing"
     assert step(emergency(tmp_path / "none", gate=False, may_hold=False)).not_configured is Absent.GATE
 
 

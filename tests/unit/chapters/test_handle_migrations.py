@@ -105,7 +105,7 @@ def test_downgrade_that_may_undo_nothing(tmp_path: Path, shape: Shape) -> None:
 def test_usable_downgrades_are_named_in_their_order(tmp_path: Path) -> None:
     """What is to undo is said newest first."""
     seen = handle_migrations.usable(context(tmp_path)).observe()
-    assert (seen.ok, seen.seen) == (True, "to undo, in this order: r3, r2")
+    assert (seen.ok, seen.seen) == (True, "to undo, in order: r3, r2")
 
 
 def test_schema_is_believed_when_the_database_has_it(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_schema_is_believed_when_the_database_has_it(tmp_path: Path) -> None:
     seen = handle_migrations.as_target_maps(parts).observe()
     assert (seen.ok, seen.seen) == (False, "the database lacks orders.quantity")
     parts.database = Database("r1", columns={"orders": {"id", "quantity"}, "audit.log": {"id"}})
-    assert handle_migrations.as_target_maps(parts).observe().seen == "all 3 mapped columns are there"
+    assert handle_migrations.as_target_maps(parts).observe().seen == "all 3 mapped columns exist"
 
 
 def test_downgrade_that_was_seen_to_lead_elsewhere(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_the_hosts_own_copy_counts_where_the_registry_gives_no_digest(reply: Rep
     """A registry that is down or makes no sense stops nothing if the image is on the host."""
     digest, origin = pin(reply)
     assert digest == HELD
-    assert "the host's own copy, because" in origin
+    assert "the host's copy says, because" in origin
     with pytest.raises(RegistryError, match="is not on the host"):
         pin(reply, held=False)
 
@@ -102,7 +102,7 @@ OBSOLETE = (
         pytest.param(("a.yml", "b.yml"), {}, "", "", id="nothing"),
         pytest.param(
             ("a.yml",), {}, "",
-            "; b.yml, which the containers were made from, is not there any more, and Compose is called without it",
+            "; b.yml, from which the containers were created, no longer exists; Compose is called without it",
             id="lost",
         ),
         pytest.param(("a.yml",), {"compose_files": ["a.yml"]}, "", "", id="named by the settings"),

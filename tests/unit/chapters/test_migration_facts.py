@@ -69,10 +69,16 @@ def test_asked_ahead(
     ("heads", "database", "shared", "asked", "why"),
     [
         (("a1", "b1"), ("a2", "b1"), (), ("a1", "a2"), ""),
-        (("a1", "b1"), ("a2", "b1"), ("b0",), ("a1", "a2"), "it depends on b0 of another branch, which the target has"),
-        (("a1", "b1"), ("a2", "b2"), (), None, "from a1, b1 to a2, b2 more than one branch was migrated"),
-        (("a1", "b1"), ("merged",), (), None, "from a1, b1 to merged more than one branch was migrated"),
-        (("a1",), ("a1", "b1"), (), None, "from a1 to a1, b1 more than one branch was migrated"),
+        (
+            ("a1", "b1"),
+            ("a2", "b1"),
+            ("b0",),
+            ("a1", "a2"),
+            "it depends on b0 of another branch, which the target also has",
+        ),
+        (("a1", "b1"), ("a2", "b2"), (), None, "more than one branch was migrated from a1, b1 to a2, b2"),
+        (("a1", "b1"), ("merged",), (), None, "more than one branch was migrated from a1, b1 to merged"),
+        (("a1",), ("a1", "b1"), (), None, "more than one branch was migrated from a1 to a1, b1"),
     ],
 )
 def test_several_heads(  # noqa: PLR0913, PLR0917 - what was migrated, and what is known of it then

@@ -49,7 +49,7 @@ def test_container_that_fails_behind_the_opening_is_met_by_users(tmp_path: Path,
     """A rollback has opened the gate by then, and says so; of a validation nobody knows."""
     health = SimpleNamespace(check_containers_healthy=lambda users: users)
     told = post_rollback_validation.stays_healthy(SimpleNamespace(incident=incident(tmp_path, mode), health=health))  # type: ignore[arg-type]  # parts of it
-    assert str(told).startswith("users meet it")
+    assert str(told).startswith("users are affected")
     assert ("traffic is open" in str(told)) is open_
 
 

@@ -11,7 +11,7 @@ from runbook.chapters import snapshot
 from runbook.errors import Inconclusive
 from runbook.incident.look_ahead import LooksAhead
 from runbook.production.containers import Container
-from runbook.production.gate_state import By
+from runbook.production.service.gate_state import By
 from runbook.production.service.traffic import PublicAnswer
 from runbook.settings.application import SwitchSettings
 from runbook.settings.database import MigrationSettings

@@ -11,8 +11,9 @@ from runbook.chapters.evidence import bridging
 from runbook.chapters.evidence.bridging import Proposal
 from runbook.errors import Inconclusive, TargetError
 from runbook.incident.executor import Mode
-from runbook.incident.facts import Bridge, Facts
+from runbook.incident.facts import Facts
 from runbook.incident.options import Options
+from runbook.incident.schema_facts import Bridge
 from runbook.migrations.image.report import ImageReport, Problem, to_json
 from runbook.settings.application import HealthSettings
 from runbook.settings.database import DatabaseSettings, MigrationSettings
@@ -250,7 +251,7 @@ def test_rule_is_strict_where_the_image_does_not_tell(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(migration_facts, "ask_running", silent)
     parts = ready_tools(tmp_path, "r2")
-    assert strategy.readiness_rule(parts) == ((), ["whether the schema is newer is not known: there is no alembic.ini"])
+    assert strategy.readiness_rule(parts) == ((), ["unknown whether the schema is newer: there is no alembic.ini"])
 
 
 def test_running_image_is_asked_once_a_run(monkeypatch: pytest.MonkeyPatch) -> None:

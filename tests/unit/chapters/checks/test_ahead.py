@@ -18,8 +18,9 @@ from runbook.chapters.evidence.schema_copy import SchemaCopy
 from runbook.chapters.migrating import schema_revisions
 from runbook.errors import Inconclusive
 from runbook.incident.executor import Mode
-from runbook.incident.facts import ReleaseFact, Strategy
+from runbook.incident.facts import Strategy
 from runbook.incident.options import Options
+from runbook.incident.production_facts import ReleaseFact
 from runbook.settings.database import MigrationSettings
 from tests.support.incident_parts import incident
 

@@ -11,7 +11,7 @@ from runbook.chapters import roll_back_application
 from runbook.chapters.checks import compose_files
 from runbook.errors import Inconclusive
 from runbook.hosts.command import Command
-from runbook.incident.facts import ContainerFact
+from runbook.incident.production_facts import ContainerFact
 from runbook.production.containers import Container
 from runbook.production.dry_run import DryRun, Effect
 from runbook.production.invocation import Invocation
@@ -75,10 +75,10 @@ def test_files_that_production_was_made_from(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("label", "explicit", "would", "ok", "words"),
     [
-        pytest.param("b.yml", False, RECREATED, False, "was made from", id="another file"),
-        pytest.param("b.yml", False, {}, True, "was made from", id="another file, which gave the same"),
-        pytest.param("gone.yml", False, RECREATED, False, "is not there any more", id="gone, and it gave something"),
-        pytest.param("gone.yml", False, {}, True, "is not there any more", id="gone, and it gave nothing that counts"),
+        pytest.param("b.yml", False, RECREATED, False, "was created from", id="another file"),
+        pytest.param("b.yml", False, {}, True, "was created from", id="another file, which gave the same"),
+        pytest.param("gone.yml", False, RECREATED, False, "missing now: ", id="gone, and it gave something"),
+        pytest.param("gone.yml", False, {}, True, "missing now: ", id="gone, and it gave nothing that counts"),
         pytest.param("gone.yml", True, RECREATED, True, "", id="gone, and the settings say which"),
     ],
 )
@@ -98,7 +98,7 @@ def test_file_that_is_gone(tmp_path: Path) -> None:
     """A file that Compose would be called with, and that is not there, is named before anything is changed."""
     parts = context(tmp_path, container(tmp_path))
     (tmp_path / "a.yml").unlink()
-    assert f"{tmp_path}/a.yml is not there" in compose_files.files_known(parts).observe().seen
+    assert f"{tmp_path}/a.yml does not exist" in compose_files.files_known(parts).observe().seen
 
 
 def test_same_file_by_a_link(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_what_differs_once_the_configuration_is_restored(tmp_path: Path, monkeyp
     found = parts.incident.facts.together
     assert found.restored == {"shop-cache-1": "recreated", "shop-queue-1": "recreated"}
     assert found.differed == {"shop-db-1": "recreated"}
-    assert "shop-cache-1 is left as it is, and with the configuration restored" in seen
+    assert "shop-cache-1 is not touched, but with the restored configuration" in seen
     parts.production.dry_run = lambda _up: DryRun({**effects, "shop-api-1": Effect.KEPT})
     assert roll_back_application.files_agree_with_containers(parts).observe().ok
 
@@ -152,12 +152,12 @@ def test_other_services_that_compose_tells_nothing_of(tmp_path: Path) -> None:
 
     def dry_run(up: Command) -> DryRun:
         if up.argv[-1] != "api":
-            raise Inconclusive("Compose cannot say what it would change: no such image: cache", "look")
+            raise Inconclusive("Compose's dry run failed: no such image: cache", "look")
         return DryRun({"shop-api-1": Effect.KEPT})
 
     parts.production.dry_run = dry_run
     seen = compose_files.note_what_follows(parts, TARGET).observe()
-    assert "whether the other services differ is not known: Compose cannot say" in seen.seen
+    assert "unknown whether the other services differ: Compose's dry run" in seen.seen
     assert roll_back_application.files_agree_with_containers(parts).observe().ok
     # The first line is the state before, of which these tests say only what they need.
     assert [each for each in problems(parts.incident.journal.path) if not each.startswith("line 1:")] == []
@@ -210,7 +210,7 @@ def test_scaled_service_keeps_its_number(tmp_path: Path) -> None:
     assert roll_back_application.others_kept(parts, before, ["api"]).observe().ok
     parts.production.containers = lambda: two[:1]
     seen = roll_back_application.others_kept(parts, before, ["api"]).observe()
-    assert (seen.ok, seen.seen) == (False, "api has 1 containers, and had 2")
+    assert (seen.ok, seen.seen) == (False, "api has 1 containers, but had 2")
 
 
 @pytest.mark.parametrize(("joined", "ok"), [("api1", True), ("old", False)])

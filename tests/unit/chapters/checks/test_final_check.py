@@ -39,5 +39,5 @@ def test_nothing_is_probed() -> None:
 
 def test_probing_broke_off() -> None:
     """What the prober could not see is not good."""
-    with pytest.raises(Inconclusive, match="not probed to the end: no threads left"):
+    with pytest.raises(Inconclusive, match="probing of the public address stopped: no threads left"):
         newest_probes(Availability("http://shop.example", error="no threads left"))

@@ -21,7 +21,7 @@ from runbook.chapters.identify_target import identify
 from runbook.errors import Inconclusive, TargetError
 from runbook.hosts.http import HttpClient
 from runbook.incident.executor import Executor
-from runbook.incident.facts import ReleaseFact, Snapshot
+from runbook.incident.production_facts import ReleaseFact, Snapshot
 from runbook.migrations.image.report import Graph, ImageReport, Revision
 from runbook.release import ImageName, TagForm
 from runbook.settings.schema import Settings
@@ -49,7 +49,7 @@ class Shop:
     folder: Path
     #: The days of December on which the images that the registry lists were built.
     listed: dict[str, int] = field(default_factory=dict)
-    #: The heads of the images that the host holds.
+    #: The heads of the images on the host.
     heads: dict[str, str] = field(default_factory=dict)
     registry_status: int = 200
     settings: dict[str, Any] = field(default_factory=dict)
@@ -169,7 +169,7 @@ def test_empty_ledger_finds_its_target_in_a_log_archive(shop: Shop) -> None:
     choice, found, _ = shop.choose()
     assert choice.chosen.tag == "v2"
     assert "of" in choice.chosen.evidence
-    assert choice.passed_over[0].why == "it is what a rollback replaces"
+    assert choice.passed_over[0].why == "it is the failed release"
     said = "\n".join(told(found))
     assert "  1. v2, deployed" in said
     assert "against it: it never passed a validation of this runbook" in said
@@ -181,8 +181,8 @@ def test_empty_ledger_finds_its_target_in_the_registry(shop: Shop) -> None:
     choice, _, _ = shop.choose()
     assert choice.chosen.tag == "v2"
     assert [(each.candidate, each.why) for each in choice.passed_over] == [
-        ("v4", "it is newer than the release that failed"),
-        ("v3", "it is what a rollback replaces"),
+        ("v4", "it is newer than the failed release"),
+        ("v3", "it is the failed release"),
     ]
 
 
@@ -193,7 +193,7 @@ def test_level_of_images_on_the_host_decides_among_what_was_built(shop: Shop) ->
     choice, found, _ = shop.choose()
     assert found["level_before"] == {
         "revisions": ["b2"], "from": "down_revision",
-        "evidence": "the head of the failed release, c3, builds upon b2",
+        "evidence": "the failed release's head c3 has the down revision b2",
     }  # fmt: skip
     assert choice.chosen.tag == "v1"
     assert [each["level_as_before"] for each in found["candidates"]] == [True, False, None]
@@ -225,8 +225,8 @@ def test_failed_release_that_added_several_migrations(shop: Shop) -> None:
     assert choice.chosen.tag == "v2"
     assert found["level_before"] == {
         "revisions": ["b2"], "from": "down_revision",
-        "evidence": "the head of the failed release, d4, builds upon c3, at which no known release is; one is at b2,"
-        " the nearest before that",
+        "evidence": "the failed release's head d4 has the down revision c3; no known release is at it;"
+        " the nearest earlier one is at b2",
     }  # fmt: skip
     assert [each["level_as_before"] for each in found["candidates"]] == [True, False, None]
 
@@ -262,7 +262,7 @@ def test_number_of_the_list_is_taken(shop: Shop) -> None:
     choice, found, _ = shop.choose("2")
     assert found["candidates"][1]["tag"] == "v1"
     assert choice.chosen.tag == "v1"
-    assert "asked for by name (--to v1)" in choice.chosen.evidence
+    assert "requested by name (--to v1)" in choice.chosen.evidence
 
 
 def test_nothing_to_return_to_leaves_the_list_on_record(shop: Shop) -> None:
@@ -271,7 +271,7 @@ def test_nothing_to_return_to_leaves_the_list_on_record(shop: Shop) -> None:
     shop.listed = {"v3": 6, "v4": 8}
     with shop.context() as context:
         failed = Snapshot(tags=("v3",))
-        with pytest.raises(TargetError, match="it is newer than the release that failed") as caught:
+        with pytest.raises(TargetError, match="it is newer than the failed release") as caught:
             choose_target(context, failed.as_origin(), failed, None)
     assert caught.value.next_step.endswith("the list: 1. v4 (built), 2. v3 (built)")
     decision = next(each for each in context.incident.journal.entries if each["kind"] == "decision")

@@ -33,6 +33,6 @@ def test_env_files_of_services() -> None:
 @pytest.mark.parametrize("text", ["a: [", "\x00", "a: !!python/object/apply:os.system [id]", "a: &a [*a"])
 def test_what_is_no_yaml(text: str) -> None:
     """It is refused by its name, and its content is not quoted."""
-    with pytest.raises(ProductionError, match=r"a\.yml is no YAML") as caught:
+    with pytest.raises(ProductionError, match=r"a\.yml is not valid YAML") as caught:
         named_in("a.yml", text.encode())
     assert "os.system" not in str(caught.value)

@@ -8,7 +8,7 @@ import pytest
 
 from runbook.chapters.configuration import drift, keeping
 from runbook.errors import EnvFileError, Inconclusive, ProductionError
-from runbook.incident.facts import ConfigurationDrift
+from runbook.incident.production_facts import ConfigurationDrift
 from runbook.production.configuration import Configuration, Part, Value
 from tests.support.incident_parts import incident
 from tests.support.journal_schema import problems
@@ -73,7 +73,7 @@ def test_nothing_differs(found: Any) -> None:
     validate(found)
     fact, words = drifted(found)
     assert (fact.differences, fact.unknown) == ((), "")
-    assert words == f"nothing differs from when v1 was validated ({fact.validated_at})"
+    assert words == f"no drift since v1 was validated ({fact.validated_at})"
     kept = found.ledger.snapshot(release("v1"))
     assert (kept.catalog, kept.catalog_unknown) == (None, "the database shop does not answer")
 
@@ -94,7 +94,7 @@ def test_what_differs_is_named_and_no_secret_shown(found: Any, monkeypatch: pyte
 def test_not_known(found: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A target that was never validated here, and a configuration that cannot be read, stop nothing."""
     fact, words = drifted(found)
-    assert words == f"not known: {fact.unknown}"
+    assert words == f"unknown: {fact.unknown}"
     assert "has no line for v1" in words
     validate(found)
     found.incident.journal.redactor.learn("DB_PASSWORD", "s3cr3t-4711")

@@ -10,7 +10,7 @@ from runbook.chapters import migration_facts
 from runbook.chapters.evidence import schema_copy
 from runbook.chapters.evidence.schema_copy import SchemaCopy
 from runbook.chapters.startup import scratch_database
-from runbook.incident.facts import ReleaseFact
+from runbook.incident.production_facts import ReleaseFact
 from runbook.release import ImageName, Release
 from runbook.settings.database import DatabaseSettings, MigrationSettings
 from tests.support.scratch_server import DOWN, PART, UP, ScratchServer, decided
@@ -318,7 +318,7 @@ def test_copy_that_cannot_be_removed(tmp_path: Path) -> None:
     judged, _, left = decided(server.context(tmp_path))
     assert judged.trial is not None
     assert judged.trial.passed == 9
-    assert "could not be removed: it said no; type docker compose -p" in left
+    assert "could not be removed: it said no; to remove it, type docker compose -p" in left
 
 
 def test_server_that_does_not_tell_what_could_be_relaxed(tmp_path: Path) -> None:
@@ -328,4 +328,4 @@ def test_server_that_does_not_tell_what_could_be_relaxed(tmp_path: Path) -> None
     judged, proposal, _ = decided(server.context(tmp_path))
     assert judged.trial is not None
     assert (judged.trial.untried, proposal.bridge) == ("", None)
-    assert proposal.why_not == "the copy of the schema does not tell what of it could be relaxed"
+    assert proposal.why_not == "the copy of the schema does not show what could be relaxed"

@@ -63,16 +63,14 @@ def test_copy_that_could_not_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """The SQL decides as it did, and the record says that there was nothing else."""
     found = judged(tmp_path, monkeypatch, ADDS, TrialResult(untried="no disk space"))
     assert (found.assessment.verdict, told(found)) == ("additive", [("additive", Source.SQL)])
-    assert found.sources == (
-        "judged by the SQL alone, for there was no copy of the schema to try it on: no disk space",
-    )
+    assert found.sources == ("judged only by the SQL; no trial on a copy of the schema: no disk space",)
 
 
 def test_copy_in_the_place_of_sql_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the upgrade ran decides, and no question is left."""
     found = judged(tmp_path, monkeypatch, None, TrialResult(upgrade_sql=ADDS, passed=3))
     assert told(found) == [("additive", Source.COPY)]
-    assert "no SQL could be read from the image; what the upgrade ran on the copy decides: additive" in found.sources
+    assert "no SQL could be read from the image; the SQL run on the copy decides: additive" in found.sources
 
 
 def test_neither_sql_nor_copy_says_what_was_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,7 +138,7 @@ def test_rows_that_the_migrations_count(tmp_path: Path, monkeypatch: pytest.Monk
     parts = context(tmp_path, None)
     parts.incident.facts.failed_migrations["span"]["steps"][0]["upgrade"]["counts_rows"] = True
     monkeypatch.setattr(evidence, "_trial", lambda *_: TrialResult(upgrade_sql=ADDS))
-    assert "look at how many they have changed, and what they did then" in "".join(
+    assert "count the rows they changed, and their effect depends" in "".join(
         evidence.judged(parts, SchemaCopy(parts)).assessment.evidence
     )
 
@@ -154,10 +152,10 @@ def test_what_the_source_has_counts_only_where_rows_are_read(tmp_path: Path, mon
 @pytest.mark.parametrize(
     ("apart", "words"),
     [
-        ((), "the downgrade leads to the schema that the target was validated with"),
+        ((), "the downgrade restores the schema that the target was validated with"),
         (
             ("table public.a is new",),
-            "it is not the schema that the target was validated with: table public.a",
+            "does not restore the schema that the target was validated with: table public.a",
         ),
         (tuple("abcde"), "validated with: a; b; c; 2 more"),
     ],

@@ -84,4 +84,4 @@ def test_a_partition_is_missed_or_not(schema: str | None, placed: set[str], rows
     (found,) = settled_on_copy([finding], frozenset({"t"}), frozenset({"t"}), frozenset(placed))
     assert found.asks is not None
     assert judged(found.asks, rows).verdict is verdict
-    assert ("other partitions take all that it took" in found.reason) is (schema is None and bool(placed))
+    assert ("other partitions accept all of its rows" in found.reason) is (schema is None and bool(placed))

@@ -9,8 +9,8 @@ import pytest
 
 from runbook.chapters.migrating import bridge
 from runbook.errors import Inconclusive
-from runbook.incident.facts import Bridge
 from runbook.incident.options import Options
+from runbook.incident.schema_facts import Bridge
 from runbook.migrations.server import Server
 from runbook.settings.database import DatabaseSettings
 from runbook.shared_state.bridge_note import BridgeNote
@@ -95,7 +95,7 @@ def test_note_says_all_that_is_needed_to_undo_it(tmp_path: Path) -> None:
     note = json.loads(Path(context.bridge_note.path).read_text())
     assert (note["incident"], note["target"], note["because"]) == (context.incident.name, "v1", "nothing may be lost")
     assert Bridge.model_validate(note["bridge"]) == context.incident.facts.bridge
-    assert "has it since" in str(bridge.noting(context).already())
+    assert "has recorded it since" in str(bridge.noting(context).already())
 
 
 def test_another_bridge_stands(tmp_path: Path) -> None:
@@ -103,16 +103,16 @@ def test_another_bridge_stands(tmp_path: Path) -> None:
     context = parts(tmp_path, BUILT, note=True)
     other = context.incident.facts.bridge.model_copy(update={"touched": ()})
     context.incident.record_fact("bridge", other)
-    with pytest.raises(Inconclusive, match="another bridge stands since"):
+    with pytest.raises(Inconclusive, match="another bridge exists since"):
         bridge.noting(context)
 
 
 @pytest.mark.parametrize(
     ("catalog", "rows", "words"),
     [
-        (BUILT, 0, "no row keeps"),
-        (BUILT, 1, "1 row would be refused"),
-        (BUILT, 7, "7 rows would be refused"),
+        (BUILT, 0, "no row prevents"),
+        (BUILT, 1, "would make 1 row invalid"),
+        (BUILT, 7, "would make 7 rows invalid"),
         (BUILT, 1000, "at least 1000 rows"),
         (WITHOUT, 7, "as it was without"),
     ],
@@ -130,7 +130,7 @@ def test_rows_against_its_end(tmp_path: Path, catalog: list[list[str]], rows: in
 def test_no_bridge_stands(tmp_path: Path) -> None:
     """Without a note there is nothing to take away, whatever the catalog says: it is what a migration begins from."""
     context = parts(tmp_path, BUILT, rows=7)
-    assert bridge.removable(context).observe().seen == "no bridge stands"
+    assert bridge.removable(context).observe().seen == "there is no bridge"
     assert context.incident.facts.schema_before.catalog == tuple(map(tuple, BUILT))
 
 
@@ -140,13 +140,13 @@ def test_taken_away(tmp_path: Path, catalog: list[list[str]], note: bool, comman
     context = parts(tmp_path, catalog, note=note)
     action = bridge.removing(context)
     assert len(action.commands) == commands
-    assert action.already() == (None if note else "no bridge stands")
+    assert action.already() == (None if note else "there is no bridge")
     if commands == 2:
         assert "SET NOT NULL" in str(action.commands[0])
     if commands == 1:
         context.production.host.check(action.commands[0])
         context.production.remembered.forget()
-        assert bridge.removing(context).already() == "no bridge stands"
+        assert bridge.removing(context).already() == "there is no bridge"
 
 
 @pytest.mark.parametrize("text", ["{", "{}", '{"incident": 1, "since": 1, "target": 1, "because": 1, "bridge": {}}'])

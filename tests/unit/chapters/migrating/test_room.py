@@ -27,7 +27,7 @@ def test_room_enough_in_both_places(tmp_path: Path) -> None:
     """A small database fits on the host and in its container."""
     seen = for_restore_point(context(tmp_path, f"{HEAD}overlay 123456 1 100000 1% /tmp\n", 1 << 20)).observe()
     assert seen.ok, seen.seen
-    assert "97.7 MiB free in /tmp of the service db, 1.0 MiB needed at most" in seen.seen
+    assert "97.7 MiB free in /tmp of the service db; at most 1.0 MiB needed" in seen.seen
 
 
 @pytest.mark.parametrize(("available", "tables"), [(512, 1 << 20), (100_000, 1 << 50)])
@@ -50,6 +50,6 @@ def test_room_that_is_not_told(tmp_path: Path) -> None:
     """Not known is not enough; of a database elsewhere the host alone matters."""
     other = tmp_path / "other"
     other.mkdir()
-    with pytest.raises(Inconclusive, match="how much room is free is not known"):
+    with pytest.raises(Inconclusive, match="the free disk space is unknown"):
         for_restore_point(context(tmp_path, "", 1)).observe()
     assert for_restore_point(context(other, "", 1, elsewhere=object())).observe().ok

@@ -79,7 +79,7 @@ def test_other_revisions_are_for_a_person(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("lacks", "change"),
-    [("[database], without which", {"database": False}), ("migrations.downgrade", {"downgrade": ()})],
+    [("[database], which a restore point needs", {"database": False}), ("migrations.downgrade", {"downgrade": ()})],
 )
 def test_nobody_is_offered_a_downgrade_that_the_settings_cannot_do(
     tmp_path: Path, lacks: str, change: dict[str, Any]

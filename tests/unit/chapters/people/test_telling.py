@@ -12,7 +12,8 @@ from runbook.actions import Action, Outcome
 from runbook.chapters.people import telling
 from runbook.errors import Inconclusive, SettingsError
 from runbook.incident.executor import Executor, Mode
-from runbook.incident.facts import Facts, TurnedSwitch
+from runbook.incident.facts import Facts
+from runbook.incident.production_facts import TurnedSwitch
 from runbook.journal.journal import Journal
 from runbook.notify.announcement import Channel
 from runbook.notify.telling import Templates
@@ -106,7 +107,7 @@ def test_plan_promises_the_message_of_a_restore(tmp_path: Path) -> None:
 
 def test_restore_that_is_not_on_record_is_not_announced(tmp_path: Path) -> None:
     """Nobody knows then which dump it was."""
-    with pytest.raises(Inconclusive, match="no dump is on record"):
+    with pytest.raises(Inconclusive, match="no restored dump is on record"):
         telling.announcing_restore(context(incident(tmp_path), "http://127.0.0.1:1/"))
 
 
@@ -123,7 +124,7 @@ def test_each_is_announced_once(tmp_path: Path) -> None:
                 assert carried_out(found, make(there)) is Outcome.PASSED
             journal.close()
     titles = [json.loads(asked.body)["title"] for asked in server.asked]
-    assert titles == ["shop: the switch to v1 was abandoned, v2 goes on", "shop: rolled back to v1"]
+    assert titles == ["shop: the switch to v1 was abandoned, v2 keeps running", "shop: rolled back to v1"]
 
 
 @pytest.mark.parametrize("name", ["abandon/started.jinja", "abandon/done.jinja"])
@@ -154,5 +155,5 @@ def test_broken_template_stops_the_plan_and_not_the_execution(tmp_path: Path) ->
 
 def test_switch_that_is_not_on_record_is_not_announced(tmp_path: Path) -> None:
     """Nobody knows then which one it was."""
-    with pytest.raises(Inconclusive, match="no switch is on record"):
+    with pytest.raises(Inconclusive, match="no turned switch is on record"):
         telling.announcing_switch(context(incident(tmp_path), "http://127.0.0.1:1/"))

@@ -126,12 +126,12 @@ def test_no_database_no_trial(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("declared", "signs", "ok", "words"),
     [
-        (True, Signs(), False, "it migrates when it starts, as migrations.at_start"),
+        (True, Signs(), False, "it migrates when it starts (migrations.at_start"),
         (
             False,
             Signs(commands=("./start (alembic)",)),
             True,
-            "it does not migrate when it starts, as migrations.at_start",
+            "it does not migrate when it starts (migrations.at_start",
         ),
         (None, Signs(commands=("./start (alembic)",)), False, "api migrates in ./start (alembic)"),
     ],
@@ -179,7 +179,7 @@ def test_image_that_is_not_read_has_no_signs(printed: str, code: int, monkeypatc
         host=host(), settings=SimpleNamespace(migrations=MigrationSettings(), deadlines=DEADLINES)
     )
     unread = signs.signs_of(context, "image", {}).unread
-    assert unread.startswith(f"python3 in the image did not read it: exit code {code}: odd ")
+    assert unread.startswith(f"python3 in the image could not read it: exit code {code}: odd ")
     assert unread.isprintable()
     assert len(unread) < 300
 
@@ -193,7 +193,7 @@ def test_containers_that_nobody_can_read() -> None:
         host=host(environment=engine.environment),
         settings=SimpleNamespace(deadlines=DEADLINES),
     )
-    with pytest.raises(EngineError, match="something else than containers"):
+    with pytest.raises(EngineError, match="list of containers could not be read"):
         ScratchProject(context, SimpleNamespace(digests={})).containers()  # type: ignore[arg-type]
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from runbook.chapters.switching.deciding import decided
-from runbook.incident.facts import Switchover
 from runbook.incident.options import Options
+from runbook.incident.production_facts import Switchover
 from runbook.production.containers import Container
 from runbook.production.switchover.decision import Meanwhile, Obstacle, SwitchMode
 from runbook.settings.application import ServiceCommand, SwitchoverSettings, TrafficSettings

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from runbook.chapters.switching import traffic
-from runbook.incident.facts import Switchover
+from runbook.incident.production_facts import Switchover
 from runbook.production.switchover.decision import Meanwhile, SwitchMode
 from tests.unit.chapters.gates import shop
 
