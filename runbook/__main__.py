@@ -1,4 +1,4 @@
-"""`python -m runbook`: list, show and check records, make their pages, judge migrations, read models, free a lock."""
+"""`python -m runbook`: list, show and verify records, render pages, judge migrations, read models, release a lock."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What steps are made of: a change that converges when repeated, and an expectation with a deadline."""
+"""The parts of steps: actions, which converge when repeated, and checks, which have a deadline."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -11,10 +11,11 @@ from runbook.settings.absent import Absent
 
 
 class Scope(StrEnum):
-    """What a change touches.
+    """The scope of a change.
 
-    `production`: what runs, or what the next start would read. `images`: images on the host, which nothing runs yet; a
-    plan fetches them. `notes`: the runbook's own files on the host; a validation writes them. `people`: what they read.
+    `production`: running containers and their data, or files that the next start reads. `images`: images on the host
+    that nothing runs yet; a plan fetches them. `notes`: the runbook's own files on the host; a validation writes them.
+    `people`: announcements, tickets and other texts for people.
     """
 
     PRODUCTION = "production"
@@ -24,7 +25,7 @@ class Scope(StrEnum):
 
 
 class ActionName(StrEnum):
-    """What a change does: what the record, and whoever reads it, goes by."""
+    """The kind of a change, as the journal and its readers identify it."""
 
     ANNOUNCE = "announce"
     BRING_UP = "bring_up"
@@ -63,21 +64,21 @@ class ActionName(StrEnum):
 class LeftOut(StrEnum):
     """Why a scenario is not run."""
 
-    STRATEGY = "strategy"  # it is for another one
-    SWITCH = "switch"  # it is for another way to switch
-    NEEDS = "needs"  # what it needs did not pass
+    STRATEGY = "strategy"  # it belongs to another strategy
+    SWITCH = "switch"  # it belongs to another switch mode
+    NEEDS = "needs"  # a scenario that it needs did not pass
     NOTHING_TO_DO = "nothing to do"
-    PASSED = "passed"  # in this incident, before
-    PAST = "past"  # the incident is, and it did not come to its end
+    PASSED = "passed"  # it passed earlier in this incident
+    PAST = "past"  # the incident is over, and the scenario did not finish
 
     @property
     def settled(self) -> bool:
-        """Tell whether the scenario need not run any more in this incident."""
+        """Whether the scenario no longer has to run in this incident."""
         return self is not LeftOut.NEEDS
 
 
 class Question(StrEnum):
-    """What is decided in an incident, by the runbook or by a person."""
+    """A decision of an incident, made by the runbook or by a person."""
 
     BRIDGE = "bridge"
     CONFIGURATION = "configuration"
@@ -96,31 +97,31 @@ class Question(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How a step, a scenario or an incident can end. There is no other way."""
+    """Every outcome of a step, a scenario or an incident."""
 
     PASSED = "passed"
     FAILED = "failed"
     INCONCLUSIVE = "inconclusive"
     PLANNED = "planned"
     NOT_APPLICABLE = "not applicable"
-    #: Of a step only: the settings leave out that without which there is nothing to do.
+    #: Steps only: the settings lack what the step needs, so there is nothing to do.
     NOT_CONFIGURED = "not configured"
     INTERRUPTED = "interrupted"
-    #: Of a run only: a plan for which a person must decide something; and one that found production as it should be.
+    #: Runs only: a plan that needs a person's decision, and a run that found production as it should be.
     DECISION_NEEDED = "decision needed"
     NOTHING_TO_DO = "nothing to do"
 
     @property
     def is_good(self) -> bool:
-        """Tell whether what ended like this came to its end, and well: all others are no good news."""
+        """Whether it finished successfully. Every other outcome is bad news."""
         return self in (Outcome.PASSED, Outcome.PLANNED, Outcome.NOTHING_TO_DO, Outcome.NOT_CONFIGURED)
 
 
 @dataclass(frozen=True)
 class Message:
-    """Something sent to people (an announcement, a ticket): what it says, and how it is sent.
+    """A message to people (an announcement, a ticket): its text, and the function that sends it.
 
-    `send` returns the receipt, in words. `head` is the journal's head hash that the text names, if it names one.
+    `send` returns the receipt, in words. `head` is the journal's head hash if the text contains it.
     """
 
     title: str
@@ -130,22 +131,22 @@ class Message:
 
     @property
     def members(self) -> dict[str, str]:
-        """What the journal says of it."""
+        """The message's members in the journal."""
         return {"title": self.title, "text": self.text} | ({"head": self.head} if self.head else {})
 
 
 def message_told(action: str, message: Mapping[str, Any]) -> str:
-    """A message as people read it in a plan and in the record, from its `title` and `text` there."""
+    """Return a message as a plan and the record show it, from its `title` and `text` in the journal."""
     return f"{action.replace('_', ' ')}: {message['title']}\n{message['text']}"
 
 
 def not_known_yet(what: str) -> str:
-    """What a planned message says in the place of `what`, which only the execution can know."""
+    """Return the placeholder for `what` in a planned message; only the execution knows the value."""
     return f"[{what}, not known yet]"
 
 
 def never() -> str | None:
-    """Say that nothing has been done yet: for changes that must be carried out each time."""
+    """Return None: the change is not done yet. For changes that are made every time."""
     return None
 
 
@@ -155,10 +156,10 @@ def nothing() -> None:
 
 @dataclass(frozen=True)
 class Call:
-    """A change that no command on the host makes: a secret store is asked for it.
+    """A change made by a request to a secret store, not by a command on the host.
 
-    `by_hand` is the command that does the same, `longest` the seconds that it may take; `make` makes it, and returns
-    the receipt in words.
+    `by_hand` is the equivalent command. `longest` is its time limit in seconds. `make` makes the change and returns the
+    receipt, in words.
     """
 
     by_hand: str
@@ -168,7 +169,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Artifact:
-    """A file that a change leaves on the production host: its path (`service:path` in a container), and what it is."""
+    """A file that a change leaves on the host: its path (`service:path` in a container) and its description."""
 
     path: str
     what: str
@@ -178,10 +179,10 @@ class Artifact:
 class Action:
     """A change, described before it is made.
 
-    `name`, `resource` (what is changed), `variable` (of an env file), `old` and `new` (its value before and after) are
-    for programs, `summary` is for people. `already` looks whether it is so already, and returns the evidence in words,
-    or None. `leaves` are the files that nobody removes afterwards but a person, or a later change that `removes` those
-    paths.
+    Programs read `name`, `resource` (the changed thing), `variable` (of an env file), `old` and `new` (the values
+    before and after). People read `summary`. `already` returns the evidence, in words, that the change is already in
+    place, or None. `leaves` lists the files that stay until a person, or a later change with their paths in `removes`,
+    removes them.
     """
 
     name: ActionName
@@ -195,27 +196,27 @@ class Action:
     variable: str | None = None
     old: str | None = None
     new: str | None = None
-    #: Of holding traffic: for how many seconds a request waits at most; then the gateway refuses it.
+    #: For holding traffic: the seconds after which the gateway refuses a held request.
     longest_wait: float | None = None
-    #: Made before the commands.
+    #: Runs before the commands.
     call: Call | None = None
-    #: Sent behind the commands.
+    #: Sent after the commands.
     message: Message | None = None
-    #: What watches over the commands while they run.
+    #: The context in which the commands run, for example a watch.
     during: Callable[[], AbstractContextManager[None]] = nullcontext
-    #: Puts on record what came of it, once it is done or was so already.
+    #: Records the result when the change is made or was already in place.
     record: Callable[[], None] = nothing
-    #: What the settings leave out: then there is nothing to do.
+    #: The missing part of the settings, if any: then there is nothing to do.
     not_configured: Absent | None = None
 
     @property
     def for_people(self) -> bool:
-        """Whether it is what people read: with several hosts it is done once."""
+        """Whether it is for people: with several hosts it is made once."""
         return self.scope is Scope.PEOPLE
 
     @property
     def members(self) -> dict[str, Any]:
-        """What the journal says of it, whatever comes of it."""
+        """Its members in the journal, whatever its outcome."""
         found: dict[str, Any] = {"action": self.name, "summary": self.summary, "scope": self.scope}
         told = {
             "resource": self.resource or None, "variable": self.variable, "from": self.old, "to": self.new,
@@ -228,46 +229,46 @@ class Action:
 
     @property
     def planned(self) -> dict[str, Any]:
-        """What the journal says of how it is made."""
+        """The journal's members for its commands and message."""
         told = {"message": self.message.members} if self.message else {}
         called = [self.call.by_hand] if self.call else []
         return {"commands": [*called, *map(str, self.commands)]} | told
 
     @property
     def does_nothing(self) -> bool:
-        """Whether it is known already, in a plan too, that there is nothing to carry out."""
+        """Whether there is nothing to execute, which a plan knows too."""
         return not (self.commands or self.call or self.message)
 
     @property
     def longest(self) -> float:
-        """For how many seconds it may be at work."""
+        """The time limit of the change, in seconds."""
         return sum(command.deadline for command in self.commands) + (self.call.longest if self.call else 0)
 
 
 def same_change(entry: Mapping[str, Any]) -> tuple[Any, ...]:
-    """By what an `action` entry is told from those of other changes, in whichever run."""
+    """Return the members that identify the change of an `action` entry, across runs."""
     return entry.get("action"), entry.get("resource"), entry.get("variable"), entry.get("to")
 
 
 @dataclass(frozen=True)
 class Observation:
-    """What one look saw: whether it is what was expected, and what it was, in words."""
+    """The result of one look: whether it matches the expectation, and what was seen, in words."""
 
     ok: bool
     seen: str
-    #: It is not so, and waiting cannot make it so.
+    #: The expectation is not met, and waiting cannot change that.
     final: bool = False
-    #: Seconds after which it may be so although nothing happens; None when only an event can change it.
+    #: Seconds after which it may be met without an event; None when only an event can change it.
     again: float | None = None
-    #: The key of the settings that has to change, where the look knows it.
+    #: The settings key that must change, if known.
     key: str = ""
 
 
 @dataclass(frozen=True)
 class Check:
-    """Something that must be so within `deadline` seconds, looked at every `interval` seconds; 0 means one look.
+    """An expectation that must be met within `deadline` seconds, checked every `interval` seconds; 0 means one look.
 
-    `next_step` tells what to do when it is not.
+    `next_step` is the advice if it is not met.
     """
 
     expected: str
@@ -275,35 +276,36 @@ class Check:
     next_step: str
     deadline: float = 0.0
     interval: float = 0.5
-    #: Whether it looks at containers alone, so that the engine tells of every change: then it is looked at when the
-    #: engine does, and at longer intervals.
+    #: Whether it looks only at containers. The engine reports their changes, so it is checked at every event, and
+    #: otherwise at longer intervals.
     told_by_engine: bool = False
-    #: The options with which a person decides that the run may go on. A plan notes that they are missing, and goes on.
+    #: The options with which a person decides that the run may continue. A plan records that they are missing, and
+    #: continues.
     decided_by: tuple[str, ...] = ()
-    #: Whether a person who knows better may accept that it is not so (`--override`). Never digests, schema, restore
-    #: point and quarantine: there nobody knows better than the look.
+    #: Whether a person may accept a failure (`--override`). False for digests, schema, restore point and quarantine:
+    #: there no person knows better than the check.
     acceptable: bool = True
-    #: Whether a person may vouch for it where it could not be looked at.
+    #: Whether a person may vouch for it if it could not be checked.
     vouchable: bool = True
-    #: Whether it is about production as the changes leave it: behind changes that were only planned it is only planned.
+    #: Whether it checks the result of the changes: after changes that were only planned it is only planned.
     afterwards: bool = False
-    #: Whether it is one look, in which each command waits for its own answer.
+    #: Whether it is a single look in which each command has its own deadline.
     one_look: bool = False
-    #: Whether a failing release may look like this as well: the override is then offered before anything was changed.
+    #: Whether a failing release alone can cause the failure: the override is then offered before anything is changed.
     arguable: bool = False
-    #: Whether it is about what people read: with several hosts it is looked at once.
+    #: Whether it is for people: with several hosts it is checked once.
     for_people: bool = False
-    #: As of an Action: then there is nothing to look at.
+    #: As in Action: then there is nothing to check.
     not_configured: Absent | None = None
 
 
 def left_out(expected: str, absent: Absent) -> Check:
-    """A look that is not made, since the settings leave out what it would be made at."""
+    """Return a check that is `not configured`, because the settings lack the part that it would look at."""
     return Check(expected, lambda: Observation(ok=False, seen=absent.seen), absent.follows, not_configured=absent)
 
 
 def recorded(expected: str, look: Callable[[], str], next_step: str = "", *, afterwards: bool = False) -> Check:
-    """A look whose result goes on record: `look` puts it there, and returns it in words."""
+    """Return a check that always passes and records its result: `look` records it and returns it in words."""
     return Check(
         expected,
         lambda: Observation(ok=True, seen=look()),

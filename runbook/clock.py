@@ -7,14 +7,14 @@ _BEGAN = re.compile(r"([0-9]{8})T([0-9]{6})Z-.*?(-[0-9]+)?")
 
 
 def utc_now() -> str:
-    """Return the time now as `2026-01-31T23:59:59.123456Z`."""
+    """Return the current time as `2026-01-31T23:59:59.123456Z`."""
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def in_utc(time: str) -> str:
-    """Return a time that a person wrote (ISO 8601; without a zone it is UTC) as the journal writes it.
+    """Return a person's ISO 8601 time in the journal's form. A time without a zone is UTC.
 
-    Raises ValueError when it is none.
+    Raises ValueError when it is not a time.
 
     >>> in_utc("2026-01-31T23:05+01:00")
     '2026-01-31T22:05:00.000000Z'
@@ -25,7 +25,7 @@ def in_utc(time: str) -> str:
 
 
 def moment(time: str) -> datetime:
-    """Parse a UTC time as the journal writes it."""
+    """Parse a UTC time in the journal's form."""
     return datetime.fromisoformat(time)
 
 
@@ -39,7 +39,7 @@ def seconds_between(began: str, ended: str) -> float:
 
 
 def digits_of(incident: str) -> str:
-    """Return the digits of the time in an incident's name, with its number among those of that second; else empty.
+    """Return the time in an incident's name as digits, plus its number within that second. Empty for other names.
 
     >>> digits_of("20260131T235959Z-shop-restore-2")
     '20260131235959-2'

@@ -1,4 +1,4 @@
-"""Commands that a person types next: resume, plan again, render, enable; and where their features lie."""
+"""The commands that a person types next (resume, plan again, render, enable), and the folder of the features."""
 
 import os
 import re
@@ -12,19 +12,19 @@ from typing import Any
 from runbook.text import visible
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-#: Only an installed package has it: setup.py makes it, with what lets pytest run the features there.
+#: Exists only in an installed package. setup.py creates it, with the files that pytest needs to run the features.
 PACKAGED = Path(__file__).resolve().with_name("features")
 SETTINGS, REPORTS = "runbook.toml", "reports"
-#: How a run is started with the settings in their usual place.
+#: The start of a run with the settings in their default place.
 DEFAULT_INVOCATION = ("pytest", "features")
-#: The short form of a run with that mark.
+#: The short form of a run with the mark.
 _MARKED = {"emergency": "emergency", "post_deploy": "validate", "pre_deploy": "validate"}
 _OPTIONS = {"target": "--to"}
 _BY_MARK = re.compile(r"-(emergency|restore)(-rehearsal)?(-[0-9]+)?\Z")
 
 
 def resume_command(incident: str, project: str, begun: Sequence[str] = DEFAULT_INVOCATION) -> str:
-    """Return the command that resumes an incident, whose run was started as `begun`.
+    """Return the command that resumes an incident whose run was started as `begun`.
 
     >>> resume_command("20260101T000000Z-shop-emergency", "shop")
     'pytest features -m emergency --resume 20260101T000000Z-shop-emergency --execute shop'
@@ -35,7 +35,7 @@ def resume_command(incident: str, project: str, begun: Sequence[str] = DEFAULT_I
 
 
 def mark_of(kind: str) -> str:
-    """Return the mark by which an incident of that kind is chosen; empty for a rollback.
+    """Return the mark that selects an incident of that kind; empty for a rollback.
 
     >>> mark_of("emergency-rehearsal"), mark_of("rollback")
     ('emergency', '')
@@ -49,12 +49,12 @@ def command(begun: Sequence[str], *options: str) -> str:
 
 
 def render_command(journal: Path) -> str:
-    """Return the command that renders a journal's page again, with this Python, which has the packages."""
+    """Return the command that renders a journal's page again, with this Python because it has the packages."""
     return visible(shlex.join([sys.executable or "python", "-m", "runbook", "render", str(journal)]))
 
 
 def option_words(asked_for: Mapping[str, Any]) -> list[str]:
-    """Return the options that ask for the same again, each with its value.
+    """Return the options of the same request, each with its value.
 
     >>> option_words({"target": "v1", "override": ["2.3.4"]})
     ['--to', 'v1', '--override', '2.3.4']
@@ -69,7 +69,7 @@ def option_words(asked_for: Mapping[str, Any]) -> list[str]:
     flags = [f"--{name.replace('_', '-')}" for name in known if asked_for.get(name)]
     options += [word for each in asked_for.get("override") or () for word in ("--override", str(each))]
     options += ["--hosts", ",".join(map(str, asked_for["hosts"]))] if asked_for.get("hosts") else []
-    # Behind the options that have values.
+    # Flags come after the options with values.
     return [*options, *flags]
 
 
@@ -79,7 +79,7 @@ def enable_command(switch: str, project: str, begun: Sequence[str] = DEFAULT_INV
 
 
 def invocation(opened: Mapping[str, Any]) -> Sequence[str]:
-    """Return how a run was started, from its journal's first entry; the default when that does not say."""
+    """Return the start of a run from its journal's first entry; the default if the entry has none."""
     begun = opened.get("typed")
     if isinstance(begun, list) and begun and all(isinstance(word, str) for word in begun):
         return begun
@@ -87,17 +87,17 @@ def invocation(opened: Mapping[str, Any]) -> Sequence[str]:
 
 
 def installed() -> bool:
-    """Whether this is the installed package, and not the checkout."""
+    """Tell whether this is the installed package, not the checkout."""
     return PACKAGED.is_dir()
 
 
 def features() -> Path:
-    """The folder of the features."""
+    """Return the folder of the features."""
     return PACKAGED if installed() else CHECKOUT / "features"
 
 
 def program(name: str, started_in: Path) -> str:
-    """How a program of this environment is typed in that folder: by its name where the shell finds this very one."""
+    """Return how to type a program of this environment in that folder: its name, if the shell finds this program."""
     here = Path(sys.prefix) / "bin" / name
     found = shutil.which(name)
     if not here.is_file() or (found and Path(found).resolve() == here.resolve()):
@@ -106,7 +106,7 @@ def program(name: str, started_in: Path) -> str:
 
 
 def without_usual(words: Sequence[str], started_in: Path) -> list[str]:
-    """A line of pytest without the settings and reports that the short forms take by themselves in that folder."""
+    """Return a pytest command line without the settings and reports that the short forms default to in that folder."""
     rest = list(words)
     for option, usual in (("--settings", SETTINGS), ("--reports", REPORTS)):
         place = rest.index(option) if str(PACKAGED) in rest and option in rest else -1
@@ -116,7 +116,7 @@ def without_usual(words: Sequence[str], started_in: Path) -> list[str]:
 
 
 def as_typed(words: Sequence[str]) -> list[str]:
-    """A line of pytest as a person types it: a short form, where the features are packaged."""
+    """Return a pytest command line as a person types it: a short form, if the features are packaged."""
     if str(PACKAGED) not in words:
         return list(words)
     rest = [word for word in words[1:] if word != str(PACKAGED)]
@@ -130,5 +130,5 @@ def as_typed(words: Sequence[str]) -> list[str]:
 
 
 def shown(words: Sequence[str]) -> str:
-    """A line of pytest as one line to type."""
+    """Return a pytest command line as one line to type."""
     return visible(shlex.join(as_typed(words)))

@@ -1,35 +1,37 @@
-"""Every way in which the runbook can stop, as one tree.
+"""The tree of errors: every way in which the runbook can stop.
 
 RunbookError
-├── SettingsError        runbook.toml is missing, unreadable, or says something that it cannot mean
-├── HostError            the production host could not be asked
-│   ├── NoConnection       no SSH connection to it comes about; nothing was begun there
-│   ├── ConnectionLost     the SSH connection to it was lost while a command ran there
-│   ├── CommandFailed      a command ended with a code other than the expected one
-│   ├── EngineError        the Docker engine cannot be reached, or answers what nobody can read
-│   ├── CommandTimedOut    a command did not end by its deadline and was stopped
-│   └── CommandSaidTooMuch a command printed more than it may and was stopped
-├── ProductionError      the Compose project is not what the settings say
-│   └── EnvFileError       the env file cannot be read, or not changed without guessing
-├── SourceError          a source of releases could not be asked: CI, a log, the images on the host
-│   └── RegistryError      the image registry could not be asked
-│       ├── RegistryRefused  it does not accept the user name and password
-│       └── ReleaseNotFound  it answers, and has no such tag
-├── StoreError           a secret store refuses, or has not the value that the settings name
-├── ModelsError          what the target's code maps, or the SQL to judge, is not what it should be
-├── TargetError          no release that could be returned to, or not the one asked for
-├── PlanVoid             the plan that was to be carried out is none, or reality has moved since it was made
-├── LockHeld             another run changes this production, or one that died did not let go of it
-├── LockLost             the lock of this run was taken away: nothing more is changed
-├── StepTimedOut     a step took longer than any step may
-├── StepError        a step did what its keyword does not allow
-├── CheckFailed          a step was observed until its deadline and was not true
-├── Inconclusive         a step could not be looked at; never counted as good news
-│   └── NoAnswer           an HTTP address gave no answer: why, as far as that is known
-├── RedactionError       a made-up secret was not struck out: nothing real is trusted to it
-└── JournalError         the journal cannot be written, or is not whole
+├── SettingsError        runbook.toml is missing, unreadable or invalid
+├── HostError            a request to the production host failed
+│   ├── NoConnection       no SSH connection to the host; nothing was started there
+│   ├── ConnectionLost     the SSH connection was lost while a command ran on the host
+│   ├── CommandFailed      a command exited with an unexpected code
+│   ├── EngineError        the Docker engine is unreachable, or its answer is unreadable
+│   ├── CommandTimedOut    a command was stopped at its deadline
+│   ├── CommandSaidTooMuch a command was stopped because it printed too much
+│   └── FileUnreadable     a file on the host cannot be read
+├── ProductionError      the Compose project does not match the settings
+│   └── EnvFileError       the env file cannot be read, or cannot be changed without guessing
+├── SourceError          a source of releases cannot be read: CI, a log, the images on the host
+│   ├── NotRead            one log or artifact of a source cannot be read
+│   └── RegistryError      the image registry cannot be read
+│       ├── RegistryRefused  the registry rejects the user name and password
+│       └── ReleaseNotFound  the registry does not have the tag
+├── StoreError           a secret store refuses, or lacks the value that the settings name
+├── ModelsError          the models of the target's code, or the SQL to judge, cannot be read
+├── TargetError          no release to return to, or the requested one is not usable
+├── PlanVoid             the saved plan is invalid, or production has changed since it was made
+├── LockHeld             another run changes this production, or a run died and left its lock
+├── LockLost             this run lost its lock: nothing more is changed
+├── StepTimedOut         a step took longer than the limit for steps
+├── StepError            a step did something that its keyword does not allow
+├── CheckFailed          a check did not pass by its deadline
+├── Inconclusive         a check could not look; never counted as good news
+│   └── NoAnswer           an HTTP address gave no answer; the reason, as far as known
+├── RedactionError       redaction failed its self-test: no real secret is trusted to it
+└── JournalError         the journal cannot be written, or is damaged
 
-Each carries two sentences: what was seen against what was expected, and what to type or to do next.
+Each error carries two sentences: what was seen and what was expected, and what to type or do next.
 """
 
 from collections.abc import Sequence
@@ -40,8 +42,8 @@ from typing import Self
 class RunbookError(Exception):
     """A reason to stop, for a person to read.
 
-    `seen` says what was seen and what was expected; `next_step` says what to type or to do. Both are plain
-    text on one line.
+    `seen` says what was seen and what was expected. `next_step` says what to type or do. Both are plain text on one
+    line.
     """
 
     def __init__(self, seen: str, next_step: str) -> None:
@@ -50,7 +52,7 @@ class RunbookError(Exception):
         self.next_step = " ".join(next_step.split())
 
     def on(self, host: str) -> Self:
-        """Say on which of several hosts it was, where it has a name; return itself."""
+        """Put the host's name before `seen`, if the host has a name. Return the error itself."""
         self.seen = f"{host}: {self.seen}" if host else self.seen
         return self
 
@@ -59,14 +61,14 @@ class RunbookError(Exception):
 
 
 def with_next_step(seen: str, next_step: str) -> str:
-    """What was seen and what helps, on one line; the first alone where nothing is known to help."""
+    """Return both sentences on one line, or only `seen` if there is no next step."""
     return f"{seen} → {next_step}" if next_step else seen
 
 
 class SettingsError(RunbookError):
-    """The settings file is missing, unreadable, or says something that it cannot mean.
+    """The settings file is missing, unreadable or invalid.
 
-    Several `mistakes` are told a line each.
+    Several `mistakes` are shown one per line.
     """
 
     def __init__(self, seen: str, next_step: str, mistakes: Sequence[str] = ()) -> None:
@@ -81,105 +83,105 @@ class SettingsError(RunbookError):
 
 
 class HostError(RunbookError):
-    """The production host could not be asked."""
+    """A request to the production host failed."""
 
 
 class NoConnection(HostError):
-    """No SSH connection to the production host comes about; what was to be done there was not begun."""
+    """The SSH connection to the production host cannot be opened; nothing was started there."""
 
 
 class ConnectionLost(HostError):
-    """The SSH connection was lost while a command ran on the production host; what it did until then is unknown."""
+    """The SSH connection was lost while a command ran on the production host; its effect is unknown."""
 
 
 class CommandFailed(HostError):
-    """A command ended with a code other than the expected one."""
+    """A command exited with an unexpected code."""
 
 
 class EngineError(HostError):
-    """The Docker engine cannot be reached, or answers what nobody can read."""
+    """The Docker engine is unreachable, or its answer is unreadable."""
 
 
 class CommandTimedOut(HostError):
-    """A command did not end by its deadline and was stopped; what it did until then is unknown."""
+    """A command was stopped at its deadline; its effect is unknown."""
 
 
 class CommandSaidTooMuch(HostError):
-    """A command printed more than it may and was stopped; what it did until then is unknown."""
+    """A command was stopped because it printed too much; its effect is unknown."""
 
 
 class FileUnreadable(HostError):
-    """A file of the production host is there, or may be, and cannot be read."""
+    """A file on the production host exists, or may exist, and cannot be read."""
 
 
 class ProductionError(RunbookError):
-    """The Compose project is not what the settings say."""
+    """The Compose project does not match the settings."""
 
 
 class EnvFileError(ProductionError):
-    """The env file cannot be read, or not changed without guessing."""
+    """The env file cannot be read, or cannot be changed without guessing."""
 
 
 class SourceError(RunbookError):
-    """A source of releases could not be asked."""
+    """A source of releases cannot be read."""
 
 
 class NotRead(SourceError):
-    """One log or artifact of a source cannot be read: it is gone, or broken. The others are read all the same."""
+    """One log or artifact of a source is gone or damaged. The others are still read."""
 
 
 class RegistryError(SourceError):
-    """The image registry could not be asked."""
+    """The image registry cannot be read."""
 
 
 class RegistryRefused(RegistryError):
-    """The registry does not accept the user name and password."""
+    """The registry rejects the user name and password."""
 
 
 class ReleaseNotFound(RegistryError):
-    """The registry answers, and has no such tag."""
+    """The registry does not have the tag."""
 
 
 class StoreError(RunbookError):
-    """A secret store refuses, or has not the value that the settings name."""
+    """A secret store refuses, or lacks the value that the settings name."""
 
 
 class ModelsError(RunbookError):
-    """What the target's code maps, or the SQL to judge, cannot be read."""
+    """The models of the target's code, or the SQL to judge, cannot be read."""
 
 
 class TargetError(RunbookError):
-    """There is no release that could be returned to, or not the one asked for."""
+    """There is no release to return to, or the requested one is not usable."""
 
 
 class PlanVoid(RunbookError):
-    """The plan that was to be carried out is none, or reality has moved since it was made."""
+    """The saved plan is invalid, or production has changed since it was made."""
 
 
 class LockHeld(RunbookError):
-    """Another run changes this production, or one that died did not let go of it."""
+    """Another run changes this production, or a run died and left its lock."""
 
 
 class LockLost(RunbookError):
-    """The lock of this run was taken away: nothing more is changed."""
+    """This run lost its lock: it changes nothing more."""
 
 
 class StepTimedOut(RunbookError):
-    """A step took longer than any step may."""
+    """A step took longer than the limit for steps."""
 
 
 class StepError(RunbookError):
-    """A step did what its keyword does not allow: the steps are wrong, not production."""
+    """A step did something that its keyword does not allow: the steps are wrong, not production."""
 
 
 class CheckFailed(RunbookError):
-    """A step was observed until its deadline and was not true."""
+    """A check did not pass by its deadline."""
 
 
 class Inconclusive(RunbookError):
-    """A step could not be looked at; that is never good news.
+    """A check could not look; that is never good news.
 
-    `key` is the key of the settings that has to change, where that is known.
+    `key` is the settings key that must change, if known.
     """
 
     def __init__(self, seen: str, next_step: str, key: str = "") -> None:
@@ -188,7 +190,7 @@ class Inconclusive(RunbookError):
 
 
 class Why(StrEnum):
-    """Why an HTTP address gave no answer."""
+    """The reasons why an HTTP address gives no answer."""
 
     REFUSED = "nothing listens there"
     TLS = "no TLS connection came about"
@@ -207,8 +209,8 @@ class NoAnswer(Inconclusive):
 
 
 class RedactionError(RunbookError):
-    """Redaction does not work in this process: a made-up secret came out."""
+    """Redaction failed its self-test in this process: a made-up secret was shown."""
 
 
 class JournalError(RunbookError):
-    """The journal cannot be written, or is not whole."""
+    """The journal cannot be written, or is damaged."""

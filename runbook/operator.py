@@ -1,4 +1,4 @@
-"""Who runs the runbook, from where, and on which host."""
+"""The operator: the user who runs the runbook, and the CI job or SSH client behind the run."""
 
 import getpass
 import ipaddress
@@ -10,21 +10,21 @@ _LINK = re.compile(r"https?://[\w.-]+(:[0-9]+)?(/[^\s<>\"']*)?", re.ASCII)
 
 
 def operator(environment: Mapping[str, str] | None = None) -> str:
-    """Return the name of the user who runs this, and of the person behind `sudo`.
+    """Return the name of the current user, and of the person behind `sudo`.
 
     >>> operator({"SUDO_USER": "alice"}).endswith("(by sudo: alice)")
     True
     """
     try:
         user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user without an account
+    except (KeyError, OSError):  # a container's user may have no account
         user = f"user {os.getuid()}"
     person = (os.environ if environment is None else environment).get("SUDO_USER", "")
     return f"{user} (by sudo: {person})" if person not in ("", user) else user
 
 
 def operator_from(environment: Mapping[str, str] | None = None) -> str | None:
-    """Return the URL of the CI job that runs this, or the IP address of the SSH client; None without either.
+    """Return the URL of the current CI job, or else the IP address of the SSH client, or None.
 
     >>> operator_from({"SSH_CONNECTION": "192.0.2.7 50022 192.0.2.1 22"})
     '192.0.2.7'
@@ -41,7 +41,7 @@ def _job(variables: Mapping[str, str]) -> str | None:
 
 
 def _ssh_client(connection: str) -> str | None:
-    # `client port server port` (sshd(8)); anybody can set it to anything.
+    # `client port server port` (sshd(8)); the user can set it to anything.
     words = connection.split()
     try:
         return str(ipaddress.ip_address(words[0])) if words else None

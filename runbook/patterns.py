@@ -1,6 +1,6 @@
-"""Patterns of the settings, searched for in a stranger's text: by a deadline, because some go back and forth for ever.
+"""Search with the settings' regular expressions in untrusted text, with a deadline against endless backtracking.
 
-Python's own `re` cannot be stopped, and lets no other thread run meanwhile.
+Python's `re` cannot be interrupted, and blocks all other threads while it searches.
 """
 
 import re
@@ -25,10 +25,10 @@ def checked(pattern: str) -> str:
 
 
 def search(pattern: re.Pattern[str], text: str, seconds: float) -> regex.Match[str] | None:
-    """Return where `pattern` first fits in `text`. Raises TimeoutError after about `seconds`."""
+    """Return the first match of `pattern` in `text`. Raises TimeoutError after about `seconds`."""
     return _with_deadline(pattern.pattern).search(text, timeout=seconds, concurrent=True)
 
 
 def fits(pattern: re.Pattern[str], text: str, seconds: float) -> bool:
-    """Tell whether `pattern` fits the whole of `text`. Raises TimeoutError after about `seconds`."""
+    """Tell whether `pattern` matches the whole of `text`. Raises TimeoutError after about `seconds`."""
     return _with_deadline(pattern.pattern).fullmatch(text, timeout=seconds, concurrent=True) is not None

@@ -1,4 +1,4 @@
-"""Polling: repeat a check until it passes, cannot pass any more, or its deadline has passed."""
+"""Polling: repeat a check until it passes, can no longer pass, or reaches its deadline."""
 
 import time
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from runbook.errors import HostError, Inconclusive
 
 @dataclass(frozen=True)
 class Waited:
-    """The last observation, the number of looks, the seconds they took, and why the last one saw nothing, if so."""
+    """The last observation, the number of looks, their seconds in total, and the last look's error, if any."""
 
     seen: Observation
     looks: int
@@ -19,23 +19,23 @@ class Waited:
     unknown: Inconclusive | None
 
 
-#: Seconds between two looks at what the engine tells of: an event may be lost.
+#: Seconds between two looks when the engine reports changes: an event may be lost.
 _SELDOM = 2.0
 _JUST_AFTER = 0.01  # seconds
 
 
 class Waker(Protocol):
-    """Ends a pause between two looks as soon as something has happened."""
+    """An event source that ends the pause between two looks early."""
 
     def look_begins(self) -> None:
-        """Forget what has happened up to now: the look that begins sees it."""
+        """Forget the events until now: the look that starts now sees their effects."""
 
     def wait(self, seconds: float, between_events: float) -> None:
-        """Wait until something happens; at most `between_events` seconds, and `seconds` while nothing would be told."""
+        """Wait for an event: at most `between_events` seconds, or `seconds` while no events are received."""
 
 
 class Sleeper:
-    """A pause that nothing ends early."""
+    """A pause that no event ends early."""
 
     def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:
         self._sleep = sleep
@@ -56,12 +56,11 @@ def wait_for(
     *,
     patience: float = 0.0,
 ) -> Waited:
-    """Observe until the check passes, cannot pass any more, or its deadline has passed; at least once.
+    """Observe at least once, until the check passes, can no longer pass, or reaches its deadline.
 
-    It is looked at again as soon as `waker` knows that something has happened, and without that after a pause.
-    An observation that raises Inconclusive or HostError is repeated like one that saw the wrong thing, and beyond the
-    deadline for `patience` seconds from the first such error in a row; if it is the last one, `unknown` says why. Other
-    errors are raised.
+    The next look follows an event from `waker`, or else a pause. An observation that raises Inconclusive or HostError
+    is repeated like one that does not match. Such errors extend the deadline to `patience` seconds after the first
+    error in a row. If the last observation raised one, `unknown` holds it. Other errors are raised.
 
     >>> wait_for(Check("up", lambda: Observation(ok=True, seen="it is up"), "start it")).seen.seen
     'it is up'

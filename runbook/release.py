@@ -16,14 +16,14 @@ def checked_tag(tag: str) -> str:
     """Return `tag` when it is a valid image tag. Raises TargetError otherwise."""
     if not _TAG.fullmatch(tag):
         raise TargetError(
-            f"{tag!r} cannot be an image tag (letters, digits, . _ - and at most 128 of them)", "check the spelling"
+            f"{tag!r} is not a valid image tag (letters, digits, . _ -, at most 128 characters)", "check the spelling"
         )
     return tag
 
 
 @dataclass(frozen=True)
 class ImageName:
-    """An image reference in its parts: `registry/repository:tag`, as Compose resolved it."""
+    """The parts of an image reference, `registry/repository:tag`, as resolved by Compose."""
 
     registry: str
     repository: str
@@ -31,7 +31,7 @@ class ImageName:
 
     @classmethod
     def parse(cls, reference: str) -> "ImageName":
-        """Parse a reference; no registry means `docker.io`. Raises ProductionError when it has no tag.
+        """Parse a reference; no registry means `docker.io`. Raises ProductionError when it has no tag, or a digest.
 
         >>> str(ImageName.parse("redis:7"))
         'docker.io/library/redis:7'
@@ -41,8 +41,8 @@ class ImageName:
         repository, _, tag = path.rpartition(":")
         if not repository or not tag or at:
             raise ProductionError(
-                f"the image {reference} has no tag, or is fixed by a digest",
-                "let the Compose file take the tag from the env file: image: NAME:${IMAGE_TAG}",
+                f"the image {reference} has no tag, or is pinned by a digest",
+                "take the tag from the env file; write in the Compose file: image: NAME:${IMAGE_TAG}",
             )
         return cls(registry, repository, tag)
 
@@ -55,60 +55,60 @@ class ImageName:
         return f"{self.name}:{self.tag}"
 
     def at(self, digest: str) -> str:
-        """Return the reference by digest, which cannot be moved as a tag can."""
+        """Return the reference by digest, which unlike a tag cannot move."""
         return f"{self.name}@{digest}"
 
     def means(self, reference: str) -> bool:
-        """Tell whether `reference` means this image: Docker leaves `docker.io` and `library` out."""
+        """Tell whether `reference` means this image. Docker omits `docker.io` and `library`."""
         name, _, tag = reference.rpartition(":")
         return tag == self.tag and _registry_and_path(name) == (self.registry, self.repository)
 
     def digest_among(self, known: Iterable[str]) -> str | None:
-        """Return the digest in this repository, from the `name@digest` that a host has for an image; or None."""
+        """Return this repository's digest among the `name@digest` that a host has for an image, or None."""
         pairs = (found.partition("@") for found in known)
         mine = (self.registry, self.repository)
         return next((digest for name, _, digest in pairs if _registry_and_path(name) == mine), None)
 
 
-#: A tag that nobody uses: Compose is asked with it, to learn how images follow the tag variable.
+#: A tag that nobody uses. Compose resolves the project with it, to show how images follow the tag variable.
 PROBE = "rollback-runbook-probe"
 
 
 @dataclass(frozen=True)
 class TagForm:
-    """How a service's image follows the tag variable: the text before and after the variable's value."""
+    """The form of a service's image: the text before and after the value of the tag variable."""
 
     before: str
     after: str
 
     @classmethod
     def learned(cls, service: str, variable: str, image: str) -> "TagForm":
-        """Return the form of an image that Compose gave with PROBE in the variable.
+        """Return the form of an image that Compose resolved with PROBE in the variable.
 
-        Raises ProductionError when the variable does not decide the tag, and nothing but the tag.
+        Raises ProductionError unless the variable sets the tag, and only the tag.
         """
         before, found, after = image.partition(PROBE)
         if not found:
             raise ProductionError(
                 f"the image of {service} does not follow {variable}: it stays {image or 'unnamed'} whatever the tag",
-                f"let the Compose file say image: NAME:${{{variable}}}",
+                f"write in the Compose file: image: NAME:${{{variable}}}",
             )
         form = cls(before, after)
         if ":" not in before.rpartition("/")[2] or PROBE in after or "/" in after:
             raise ProductionError(
-                f"{variable} decides more of {service}'s image than its tag: {form.shown(variable)}",
-                f"let the env file hold the tag alone, and the Compose file say image: NAME:${{{variable}}}",
+                f"{variable} sets more of {service}'s image than its tag: {form.shown(variable)}",
+                f"put only the tag in the env file, and write in the Compose file: image: NAME:${{{variable}}}",
             )
         if "@" in before + after:
             raise ProductionError(
-                f"the image of {service} is fixed by a digest beside {variable}: {form.shown(variable)}; another tag"
+                f"the image of {service} is pinned by a digest beside {variable}: {form.shown(variable)}; another tag"
                 " would not change it",
-                f"let the Compose file say image: NAME:${{{variable}}}, without a digest",
+                f"write in the Compose file, without a digest: image: NAME:${{{variable}}}",
             )
         return form
 
     def shown(self, variable: str) -> str:
-        """Return the image as the Compose file has it."""
+        """Return the image as written in the Compose file."""
         return f"{self.before}${{{variable}}}{self.after.replace(PROBE, f'${{{variable}}}')}"
 
     def value_in(self, reference: str) -> str | None:
@@ -127,7 +127,7 @@ def _whole(name: str) -> str:
     return "/".join(_registry_and_path(name))
 
 
-#: Docker Hub, by the names that mean it in an image.
+#: The names of Docker Hub in image references.
 _DOCKER_HUB = ("docker.io", "index.docker.io")
 
 
@@ -140,12 +140,12 @@ def _registry_and_path(name: str) -> tuple[str, str]:
     return first, rest
 
 
-#: What stands in the place of a digest where no registry gave the image: this, and its id on the host.
+#: Replaces the digest of an image that came from no registry: this prefix and the image's ID on the host.
 LOCAL = "local:"
 
 
 def digest_told(digest: str) -> str:
-    """A digest on record, in words."""
+    """Return a recorded digest in words."""
     local = digest.removeprefix(LOCAL)
     return digest if local == digest else f"unknown: only the local id {local}"
 
@@ -164,17 +164,17 @@ class Release:
 
     @property
     def shown(self) -> str:
-        """Its images by digest, each once: services may share one."""
+        """Its images by digest, each once, because services may share one."""
         return ", ".join(dict.fromkeys(self.pinned(service) for service in self.digests))
 
     def facts(self) -> dict[str, Any]:
-        """Return the release as the journal has it."""
+        """Return the release in the journal's form."""
         images = {service: str(image) for service, image in self.images.items()}
         return {"tag": self.tag, "images": images, "digests": dict(self.digests)}
 
 
 def checked_digest(digest: str, origin: str) -> str:
-    """Return `digest` when it is one. Raises ProductionError, which names `origin`, otherwise."""
+    """Return `digest` when it is a sha256 digest. Raises ProductionError, which names `origin`, otherwise."""
     if not _DIGEST.fullmatch(digest):
-        raise ProductionError(f"{origin} gave {digest[:80]!r} where a sha256 digest was expected", "ask it by hand")
+        raise ProductionError(f"{origin} gave {digest[:80]!r} where a sha256 digest was expected", "query it by hand")
     return digest

@@ -1,10 +1,10 @@
-"""Text from others, made safe to show: no characters that hide, reorder or move anything on a page or terminal."""
+"""Untrusted text, made safe to show: no characters that hide, reorder or move text on a page or terminal."""
 
 import re
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-# Control characters except tab and line feed; marks without width, or that change the writing direction; halves of
-# characters, which cannot be written or sent.
+# Control characters except tab and line feed; zero-width characters, and those that change the writing direction;
+# surrogates, which cannot be encoded.
 _RANGES = (
     (0x00, 0x08), (0x0B, 0x1F), (0x7F, 0x9F), (0xAD, 0xAD), (0x061C, 0x061C), (0x180E, 0x180E), (0x200B, 0x200F),
     (0x2028, 0x202E), (0x2060, 0x206F), (0xD800, 0xDFFF), (0xFEFF, 0xFEFF), (0xFFF9, 0xFFFB),
@@ -14,18 +14,18 @@ _CONCEALED = re.compile(f"[{''.join(map(chr, _NUMBERS))}]")
 
 
 def visible(text: str) -> str:
-    r"""Return `text` with such characters as `\uXXXX`, without colours, with plain line ends.
+    r"""Return `text` with unsafe characters as `\uXXXX`, without colors, with plain line ends.
 
     >>> visible("a\x07b\r\n")
     'a\\u0007b\n'
     """
     plain = COLOUR.sub("", text.replace("\r\n", "\n"))
-    # Output may be nothing but such characters: one call for all of them.
+    # Output may consist of such characters only: replace them all in one call.
     return plain.translate(_NUMBERS) if _CONCEALED.search(plain) else plain
 
 
 def beginning(text: str, length: int) -> str:
-    """Return the beginning of `text` on one line, cut at white space, because half a secret is not recognised.
+    """Return the beginning of `text` on one line, cut at white space, because half a secret is not recognized.
 
     >>> beginning("one two three", 9)
     'one two …'
@@ -34,7 +34,7 @@ def beginning(text: str, length: int) -> str:
     return line if len(line) <= length else f"{line[: length + 1].rpartition(' ')[0]} …"
 
 
-# Characters.
+# In characters.
 _LONGEST = 200
 
 

@@ -1,1 +1,1 @@
-"""`python -m runbook`: one file a command."""
+"""The commands of `python -m runbook`, one file per command."""

@@ -1,4 +1,4 @@
-"""`python -m runbook assess`: judge a file of SQL, and say the verdict in words, in JSON and by the exit code."""
+"""`python -m runbook assess`: judge a file of SQL. The verdict is printed as text or JSON, and is the exit code."""
 
 import argparse
 import json
@@ -23,18 +23,20 @@ _MOST_BYTES = 64_000_000
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what `assess` is told on the command line."""
+    """Add the options of `assess`."""
     parser.add_argument(
         "--upgrade-sql", required=True, metavar="FILE", help="the upgrades' SQL; - reads standard input"
     )
-    parser.add_argument("--models", metavar="FILE.json", help="what the target's code maps; without it less is certain")
+    parser.add_argument(
+        "--models", metavar="FILE.json", help="the models of the target's code; without it less is certain"
+    )
     parser.add_argument("--dialect", default="postgresql", help="the SQL's dialect (default: postgresql)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of words")
     parser.set_defaults(run=assess)
 
 
 def assess(chosen: argparse.Namespace) -> int:
-    """Judge what the options name, print the verdict, and return the exit code. Raises ModelsError."""
+    """Judge the SQL that the options name, print the verdict, and return the exit code. Raises ModelsError."""
     models: Models | None = None
     if chosen.models is not None:
         models = models_from_json(_read(chosen.models))
@@ -45,7 +47,7 @@ def assess(chosen: argparse.Namespace) -> int:
 
 
 def as_object(found: Assessment) -> dict[str, Any]:
-    """An assessment as JSON has it."""
+    """Return an assessment as a JSON object."""
     keys = ("verdict", "statement", "object", "reason", "times")
     return {
         "verdict": found.verdict,
@@ -54,7 +56,7 @@ def as_object(found: Assessment) -> dict[str, Any]:
 
 
 def as_lines(found: Assessment) -> list[str]:
-    """An assessment in words: the verdict, then the findings, those that made the verdict first."""
+    """Return an assessment in words: the verdict, then the findings, starting with those that decided the verdict."""
     lines = [f"{found.verdict}: {_MEANS[found.verdict]}"]
     for each in sorted(found.findings, key=lambda finding: finding.verdict is not found.verdict):
         times = f" (and {each.times - 1:,} more like it)" if each.times > 1 else ""
@@ -80,10 +82,10 @@ def _read(name: str) -> bytes:
             with Path(name).open("rb") as file:
                 found = file.read(_MOST_BYTES + 1)
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "that is no file name"
-        raise ModelsError(f"{shortened(name)} cannot be read: {why}", "name a file that can be read, or -") from None
+        why = error.strerror if isinstance(error, OSError) else "that is not a file name"
+        raise ModelsError(f"{shortened(name)} cannot be read: {why}", "name a readable file, or -") from None
     if len(found) > _MOST_BYTES:
-        raise ModelsError(f"{shortened(name)} has more than {_MOST_BYTES:,} bytes", "name the SQL of fewer migrations")
+        raise ModelsError(f"{shortened(name)} has more than {_MOST_BYTES:,} bytes", "pass the SQL of fewer migrations")
     return found
 
 

@@ -1,4 +1,4 @@
-"""`runbook settings`: read the settings file and say what is configured and what is not, or print its JSON Schema."""
+"""`runbook settings`: check the settings file and list the parts that are not configured, or print the JSON Schema."""
 
 import argparse
 import json
@@ -13,27 +13,25 @@ SETTINGS = Path("runbook.toml")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what `settings` is told on the command line."""
+    """Add the options of `settings`."""
     parser.add_argument("--settings", type=Path, default=SETTINGS, metavar="PATH", help="the settings file")
     parser.add_argument("--schema", action="store_true", help="print the JSON Schema of settings files, for editors")
     parser.set_defaults(run=check)
 
 
 def check(chosen: argparse.Namespace) -> str:
-    """Do what the options say, and return what there is to say. Raises SettingsError with every mistake in the file."""
+    """Check the file or make the schema, and return the output. Raises SettingsError with every mistake in the file."""
     if chosen.schema:
         return json.dumps(json_schema(), indent=2)
     settings = load(chosen.settings)
-    lines = [
-        f"{chosen.settings}: settings of {settings.project.name} in {settings.project.directory}, without a mistake"
-    ]
+    lines = [f"{chosen.settings}: settings of {settings.project.name} in {settings.project.directory}, no mistakes"]
     left_out = absent_from(settings)
     lines += ["not configured:"] if left_out else ["every part is configured"]
     return "\n".join([*lines, *(f"  {each.key}: {each.follows}" for each in left_out)])
 
 
 def absent_from(settings: Settings) -> list[Absent]:
-    """What these settings leave out."""
+    """Return the parts that these settings leave out."""
     unchecked = settings.unchecked_migrations
     gate = Absent.PUBLIC_ADDRESS if settings.traffic is None else None if settings.traffic.gate else Absent.GATE
     metrics = settings.metrics
@@ -53,6 +51,6 @@ def absent_from(settings: Settings) -> list[Absent]:
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema of settings files; `docs/settings.schema.json` is the same."""
+    """Return the JSON Schema of settings files; `docs/settings.schema.json` is a copy."""
     found = Settings.model_json_schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "rollback-runbook settings", **found}

@@ -1,6 +1,7 @@
-"""`runbook doctor`: could I roll back tonight? Every setting is tried against the real thing, and nothing is changed.
+"""`runbook doctor`: could I roll back tonight? Tests every setting against production, and changes nothing.
 
-No image is fetched, no message sent, no ticket opened, no gate turned. What cannot be tried without a change is said.
+It fetches no image, sends no message, opens no ticket and does not touch the traffic gate. It lists the commands that
+it cannot test without a change.
 """
 
 import argparse
@@ -33,20 +34,18 @@ from runbook.settings.schema import Settings
 from runbook.shared_state.lock import Lock
 from runbook.text import visible
 
-#: Seconds for which one look is repeated at most: nobody's service waits for it.
+#: Maximum seconds for which one check is repeated. No service depends on it.
 _PATIENCE = 5.0
-#: The key that tells where the migrations of an image are.
+#: The settings key for the place of an image's migrations, per tool.
 _MIGRATIONS = {"alembic": "config", "own": "heads", "none": "tool"}
-#: How lines are shown on a terminal, by how they begin.
+#: The terminal style of each kind of line.
 _STYLES = {r"(?m)^ok\b": "green", r"(?m)^(PROBLEM|no:).*$": "bold red", r"(?m)^not set .*(\n {9}.*)*": "dim"}
-_NOT_TRIED = (
-    "tried by no command: traffic.pause and traffic.resume (by hand, in a quiet hour), and what is sent to people"
-)
+_NOT_TRIED = "not tested: traffic.pause and traffic.resume (test them by hand, in a quiet hour), and messages to people"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one look came to; `key` is the key of the settings that it is about, or that has to change."""
+    """The result of one check. `key` is the settings key that it tests, or that must change."""
 
     key: str
     expected: str
@@ -56,18 +55,18 @@ class Finding:
 
     @property
     def section(self) -> str:
-        """The part of the settings that the key is in."""
+        """The section of the settings that has the key."""
         return self.key.partition(".")[0]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what `doctor` is told on the command line."""
+    """Add the options of `doctor`."""
     add_settings(parser)
     parser.set_defaults(run=run)
 
 
 def run(chosen: argparse.Namespace) -> int:
-    """Try everything, print what came of it, and return 0 where a rollback could be made tonight, else 1."""
+    """Test everything, print the results, and return 0 if a rollback is possible tonight, else 1."""
     lines, well = lines_of(text_of(chosen.settings)), True
     for host, settings in load(chosen.settings).on_each().items():
         redactor, _ = informed_redactor(settings)
@@ -83,14 +82,14 @@ def run(chosen: argparse.Namespace) -> int:
 
 
 def place_of(key: str, lines: Mapping[Key, int]) -> int:
-    """The line at which a key stands; of one that is left out, that of its section, or the end of the file."""
+    """Return the line of a key; for a missing key the line of its section, or the last line."""
     parts = tuple(key.split("."))
     known = next((parts[:end] for end in range(len(parts), 0, -1) if parts[:end] in lines), None)
     return lines[known] if known else max(lines.values(), default=1)
 
 
 def examine(settings: Settings, redactor: Redactor) -> list[Finding]:
-    """Try every setting; one that is wrong keeps no other from being tried, as far as that can be."""
+    """Test every setting. After a failure the others are still tested, as far as possible."""
     found = [_tried("project.name", recorded("the project on its host", lambda: _up(settings)))]
     if not found[0].ok:
         return found
@@ -99,7 +98,7 @@ def examine(settings: Settings, redactor: Redactor) -> list[Finding]:
             for key, make in looks(context):
                 found.append(_tried(key, make))
     except RunbookError as error:
-        needed = "an env file, and the secrets that are needed from the beginning"
+        needed = "an env file, and the secrets needed from the start"
         found.append(Finding("project.env_file", needed, ok=False, seen=error.seen, helps=error.next_step))
         return found
     for name in settings.switches:
@@ -108,7 +107,7 @@ def examine(settings: Settings, redactor: Redactor) -> list[Finding]:
 
 
 def _switch(settings: Settings, redactor: Redactor, name: str) -> list[Finding]:
-    """A kill switch is looked at as a run that turns it off would; it is turned by nobody."""
+    """Check a kill switch like a run that turns it off, but do not turn it."""
     try:
         with looking(settings, redactor, Options(disable=name)) as context:
             switch = context.switch
@@ -119,7 +118,7 @@ def _switch(settings: Settings, redactor: Redactor, name: str) -> list[Finding]:
 
 
 def looks(context: Context) -> Iterator[tuple[str, Callable[[], Check] | Check]]:
-    """Every look, in the order in which a rollback makes them, with the key of the settings that it is about."""
+    """Yield every check with the settings key that it tests, in the order of a rollback."""
     settings = context.settings
     yield "project.name", _free(settings)
     yield "project.directory", lambda: identify_target.project_running(context)
@@ -137,12 +136,12 @@ def looks(context: Context) -> Iterator[tuple[str, Callable[[], Check] | Check]]
         yield "database", lambda: migration_facts.read_revision(context)
         yield (
             f"migrations.{_MIGRATIONS[settings.migrations.tool]}",
-            recorded("the migrations of what runs", lambda: _heads(context)),
+            recorded("the migrations of the running release", lambda: _heads(context)),
         )
     where = "metrics.token" if settings.metrics and settings.metrics.token else "metrics"
     yield where, lambda: _metrics(context).check_with_token()
     yield where, lambda: _metrics(context).check_without_token()
-    yield "logs", recorded("logs that can be read", lambda: f"{context.logs.recent().total} errors in them")
+    yield "logs", recorded("readable logs", lambda: f"{context.logs.recent().total} errors in them")
     if settings.announcement:
         yield "announcement.url", recorded("an incident channel", lambda: context.channel.service)
     if settings.ticket:
@@ -160,7 +159,7 @@ def _tried(key: str, made: Callable[[], Check] | Check) -> Finding:
         waited = wait_for(replace(check, deadline=min(check.deadline, _PATIENCE)))
     except RunbookError as error:
         key = getattr(error, "key", "") or key
-        return Finding(key, expected or f"what {key} says", ok=False, seen=error.seen, helps=error.next_step)
+        return Finding(key, expected or f"a usable {key}", ok=False, seen=error.seen, helps=error.next_step)
     helps = waited.unknown.next_step if waited.unknown else check.next_step
     key = (waited.unknown.key if waited.unknown else waited.seen.key) or key
     return Finding(key, expected, waited.seen.ok, waited.seen.seen, "" if waited.seen.ok else helps)
@@ -175,11 +174,13 @@ def _free(settings: Settings) -> Check:
         held = Lock(quiet(settings)).observe()
         return Observation(held is None, f"it is held by {held}" if held else "nobody holds it")
 
-    return Check("no run that holds the lock", observe, "see who it is, and whether it is alive: type runbook unlock")
+    return Check(
+        "no run that holds the lock", observe, "see who holds it, and whether that run is alive: type runbook unlock"
+    )
 
 
 def key_of(secret: str) -> str:
-    """The key of the settings that says where the secret of that name is found."""
+    """Return the settings key for the source of the secret with that name."""
     plain = {
         "metrics token": "metrics.token", "announcement address": "announcement.url", "ticket token": "ticket.token",
         "ticket address": "ticket.url", "database address": "database.url", "registry password": "registry.password",
@@ -206,7 +207,7 @@ def _heads(context: Context) -> str:
 
 
 def _metrics(context: Context) -> Metrics:
-    # Made only in the look itself: its token may be missing.
+    # Created only when the check runs, because its token may be missing.
     return context.metrics
 
 
@@ -227,13 +228,13 @@ def _target(context: Context) -> str:
             return f"{running}, which runs and was validated: the next deploy can be rolled back to it"
         if context.options.target:
             raise
-        helps = "if what runs is well, enter it in the ledger, so that the next deploy can be rolled back: type"
+        helps = "if the running release works, enter it in the ledger, so that the next deploy can be rolled back: type"
         raise Inconclusive(error.seen, f"{helps} {program('runbook', Path.cwd())} validate") from None
     return f"{release.tag}, {', '.join(release.digests.values())}"
 
 
 def report(settings: Settings, findings: Sequence[Finding], path: Path, places: dict[str, int]) -> list[str]:
-    """What to print: each look in a line, the problems with what was seen and the line to change, and the answer."""
+    """Return the output: a line per check, for each problem what was seen and the line to change, and the answer."""
     width = min(shutil.get_terminal_size((80, 24)).columns, 100)
     lines = [f"{settings.project.name}: could I roll back tonight?", ""]
     for each in findings:
@@ -252,7 +253,7 @@ def report(settings: Settings, findings: Sequence[Finding], path: Path, places: 
         lines += _wrapped("not set  ", f"{absent.key}: {absent.follows}", width)
     bad = [each for each in findings if not each.ok]
     lines += ["", *textwrap.wrap(_NOT_TRIED, width), ""]
-    answer = "yes: whatever can be tried was tried, and nothing was changed"
+    answer = "yes: everything that can be tested was tested, and nothing was changed"
     problems = "1 problem" if len(bad) == 1 else f"{len(bad)} problems"
     return [*lines, f"no: {problems}; nothing was changed" if bad else answer]
 

@@ -1,5 +1,5 @@
 # PYTHON_ARGCOMPLETE_OK
-"""The rollback runbook: look whether it could roll back, plan, carry out, validate; and what is done beside that."""
+"""The command line of the rollback runbook: check, plan, execute, validate, and the other commands."""
 
 import argparse
 import os
@@ -13,34 +13,34 @@ from runbook.cli import shortcuts
 from runbook.errors import ModelsError, RunbookError
 from runbook.text import visible
 
-#: Each command: what it does, and what adds its options, which is loaded for the command that is typed.
+#: Each command: its help, and the function that adds its options, which is imported only for the command typed.
 _COMMANDS = {
-    "init": ("look at a running Compose project, and write a runbook.toml for it", "starting.start:add_options"),
-    "doctor": ("could I roll back tonight? Tries every setting, changes nothing", "doctor:add_options"),
+    "init": ("inspect a running Compose project, and write a runbook.toml for it", "starting.start:add_options"),
+    "doctor": ("could I roll back tonight? Tests every setting, changes nothing", "doctor:add_options"),
     "status": ("what runs, what is open, and the one next command", "status:add_options"),
     **{name: (each.does, "shortcuts:add_options") for name, each in shortcuts.SHORTCUTS.items()},
     "settings": ("check the settings file, or print its JSON Schema", "check_settings:add_options"),
-    "verify": ("tell whether a journal, its page and its outputs are as written", "verify:add_options"),
-    "render": ("make the page of a journal, also of one that broke off", "records:add_rendering"),
-    "records": ("list every incident on record, and make the page of them all", "records:add_options"),
+    "verify": ("check that a journal, its page and its outputs are unchanged", "verify:add_options"),
+    "render": ("render the page of a journal, even of an interrupted one", "records:add_rendering"),
+    "records": ("list the incidents on record, and write their index page", "records:add_options"),
     "assess": ("judge whether old code can live with new migrations", "assess:add_options"),
-    "models": ("print what an image's code maps, for assess --models", "models:add_options"),
+    "models": ("print the models of an image's code, for assess --models", "models:add_options"),
     "restore-point": ("list the dumps on the host, check one, or restore one", "restore_points.command:add_options"),
-    "unlock": ("say who holds the lock of a production, or force it away", "unlock:add_options"),
-    "completion": ("print what lets a shell complete this: bash, zsh or fish", "shortcuts:add_completion"),
+    "unlock": ("show who holds the lock of a production, or remove the lock", "unlock:add_options"),
+    "completion": ("print the completion script for bash, zsh or fish", "shortcuts:add_completion"),
 }
 _WHAT = """\
-The rollback runbook for Docker Compose. A rollback is planned with `runbook plan`, and carried out with
-`runbook rollback --execute PROJECT`; both are short for a line of pytest, which they print first."""
+The rollback runbook for Docker Compose. Plan a rollback with `runbook plan`, and execute it with
+`runbook rollback --execute PROJECT`. Both are short forms of a pytest command, which they print first."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command and return its exit code: 0 when all is well, 1 when it is not, 2 for misuse.
+    """Run one command and return its exit code: 0 for success, 1 for a problem, 2 for misuse.
 
-    `assess` returns 3 for breaking and 4 for review; what pytest runs returns pytest's.
+    `assess` returns 3 for breaking and 4 for review. Commands that run pytest return pytest's exit code.
     """
     typed = sys.argv[1:] if arguments is None else arguments
-    # A shell that completes a line hands it over there.
+    # For completion, the shell passes the line in COMP_LINE.
     line = os.environ["COMP_LINE"].split()[1:] if "_ARGCOMPLETE" in os.environ else typed
     parser = command_line(line[:1])
     argcomplete.autocomplete(parser)
@@ -57,21 +57,21 @@ def main(arguments: list[str] | None = None) -> int:
         print(visible(f"runbook: {error}"), file=sys.stderr)  # noqa: T201 - this is the command line
         return 2 if isinstance(error, ModelsError) else 1
     except BrokenPipeError:
-        # The reader closed the pipe (`| head`); Python would complain once more when it ends.
+        # The reader closed the pipe (`| head`). Without this Python would print another error at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 
 
 def command_line(typed: Collection[str]) -> argparse.ArgumentParser:
-    """Return the parser of the command line, with the options of the `typed` commands: to load all takes a second.
+    """Return the parser with the options of the `typed` commands only, because importing all takes a second.
 
-    What a command adds sets `run`, which returns its exit code or what there is to say; or `begin`, which also takes
-    the words that the parser does not know.
+    A command sets `run`, which returns its exit code or its output, or `begin`, which also takes the words that the
+    parser does not know.
     """
     parser = argparse.ArgumentParser(prog="runbook", description=_WHAT)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (does, adds) in _COMMANDS.items():
-        # The help of `run` is pytest's own.
+        # `run --help` prints pytest's help.
         command = commands.add_parser(name, help=does, add_help=name != "run")
         if name in typed:
             pkgutil.resolve_name(f"runbook.cli.{adds}")(command)

@@ -1,4 +1,4 @@
-"""`python -m runbook models`: print what an image's code maps, as `assess --models` wants it."""
+"""`python -m runbook models`: print the models of an image's code, for `assess --models`."""
 
 import argparse
 import json
@@ -15,23 +15,23 @@ from runbook.text import visible
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what `models` is told on the command line."""
+    """Add the options of `models`."""
     usual = MigrationSettings()
     parser.add_argument("image", metavar="IMAGE", help="an image on this machine's engine, by tag, digest or id")
     parser.add_argument("--config", default=usual.config, help=f"Alembic's configuration (default: {usual.config})")
     parser.add_argument("--section", default=usual.section, help=f"its section (default: {usual.section})")
     parser.add_argument("--python", default=usual.python, help=f"the image's Python (default: {usual.python})")
     parser.add_argument(
-        "--env", action="append", default=[], metavar="NAME", help="a variable of this shell's that env.py needs"
+        "--env", action="append", default=[], metavar="NAME", help="a variable of this shell that env.py needs"
     )
     parser.add_argument("--deadline", type=float, default=60.0, metavar="SECONDS", help="when to give up (default: 60)")
     parser.set_defaults(run=models)
 
 
 def models(chosen: argparse.Namespace) -> int:
-    """Print the models of the image in JSON; what is doubtful in them goes to standard error. Returns 0.
+    """Print the models of the image as JSON, and doubts about them to standard error. Return 0.
 
-    Raises ModelsError where there are none, or a variable is not set.
+    Raises ModelsError when the models cannot be read, or a variable is not set.
     """
     unset = [name for name in chosen.env if name not in os.environ]
     if unset:
@@ -47,7 +47,7 @@ def models(chosen: argparse.Namespace) -> int:
     if report.models is None:
         raise ModelsError(
             f"the models of {chosen.image} cannot be read: {report.why('models')}",
-            "if env.py needs variables, set them and name each with --env; else look at its target_metadata",
+            "if env.py needs variables, set them and name each with --env; otherwise check its target_metadata",
         )
     sys.stderr.write(visible("".join(f"runbook: {each}\n" for each in why)))
     sys.stdout.write(json.dumps(to_json(report)["models"], indent=2) + "\n")

@@ -1,4 +1,4 @@
-"""Production looked at once, beside any incident: a context whose journal is thrown away, and which changes nothing."""
+"""One look at production outside any incident: a context that changes nothing and discards its journal."""
 
 import argparse
 import tempfile
@@ -19,7 +19,7 @@ from runbook.secrets.redactor import Redactor, redact_tracebacks
 from runbook.settings.schema import Settings
 
 SETTINGS = Path("runbook.toml")
-#: The name of what is no incident; nothing on the host is ever called so.
+#: The incident name of such a look. Nothing on the host ever has it.
 NAME = "look"
 
 
@@ -29,13 +29,13 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def quiet(settings: Settings) -> Production:
-    """Production as those commands ask it that stand in no record."""
+    """Return production for commands that are not recorded."""
     return Production(open_host(settings.host, NullRecorder()), settings.project, settings.deadlines)
 
 
 @contextmanager
 def looking(settings: Settings, redactor: Redactor, options: Options | None = None) -> Iterator[Context]:
-    """The parts of production. Raises what making them raises: without an env file there are none."""
+    """Open a context with the parts of production. Raises the errors of their creation, such as a missing env file."""
     with tempfile.TemporaryDirectory(prefix="runbook-") as folder:
         incident = Executor(NAME, Mode.PLAN, Journal(Path(folder) / "journal.jsonl", redactor))
         try:
@@ -49,7 +49,7 @@ def looking(settings: Settings, redactor: Redactor, options: Options | None = No
 
 
 def informed_redactor(settings: Settings) -> tuple[Redactor, RunbookError | None]:
-    """A redactor that knows production's secrets, and why it does not know all of them, if so."""
+    """Return a redactor that knows production's secrets, and the error if it does not know all of them."""
     redactor = redactor_for(settings)
     redact_tracebacks(redactor.text)
     try:

@@ -1,4 +1,4 @@
-"""`python -m runbook records`: every incident on record, in the terminal and as a page; `records show`: one of them."""
+"""`python -m runbook records`: list the incidents, on the terminal and as a page; `records show`: print one record."""
 
 import argparse
 import io
@@ -29,20 +29,20 @@ REPORTS = Path("reports")
 _FORMATS = {"html": render, "markdown": render_markdown, "json": render_json}
 _BAD, _SOFT = "bold red", "dim"
 _TONES = {"good": "bold green", "plan": "bold cyan", "bad": _BAD}
-#: Columns of a terminal below which the less important ones are left out.
+#: Terminal widths below which less important columns are left out.
 _WIDE, _MEDIUM = 190, 80
-#: Wider than any line: lines are broken on terminals only.
+#: Wider than any line: only terminals get wrapped lines.
 _ENDLESS = 100_000
-#: Characters of a time that tell the minute.
+#: The length of a time, cut to the minute.
 _MINUTE = len("2026-01-31T23:59")
 _MOST_NAMED = 5
-#: A block of code, as the template writes it.
+#: A code block, as the template writes it.
 _BLOCK = re.compile(r"^(`{3,})\n(.*?)\n\1$", re.DOTALL | re.MULTILINE)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what `records` and `records show` take."""
-    parser.add_argument("--reports", metavar="DIR", type=Path, default=REPORTS, help="where records lie (reports)")
+    """Add the options of `records` and `records show`."""
+    parser.add_argument("--reports", metavar="DIR", type=Path, default=REPORTS, help="where records are (reports)")
     parser.add_argument("--json", action="store_true", help="print a JSON object for each incident instead of words")
     parser.set_defaults(run=records)
     showing = parser.add_subparsers(metavar="show").add_parser("show", help="read one record, by default the newest")
@@ -51,7 +51,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_rendering(parser: argparse.ArgumentParser) -> None:
-    """Add what `render` takes."""
+    """Add the options of `render`."""
     add_record(parser)
     formats = tuple(_FORMATS)
     parser.add_argument("--format", choices=formats, default="html", help="record.html, record.md or record.json")
@@ -59,11 +59,11 @@ def add_rendering(parser: argparse.ArgumentParser) -> None:
 
 
 def rendered(chosen: argparse.Namespace) -> int:
-    """Make the page of a journal, and print where it is. Raises JournalError while a run writes that journal."""
+    """Render the page of a journal, and print its path. Raises JournalError while a run writes that journal."""
     journal = journal_of(chosen)
     if verify_now(journal)[1]:
         raise JournalError(
-            f"a run is writing {journal} at this moment, and makes its page when it ends",
+            f"a run is writing {journal} at this moment, and renders its page when it ends",
             f"read it meanwhile with {shlex.join(['python', '-m', 'runbook', 'records', 'show', str(journal)])}",
         )
     print(_FORMATS[chosen.format](journal))  # noqa: T201 - this is the command line
@@ -71,17 +71,17 @@ def rendered(chosen: argparse.Namespace) -> int:
 
 
 def add_record(parser: argparse.ArgumentParser, *, nargs: str | None = None, default: Any = REPORTS) -> None:
-    """Add what says which record is meant."""
+    """Add the arguments that select a record."""
     what = "the incident's name or a part of it, or a path"
     parser.add_argument("record", metavar="INCIDENT|FOLDER|JOURNAL", nargs=nargs, help=what)
-    parser.add_argument("--reports", metavar="DIR", type=Path, default=default, help="where records lie (reports)")
+    parser.add_argument("--reports", metavar="DIR", type=Path, default=default, help="where records are (reports)")
 
 
 def journal_of(chosen: argparse.Namespace) -> Path:
-    """The journal that is meant: that path, the one in that folder, or that of the incident with that name.
+    """Return the selected journal: a path, the journal in a folder, or that of the incident with that name.
 
-    A part of a name will do if only one incident has it; without a name it is the newest. Raises JournalError when
-    there is none, or several.
+    A part of a name is enough if only one incident has it. Without a name it is the newest. Raises JournalError when
+    none or several match.
     """
     meant, reports = str(chosen.record or ""), Path(chosen.reports)
     path = Path(meant)
@@ -96,7 +96,7 @@ def journal_of(chosen: argparse.Namespace) -> Path:
     except OSError as error:
         raise JournalError(
             f"there is no record {meant} here, and {reports} cannot be read ({error.strerror})",
-            "type the path of its folder, or name where records lie with --reports DIR",
+            "type the path of its folder, or name the folder of the records with --reports DIR",
         ) from None
     found = [name for name in names if meant in name]
     if not meant:
@@ -114,9 +114,9 @@ def journal_of(chosen: argparse.Namespace) -> Path:
 
 
 def records(chosen: argparse.Namespace) -> int:
-    """Print the incidents, the newest last, and make the index page.
+    """Print the incidents, the newest last, and write the index page.
 
-    Raises JournalError when they cannot be read, or, behind the list, when the page cannot be written.
+    Raises JournalError when they cannot be read, or, after the list, when the page cannot be written.
     """
     archive = read(chosen.reports, pages=True)
     if chosen.json:
@@ -129,14 +129,14 @@ def records(chosen: argparse.Namespace) -> int:
         console.print(_table(archive, console.width))
     _say_what_matters(archive, console)
     path = write(chosen.reports, archive)
-    sys.stdout.write(f"{visible(str(path))}\n")  # whole, on however narrow a terminal: it is to be copied
+    sys.stdout.write(f"{visible(str(path))}\n")  # not wrapped, so that it can be copied
     return 0
 
 
 def show(chosen: argparse.Namespace) -> int:
-    """Print a record as Markdown, which a terminal renders; return 1 when its journal is not whole.
+    """Print a record as Markdown, rendered on a terminal. Return 1 when its journal is damaged.
 
-    Raises JournalError when it is not there, or its entries are not as the runbook writes them.
+    Raises JournalError when the journal is missing, or its entries are not in the runbook's format.
     """
     journal = journal_of(chosen)
     verified, under_way = verify_now(journal)
@@ -145,7 +145,7 @@ def show(chosen: argparse.Namespace) -> int:
     if not console.is_terminal:
         sys.stdout.write(text)
     else:
-        # Commands are not broken into lines, so they can be copied.
+        # Commands are not wrapped, so that they can be copied.
         prose, *blocks = _BLOCK.split(text)
         console.print(Markdown(prose, hyperlinks=False))
         for typed, more in zip(blocks[1::3], blocks[2::3], strict=True):
@@ -156,7 +156,7 @@ def show(chosen: argparse.Namespace) -> int:
 
 def _console() -> Console:
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # Characters that the terminal's encoding lacks are shown as their numbers.
+        # Characters that the terminal's encoding lacks are shown as escapes.
         sys.stdout.reconfigure(errors="backslashreplace")
     console = Console(highlight=False, emoji=False, markup=False)
     if not console.is_terminal:
@@ -165,7 +165,7 @@ def _console() -> Console:
 
 
 def _table(archive: Archive, width: int) -> Table:
-    """The table in as many columns as there is room for; the name of an incident is never left out."""
+    """Return the table with as many columns as fit. The incident's name is never left out."""
     wide, medium = width >= _WIDE, width >= _MEDIUM
     columns: dict[str, Callable[[Summary], str | Text]] = {"Began (UTC)": _began}
     if medium:
@@ -205,7 +205,7 @@ def _way(each: Summary) -> str:
 
 
 def recovered(each: Summary) -> str:
-    """In which time it brought users a production that works, in words."""
+    """Return the time to recover in words."""
     if each.time_to_recover is not None:
         return duration(each.time_to_recover)
     if not each.recovers:
@@ -230,7 +230,7 @@ def _say_what_matters(archive: Archive, console: Console) -> None:
     for name, reason in archive.left_out:
         console.print(visible(f"left out: {name} {reason}"), style=_SOFT)
     if found.last_rehearsal is None:
-        console.print("no rehearsal is on record: script/rehearse makes one", style=_BAD)
+        console.print("no rehearsal is on record: run script/rehearse", style=_BAD)
     else:
         said = f"last rehearsal: {found.rehearsed_when} ({found.last_rehearsal.name})"
         console.print(visible(said), style=_BAD if found.rehearsal_due else None)

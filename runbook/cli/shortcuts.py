@@ -1,6 +1,6 @@
-"""`runbook plan`, `rollback`, `validate`, `emergency`: short forms of the lines with which pytest runs the runbook.
+"""`runbook plan`, `rollback`, `validate`, `emergency`: short forms of the runbook's pytest command lines.
 
-The line is printed, and then this process becomes it: pytest is the engine, and what it prints can be typed again.
+The command line is printed, so that it can be typed again. Then pytest replaces this process.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from runbook.errors import SettingsError
 
 @dataclass(frozen=True)
 class Shortcut:
-    """A short form: what it does, the options that it stands for, and whether it needs --execute."""
+    """A short form: its help, the options that it stands for, and whether it needs --execute."""
 
     does: str
     options: tuple[str, ...] = ()
@@ -28,31 +28,31 @@ class Shortcut:
 
 SHORTCUTS = {
     "plan": Shortcut("show what a rollback would do now; changes nothing"),
-    "rollback": Shortcut("carry a rollback out: --execute PROJECT", executes=True),
-    "validate": Shortcut("validate the release that runs; with --release TAG, one before it is deployed"),
-    "emergency": Shortcut("turn a kill switch off: a plan, or with --execute PROJECT", ("-m", "emergency")),
-    "run": Shortcut("whatever pytest and the runbook's options say; what printed commands begin with"),
+    "rollback": Shortcut("execute a rollback: --execute PROJECT", executes=True),
+    "validate": Shortcut("validate the running release; with --release TAG, one before it is deployed"),
+    "emergency": Shortcut("turn a kill switch off: a plan; with --execute PROJECT, do it", ("-m", "emergency")),
+    "run": Shortcut("run pytest with any of its and the runbook's options; printed commands use it"),
 }
-_REST = "Whatever else is typed goes to pytest: `runbook run --help` lists it, under `rollback runbook`."
-#: What `runbook restore-point restore` is short for, behind which `--dump FILE` stands.
-RESTORE = Shortcut("restore a dump beside the live database, and put it in its place", ("-m", "restore"))
+_REST = "All other arguments go to pytest: `runbook run --help` lists them, under `rollback runbook`."
+#: The short form behind `runbook restore-point restore`; `--dump FILE` follows its options.
+RESTORE = Shortcut("restore a dump beside the live database, then swap the two", ("-m", "restore"))
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what a short form takes by itself."""
+    """Add the options that a short form handles itself."""
     parser.epilog, parser.allow_abbrev = _REST, False
     parser.add_argument("--settings", type=Path, metavar="PATH", help="the settings file")
     parser.set_defaults(begin=begin)
 
 
 def add_completion(parser: argparse.ArgumentParser) -> None:
-    """Add what `completion` takes."""
+    """Add the options of `completion`."""
     parser.add_argument("shell", choices=("bash", "zsh", "fish"))
     parser.set_defaults(run=lambda chosen: shell_integration.shellcode(["runbook"], shell=chosen.shell))
 
 
 def line(name: str, rest: Sequence[str], *, settings: Path | None = None, here: Path | None = None) -> list[str]:
-    """Return the line that a short form stands for, as it is typed in the folder `here`.
+    """Return the command line of a short form, as typed in the folder `here`.
 
     Raises SettingsError for a rollback without --execute.
     """
@@ -60,7 +60,7 @@ def line(name: str, rest: Sequence[str], *, settings: Path | None = None, here: 
     if shortcut.executes and not any(word.partition("=")[0] == "--execute" for word in rest):
         raise SettingsError(
             "runbook rollback without --execute: the project's name is the confirmation",
-            "see first what it would do: type runbook plan",
+            "first see what it would do: type runbook plan",
         )
     options = shortcut.options
     if name == "validate":
@@ -78,17 +78,17 @@ def line(name: str, rest: Sequence[str], *, settings: Path | None = None, here: 
 
 
 def begin(chosen: argparse.Namespace, rest: Sequence[str]) -> int:
-    """Print the line, and become it; this returns only where pytest cannot be started."""
+    """Print the command line, and replace this process with it. Raises SettingsError when pytest cannot be started."""
     become(line(chosen.command, rest, settings=chosen.settings))
     return 1
 
 
 def become(words: list[str]) -> None:
-    """Print a line, and become it; this returns only where it cannot be started. Raises SettingsError then."""
+    """Print a command line, and replace this process with it. Raises SettingsError when it cannot be started."""
     print(shlex.join(words), flush=True)  # noqa: T201 - this is the command line
     try:
-        os.execv(words[0], words)  # noqa: S606 - the very words that were printed, without a shell
+        os.execv(words[0], words)  # noqa: S606 - exactly the words printed, without a shell
     except OSError as error:
         raise SettingsError(
-            f"{words[0]} cannot be started ({error.strerror})", "make the environment: script/bootstrap --fast"
+            f"{words[0]} cannot be started ({error.strerror})", "create the environment: script/bootstrap --fast"
         ) from None

@@ -1,4 +1,4 @@
-"""`runbook status`: what runs since when, what holds it, what is open, and the one command to type next."""
+"""`runbook status`: the running release, the gate, the lock, the open rollback, and the one command to type next."""
 
 import argparse
 import shlex
@@ -24,14 +24,14 @@ _NEWEST = 3
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what `status` is told on the command line."""
+    """Add the options of `status`."""
     add_settings(parser)
     parser.add_argument("--reports", type=Path, default=Path("reports"), metavar="DIR", help="where records land")
     parser.set_defaults(run=status)
 
 
 def status(chosen: argparse.Namespace) -> str:
-    """Look at production, and return what there is to say, without secrets. Raises what keeps one from all looking."""
+    """Look at production, and return the text to print, without secrets. Raises errors that prevent any look."""
     found = []
     for host, settings in load(chosen.settings).on_each().items():
         try:
@@ -56,7 +56,7 @@ def _status(host: str, settings: Settings, chosen: argparse.Namespace) -> str:
 
 
 def told(context: Context) -> Iterator[tuple[str, str]]:
-    """Each thing with what is known of it; what could not be looked at says why."""
+    """Yield each name with its state in words; a state that is unknown has the reason."""
     yield "runs", _or_why(lambda: _runs(context))
     yield from _of_traffic(context)
     yield "lock", _or_why(lambda: str(held) if (held := _held(context)) else "nobody holds it")
@@ -72,7 +72,7 @@ def told(context: Context) -> Iterator[tuple[str, str]]:
 
 def _of_traffic(context: Context) -> Iterator[tuple[str, str]]:
     gate, traffic = _or_why(context.gate.state), context.settings.traffic
-    words = {"none": "none configured: users meet the switch"}
+    words = {"none": "none configured: requests can fail during a switch"}
     if traffic:
         words["held"] = f"held: a request waits for {traffic.hold_seconds:g} s at most, and is then refused"
     yield "gate", words.get(gate, gate)
@@ -100,33 +100,33 @@ def _held(context: Context) -> Held | None:
 
 def _open(context: Context) -> str:
     note = context.open_rollback.read()
-    return f"incident {note['incident']} is on its way to {note['target']}" if note else "none is open"
+    return f"incident {note['incident']} is open, target {note['target']}" if note else "none is open"
 
 
 def _bridge(context: Context) -> str:
-    """What of the schema is relaxed; empty where nothing is."""
+    """Return the relaxed parts of the schema; empty if nothing is relaxed."""
     note = context.bridge_note.read()
     if note is None:
         return ""
     bridge = bridge_in(note)
     told = f"for {note['target']} since {note['since']} ({note['incident']}): {'; '.join(bridge.told)}"
-    return f"{told}; {state_of(context, bridge)}; a forward-fix takes it away first (--forward-fix TAG)"
+    return f"{told}; {state_of(context, bridge)}; a forward-fix removes it first (--forward-fix TAG)"
 
 
 def _quarantine(context: Context) -> str:
     count = len(context.quarantine.incidents())
     failed = "1 incident" if count == 1 else f"{count} incidents"
     reason = _reason(context)
-    return f"{failed}; what runs is {f'in it: {reason}' if reason else 'not in it'}"
+    return f"{failed}; the running release is {f'in it: {reason}' if reason else 'not in it'}"
 
 
 def _reason(context: Context) -> str | None:
-    """Why what runs is in quarantine; None where it is not."""
+    """Return why the running release is in quarantine; None if it is not."""
     return context.quarantine.reason([each for each in running_release(context).digests.values() if each])
 
 
 def _failed_before(context: Context) -> bool:
-    """Tell whether what runs is known to be in quarantine."""
+    """Tell whether the running release is known to be in quarantine."""
     try:
         return _reason(context) is not None
     except RunbookError:
@@ -140,7 +140,7 @@ def _validated(context: Context) -> list[str]:
 
 
 def _switch(context: Context, name: str) -> str:
-    """In words, a switch that is not on; empty for one that is."""
+    """Return a switch that is not on in words; empty for one that is."""
     switch = context.settings.switches[name]
     value = context.env_file.read().values.get(switch.variable)
     if not value and switch.store:
@@ -153,37 +153,37 @@ def _switch(context: Context, name: str) -> str:
 
 
 def following(context: Context, settings: Path, reports: Path) -> str:
-    """The one command to type next, and why."""
+    """Return the one command to type next, and the reason."""
     name, given = context.settings.project.name, ["--settings", str(settings)] if settings != SETTINGS else []
     try:
         note, held, gate = context.open_rollback.read(), _held(context), context.gate.state()
         newest = list(context.ledger.candidates())[-1:]
         tag = context.production.tag()
     except RunbookError:
-        return f"next: {shlex.join(['runbook', 'doctor', *given])}\n{' ' * 6}not everything could be looked at"
-    words, why = ["plan"], "nothing is open; this is for when a deploy went bad"
+        return f"next: {shlex.join(['runbook', 'doctor', *given])}\n{' ' * 6}part of the state is unknown"
+    words, why = ["plan"], "nothing is open; use this after a bad deploy"
     if held and not held.abandoned:
-        words, why = ["status"], f"the run of incident {held.holder.incident} is at work: look at its terminal"
+        words, why = ["status"], f"the run of incident {held.holder.incident} is active: look at its terminal"
     elif note:
         incident = str(note["incident"])
         here = (reports / incident / "journal.jsonl").is_file()
         on = ["--resume", incident] if here else ["--to", str(note["target"])]
         words, why = ["rollback", *on, "--execute", name], "a rollback is open"
     elif held:
-        words, why = ["unlock"], "a run that is gone holds the lock"
+        words, why = ["unlock"], "an abandoned run holds the lock"
     elif gate in ("closed", "held"):
         why = "traffic is held" if gate == "held" else "traffic is paused"
         if gate == "held" and (incident := _emergency_that_holds(reports)):
             words = ["emergency", "--resume", incident, "--execute", name]
     elif _failed_before(context):
-        why = "what runs has failed before, and is in quarantine"
+        why = "the running release has failed before, and is in quarantine"
     elif not newest or newest[0].tag != tag:
-        words, why = ["validate"], "what runs is not the newest validated release"
+        words, why = ["validate"], "the running release is not the newest validated one"
     return f"next: {shlex.join(['runbook', *words, *given])}\n{' ' * 6}{why}"
 
 
 def _emergency_that_holds(reports: Path) -> str:
-    """The newest emergency on record here, where it left traffic held; nothing on the host tells of it."""
+    """Return the newest emergency on record here if it left traffic held. The host keeps no note of that."""
     newest = max(reports.glob("*-emergency/journal.jsonl"), default=None)
     if newest is None:
         return ""

@@ -1,4 +1,4 @@
-"""`python -m runbook unlock`: say who holds the lock of a production, and force it away, on record."""
+"""`python -m runbook unlock`: show who holds the lock of a production, or remove the lock, on record."""
 
 import argparse
 import os
@@ -34,19 +34,19 @@ _REPORTS = Path("reports")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what `unlock` is told on the command line."""
+    """Add the options of `unlock`."""
     parser.add_argument("--settings", type=Path, default=_SETTINGS, help="the settings file")
     parser.add_argument("--reports", type=Path, default=_REPORTS, help="where records land")
-    parser.add_argument("--force", action="store_true", help="take the lock away from who holds it; with --why")
-    parser.add_argument("--why", metavar="REASON", help="why that is safe; goes into the record")
+    parser.add_argument("--force", action="store_true", help="remove the lock, whoever holds it; with --why")
+    parser.add_argument("--why", metavar="REASON", help="why that is safe, for the record")
     parser.set_defaults(run=unlock)
 
 
 def unlock(chosen: argparse.Namespace) -> str:
-    """Do what the options say, and return what there is to say, without secrets.
+    """Show or remove the lock, and return the text to print, without secrets.
 
-    Raises SettingsError, Inconclusive when the lock cannot be read, and LockHeld when it is held and not forced, or
-    is another's when it is forced.
+    Raises SettingsError, Inconclusive when the lock cannot be read, and LockHeld when the lock is held and not forced,
+    or changed hands before it was forced.
     """
     return "\n".join(_unlock_on(host, settings, chosen) for host, settings in load(chosen.settings).on_each().items())
 
@@ -63,7 +63,7 @@ def _unlock_on(host: str, settings: Settings, chosen: argparse.Namespace) -> str
 
 
 def _learn(settings: Settings, redactor: Redactor) -> None:
-    """Let `redactor` learn what it can; a lock can be taken away without an engine."""
+    """Let `redactor` learn what it can. A lock can be removed without an engine."""
     production = _quiet(settings)
     try:
         learn_production(settings, production, redactor)
@@ -83,8 +83,8 @@ def _unlock(settings: Settings, redactor: Redactor, chosen: argparse.Namespace) 
         resume = resume_command(held.holder.incident, name, _begun(chosen))
         raise LockHeld(
             f"the lock of {name} is held by {held}",
-            f"{f'go on with it: {resume}' if held.abandoned else 'wait until it has ended'};"
-            f" or, if you know that nobody is at work: {_typed(chosen)}"
+            f"{f'resume it: {resume}' if held.abandoned else 'wait until it has ended'};"
+            f" or, if you know that no run is active: {_typed(chosen)}"
             ' --force --why "…"',
         )
     return _forced(settings, held, redactor, chosen)
@@ -95,12 +95,12 @@ def _lock(settings: Settings) -> Lock:
 
 
 def _quiet(settings: Settings) -> Production:
-    # Its commands stay off the record.
+    # Its commands are not recorded.
     return Production(open_host(settings.host, NullRecorder()), settings.project, settings.deadlines)
 
 
 def _begun(chosen: argparse.Namespace) -> list[str]:
-    """The words that begin a run with the same settings and reports."""
+    """Return the words that start a run with the same settings and reports."""
     pytest = Path(sys.executable).with_name("pytest")
     return [str(pytest) if pytest.is_file() else "pytest", "features", *_places(chosen)]
 
@@ -125,10 +125,11 @@ def _fresh_folder(reports: Path, project: str) -> Path:
             continue
         except OSError as error:
             raise SettingsError(
-                f"the record's folder {folder} cannot be made ({error.strerror})", "name another one with --reports DIR"
+                f"the record's folder {folder} cannot be created ({error.strerror})",
+                "name another one with --reports DIR",
             ) from None
         return folder
-    raise SettingsError(f"no record of {stamp} can be made in {reports}", "look at that folder, and try again")
+    raise SettingsError(f"no record of {stamp} can be created in {reports}", "check that folder, and try again")
 
 
 def _forced(settings: Settings, held: Held, redactor: Redactor, chosen: argparse.Namespace) -> str:
@@ -142,7 +143,7 @@ def _forced(settings: Settings, held: Held, redactor: Redactor, chosen: argparse
             folder.rmdir()
         raise
     incident = Executor(incident_name, Mode.EXECUTE, journal)
-    why = redactor.text(chosen.why)  # it is written on the host as well
+    why = redactor.text(chosen.why)  # it is also written on the host
     host = open_host(settings.host, incident)
     lock = Lock(Production(host, settings.project, settings.deadlines))
     journal.write(
@@ -169,7 +170,7 @@ def _forced(settings: Settings, held: Held, redactor: Redactor, chosen: argparse
     try:
         incident.record_decision(
             Question.LOCK,
-            "May the lock be taken away from who holds it?",
+            "May the lock be removed from its holder?",
             "yes",
             [f"{operator()}: {why}", str(held)],
             option=("--force", "--why", why),
@@ -182,7 +183,7 @@ def _forced(settings: Settings, held: Held, redactor: Redactor, chosen: argparse
         now = _lock(settings).observe()
         raise LockHeld(
             f"the lock of {name} changed hands meanwhile: {f'it is held by {now}' if now else 'nobody holds it now'}",
-            f"find out who is at work, and look again: {_typed(chosen)}",
+            f"find out whose run is active, and look again: {_typed(chosen)}",
         ) from None
     finally:
         reached = ["unlocked"] if outcome == "passed" else []

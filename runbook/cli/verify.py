@@ -1,4 +1,4 @@
-"""`python -m runbook verify JOURNAL`: whether a journal, its page and its outputs are as they were written."""
+"""`python -m runbook verify JOURNAL`: check that a journal, its page and its outputs are unchanged."""
 
 import argparse
 import os
@@ -16,19 +16,19 @@ from runbook.journal.verify import Verified, verify, verify_now
 from runbook.report.page.page_check import check_page
 from runbook.text import visible
 
-#: An incident's name; a folder with any other name may hold a copy of any record.
+#: An incident's name. A folder with another name may have a copy of any record.
 _NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z-.+", re.DOTALL)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what `verify` takes."""
+    """Add the options of `verify`."""
     add_record(parser)
-    parser.add_argument("--head", type=_hash, metavar="HASH", help="the journal's head, as the announcement names it")
+    parser.add_argument("--head", type=_hash, metavar="HASH", help="the journal's head, from the announcement")
     parser.set_defaults(run=run)
 
 
 def run(chosen: argparse.Namespace) -> int:
-    """Check all, say what was found, and return 0 if all is as it was written, else 1. Raises as `checked` does."""
+    """Check everything, print the results, and return 0 if everything is unchanged, else 1. Raises like `checked`."""
     good, said = checked(chosen)
     print(visible("\n".join(said)))  # noqa: T201 - this is the command line
     return 0 if good else 1
@@ -37,12 +37,12 @@ def run(chosen: argparse.Namespace) -> int:
 def _hash(text: str) -> str:
     found = text.strip().lower()
     if not re.fullmatch("[0-9a-f]{64}", found):
-        raise argparse.ArgumentTypeError(f"{text!r} is no SHA-256: it has 64 hexadecimal digits")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a SHA-256, which has 64 hexadecimal digits")
     return found
 
 
 def checked(chosen: argparse.Namespace) -> tuple[bool, list[str]]:
-    """Check all; return whether all is as it was written, and what to say, line by line.
+    """Check everything. Return whether everything is unchanged, and the lines to print.
 
     Raises JournalError when the journal or its page cannot be read.
     """
@@ -57,7 +57,7 @@ def _checks(journal: Path, verified: Verified, head: str | None, *, under_way: b
     if verified.whole:
         yield True, f"whole: {entries} entries, head {verified.head}"
     elif under_way:
-        yield False, f"NOT ended: a run is writing it at this moment; its first {entries} entries are as written"
+        yield False, f"NOT ended: a run is writing it at this moment; its first {entries} entries are intact"
     else:
         yield False, f"NOT whole: {verified.problem}"
     for contradiction in _contradictions(journal, verified.entries):
@@ -76,15 +76,15 @@ def _checks(journal: Path, verified: Verified, head: str | None, *, under_way: b
 def _announced(verified: Verified, head: str) -> tuple[bool, str]:
     entry = verified.entry_of(head)
     if entry is not None:
-        return True, f"head: the announced one is entry {entry}; everything up to it is as it was announced"
+        return True, f"head: the announced one is entry {entry}; everything up to it is unchanged since then"
     if verified.whole:
         return False, "head NOT found: the journal was rewritten since it was announced, or it is another incident's"
-    return False, "head NOT found among the lines that can be believed: what was announced cannot be confirmed"
+    return False, "head NOT found among the valid lines: the announcement cannot be confirmed"
 
 
 def _contradictions(journal: Path, entries: Sequence[Entry]) -> Iterator[str]:
-    """Where the entries that can be believed contradict themselves, their folder, or their plan."""
-    # Not where a link leads: a link must not lend its name to another incident.
+    """Yield the contradictions of the verified entries with themselves, their folder or their plan."""
+    # Links are not followed: a link's name must not pass for another incident's.
     folder = Path(os.path.abspath(journal)).parent  # noqa: PTH100 - Path.resolve follows links
     yield from _of_another_folder(folder.name, entries)
     yield from _announced_otherwise(entries)
@@ -99,12 +99,12 @@ def _of_another_folder(folder: str, entries: Sequence[Entry]) -> Iterator[str]:
 
 
 def _announced_otherwise(entries: Sequence[Entry]) -> Iterator[str]:
-    """An announcement names the hash of an entry above it."""
+    """Check that each announcement names the hash of an entry above it."""
     above: set[Any] = set()
     for entry in entries:
         for head in _heads_announced_in(entry):
             if head not in above:
-                missing = f"it names head {head}, which is no entry above it"
+                missing = f"it names head {head}, which is not an entry above it"
                 yield f"announcement NOT of this journal: {missing}: the journal was rewritten since it was announced"
         above.add(entry["sha256"])
 
@@ -118,7 +118,7 @@ def _heads_announced_in(entry: Entry) -> Iterator[str]:
 
 
 def _planned_otherwise(reports: Path, entries: Sequence[Entry]) -> Iterator[str]:
-    """The plan's journal, if it lies beside this one, holds the head that this one names."""
+    """Check that the plan's journal, if it is beside this one, has the head that this one names."""
     for plan in (entry for entry in entries if entry["kind"] == "plan"):
         name, head = plan.get("incident"), plan.get("head")
         if not (isinstance(name, str) and isinstance(head, str) and _NAME.fullmatch(name) and "/" not in name):
@@ -127,7 +127,7 @@ def _planned_otherwise(reports: Path, entries: Sequence[Entry]) -> Iterator[str]
         try:
             found = verify(journal)
         except (ValueError, JournalError):
-            continue  # it was not handed on, or is another version's
+            continue  # it was not copied here, or another version wrote it
         if found.entry_of(head) is None:
             why = "that journal, or this one, was rewritten" if found.whole else "that journal was changed"
-            yield f"plan NOT as it was carried out: head {head} is no entry of {name}, which lies beside: {why} since"
+            yield f"plan NOT as it was executed: head {head} is not an entry of {name} beside it: {why} since"

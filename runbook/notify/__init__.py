@@ -1,1 +1,1 @@
-"""What people are told, and the channel that tells them."""
+"""Announcements, tickets and the incident log."""

@@ -1,4 +1,4 @@
-"""How people are told: messages in the incident channel, through Apprise."""
+"""Announcements in the incident channel, sent through Apprise."""
 
 import logging
 
@@ -9,13 +9,13 @@ from runbook.errors import Inconclusive, SettingsError
 from runbook.hosts.in_time import within
 from runbook.settings.people import Turn
 
-# Both log the addresses that are sent to, and those hold passwords.
+# Both log the addresses, which contain passwords.
 for _name in ("apprise", "urllib3"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)
 
-#: In as many times the deadline of one answer a message must be sent: some chats want a login before.
+#: The deadlines allowed for one message, in multiples of one answer's: some chats require a login first.
 _REQUESTS = 3
-#: What kind of news each turn is, in Apprise's words.
+#: Apprise's message type of each turn.
 _KINDS = {
     Turn.STARTED: "info",
     Turn.DECISION_NEEDED: "warning",
@@ -31,21 +31,21 @@ class Channel:
     """The incident channel behind one Apprise URL, which is a secret."""
 
     def __init__(self, url: SecretStr, deadline: float) -> None:
-        """`deadline` is in seconds. Raises SettingsError when Apprise does not know such an address."""
-        # Loading it takes a while, and a plan tells nobody anything.
+        """`deadline` is in seconds. Raises SettingsError when Apprise does not know the kind of address."""
+        # Imported only here because it is slow, and a plan sends nothing.
         import apprise  # noqa: PLC0415
 
         self._sender = apprise.Apprise()
-        # Who follows a redirect asks a sign-in page, and takes its 200 for a receipt.
+        # A redirect may lead to a sign-in page, whose 200 would look like a receipt.
         asset = apprise.AppriseAsset(async_mode=False, http_redirects=False)
         address, options = url.get_secret_value().strip(), f"cto={deadline:g}&rto={deadline:g}"
-        if "overflow=" not in address:  # else a chat refuses what is longer than it takes
+        if "overflow=" not in address:  # else a chat may refuse a long message
             options += "&overflow=split"
         address += f"{'&' if '?' in address else '?'}{options}"
         notifier = apprise.Apprise.instantiate(address, asset=asset, suppress_exceptions=True)
         if notifier is None:
             raise SettingsError(
-                "the secret that announcement.url names is no Apprise address",
+                "the secret that announcement.url names is not an Apprise address",
                 "see the Apprise documentation for the address of your chat",
             )
         self._sender.add(notifier)
@@ -57,18 +57,18 @@ class Channel:
         """Send one message and return the receipt. Raises Inconclusive when the channel does not accept it."""
 
         def notify() -> bool:
-            # Said to be plain text, it is escaped where Apprise knows that the chat takes Markdown or HTML.
+            # Declared as plain text, it is escaped by Apprise for chats that take Markdown or HTML.
             kind = _KINDS[turn]
             return bool(self._sender.notify(title=title, body=text, notify_type=kind, body_format="text"))
 
-        # Apprise pauses between the parts; escaped, a text may be twice as long.
+        # Apprise pauses between the parts. An escaped text may be twice as long.
         pauses = self._pause * (2 * len(text) // self._longest_part)
         try:
             accepted = within(self._deadline + pauses, notify)
         except TimeoutError as error:
             raise Inconclusive(
                 f"the incident channel ({self.service}) gave no answer: {error}",
-                "look whether the announcement arrived, and tell people by hand if it did not",
+                "check whether the announcement arrived, and tell people by hand if it did not",
             ) from None
         if not accepted:
             raise Inconclusive(
@@ -78,9 +78,9 @@ class Channel:
         return f"accepted by the incident channel ({self.service}): {title}"
 
     def announcing(self, title: str, text: str, head: str = "", what: str = "the rollback", kind: str = "") -> Action:
-        """The change that tells people that `what` is done; `head` is the journal's head hash that it names.
+        """Return the change that announces that `what` is done. `head` is the journal's head hash in the text.
 
-        `kind` tells it from another announcement of the same incident.
+        `kind` distinguishes it from other announcements of the same incident.
         """
         return Action(
             ActionName.ANNOUNCE,

@@ -1,4 +1,4 @@
-"""The team's own incident log: one entry an incident, with the action that was applied."""
+"""The team's incident log: one entry per incident, with the applied action."""
 
 import fcntl
 import os
@@ -21,14 +21,14 @@ from runbook.notify.wording import from_to, is_forward, restore_told, schema_tol
 from runbook.settings.people import IncidentLogSettings
 
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9./:#-]+")
-_NEW_MODE = 0o666  # as the umask of the team's machine leaves it
-# Without waiting, as for a pipe that nobody reads; it is read as well, to find an entry that is there.
+_NEW_MODE = 0o666  # less the umask
+# Nonblocking, because opening a pipe without a reader would wait. Also for reading, to find an existing entry.
 _OPENED = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
-_AGAIN = 0.1  # seconds between two tries to lock it
+_AGAIN = 0.1  # seconds between two attempts to lock it
 
 
 class Applied(NamedTuple):
-    """What a log says of an action besides its facts: who applied it and when (UTC), what it cost, where more is."""
+    """The entry's members besides the facts: who applied the action and when (UTC), its cost, the record and ticket."""
 
     incident: str
     project: str
@@ -42,14 +42,14 @@ class Applied(NamedTuple):
 
 
 def entry(applied: Applied, facts: Facts, redact: Callable[[str], str]) -> tuple[str, str]:
-    """Title and text of the entry, in Markdown."""
+    """Return title and text of the entry, in Markdown."""
     text, code, title_of = MARKDOWN.redacting(redact)
     failed, target = from_to(facts)
     if switch := facts.switch:
         title = f"{applied.project}: {switch.name} turned {switch.state}"
         lines = [f"Kill switch: {code(switch.name)}, {code(f'{switch.variable}={switch.value}')}"]
         lines += (
-            [f"To be turned on again by: {text(switch.owner or 'nobody is named')}"] if switch.state == "off" else []
+            [f"To be turned on again by: {text(switch.owner or 'no owner is named')}"] if switch.state == "off" else []
         )
     elif restore := restore_told(facts):
         title = f"{applied.project}: restored from {PurePosixPath(restore.dump).name}"
@@ -57,13 +57,13 @@ def entry(applied: Applied, facts: Facts, redact: Callable[[str], str]) -> tuple
         lines = [
             *map(text, schema_told(facts, applied.restore_point)),
             *([f"To start the application, {text(fits)}: {code(restore.start)}"] if restore.stands_still else []),
-            f"To remove the database {code(restore.kept_as)}, when nobody needs its rows: {code(restore.remove)}",
+            f"To remove the database {code(restore.kept_as)}, once nobody needs its rows: {code(restore.remove)}",
         ]
     elif applied.kind is Kind.ABANDON:
         title = f"{applied.project}: the switch from {failed} to {target} was abandoned"
         lines = [
-            f"{code(failed)} goes on as before, and stays in quarantine. What was wrong with it is not mended.",
-            f"What was started of {code(target)} was taken away.",
+            f"{code(failed)} keeps running, and stays in quarantine. Its fault is not fixed.",
+            f"Everything that was started of {code(target)} was removed.",
             *map(text, switched_off(facts)),
         ]
     else:
@@ -86,30 +86,30 @@ def entry(applied: Applied, facts: Facts, redact: Callable[[str], str]) -> tuple
 
 
 class IncidentLog:
-    """The log, on the machine that runs pytest; its command, too, runs there."""
+    """The log. Its file is on the machine that runs pytest, and its command runs there."""
 
     def __init__(self, settings: IncidentLogSettings, host: Host, deadline: float) -> None:
-        """`host` runs its command, within `deadline` seconds. Raises SettingsError when no entry can be written."""
+        """`host` runs the command, within `deadline` seconds. Raises SettingsError when no entry can be written."""
         self._file, self._command = settings.file, settings.command or ()
         self._host = host
         self._deadline = deadline
         if self._file and (why := _unwritable(self._file)):
             raise SettingsError(
-                f"the incident log {self._file} cannot be written, since {why}; expected one that this user may write",
+                f"the incident log {self._file} cannot be written: {why}; expected a file that this user may write",
                 "correct incident_log.file in the settings, or its permissions",
             )
         if self._command:
             look = ("sh", "-c", 'command -v -- "$1"', "sh", self._command[0])
             if host.run(Command(look, deadline)).exit_code != 0:
                 raise SettingsError(
-                    f"there is no program {self._command[0]} to take the incident log's entry",
+                    f"the program {self._command[0]}, which takes the incident log's entry, does not exist",
                     f"correct incident_log.command in the settings: {shlex.join(('command', '-v', self._command[0]))}",
                 )
 
     def documenting(self, incident: str, title: str, text: str, kind: str = "") -> Action:
-        """The change that adds the entry; one that is in the file counts.
+        """Return the change that adds the entry, unless the file has it.
 
-        `kind` tells it from another entry of the same incident.
+        `kind` distinguishes it from other entries of the same incident.
         """
         marker = f"<!-- rollback-runbook {incident}{f' {kind}' if kind else ''} -->"
         written = f"## {title}\n\n{marker}\n\n{text}\n"
@@ -137,21 +137,21 @@ class IncidentLog:
 
 
 def _link(address: str) -> str:
-    """The address, where it is one that cannot be anything else in Markdown; else empty."""
+    """Return the address if it is safe as a plain link in Markdown; else empty."""
     return address if _ADDRESS.fullmatch(address) else ""
 
 
 def _unwritable(path: Path) -> str:
-    """Say why no entry can be added to that file, which need not be there; empty when one can."""
+    """Return why no entry can be added to the file, which need not exist; empty if one can."""
     try:
         file = os.open(path, _OPENED)
     except FileNotFoundError:
         folder = path.resolve().parent
-        return "" if os.access(folder, os.W_OK | os.X_OK) else f"{folder} is no folder that this user may write"
+        return "" if os.access(folder, os.W_OK | os.X_OK) else f"this user may not write to the folder {folder}"
     except OSError as error:
         return error.strerror or type(error).__name__
     try:
-        return "" if stat.S_ISREG(os.fstat(file).st_mode) else "it is no regular file"
+        return "" if stat.S_ISREG(os.fstat(file).st_mode) else "it is not a regular file"
     finally:
         os.close(file)
 
@@ -166,7 +166,7 @@ def _read(path: Path) -> bytes:
 
 
 def _append(path: Path, marker: str, written: str, deadline: float) -> None:
-    """Append at once, unless another run has; all of it or nothing, with the line ends that the file has."""
+    """Append the entry unless another run did: completely or not at all, with the file's line ends."""
     try:
         file = os.open(path, _OPENED | os.O_CREAT, _NEW_MODE)
         try:
@@ -182,8 +182,8 @@ def _append(path: Path, marker: str, written: str, deadline: float) -> None:
             except OSError:
                 os.ftruncate(file, size)
                 raise
-            if not os.path.samestat(os.fstat(file), path.stat()):  # as editors do it that save a file
-                raise OSError(None, "somebody put another file in its place at the same moment")
+            if not os.path.samestat(os.fstat(file), path.stat()):  # as editors do when they save
+                raise OSError(None, "somebody replaced the file at the same moment")
         finally:
             os.close(file)
     except OSError as error:
@@ -191,7 +191,7 @@ def _append(path: Path, marker: str, written: str, deadline: float) -> None:
 
 
 def _locked(file: int, deadline: float) -> None:
-    """Lock it against other runs, within `deadline` seconds."""
+    """Lock the file against other runs, within `deadline` seconds."""
     until = time.monotonic() + deadline
     while True:
         try:
@@ -206,12 +206,12 @@ def _locked(file: int, deadline: float) -> None:
 
 def _write_all(file: int, data: bytes) -> None:
     if os.write(file, data) != len(data):
-        raise OSError(None, "the disk took a part of it only")
+        raise OSError(None, "the disk took only a part of it")
     os.fsync(file)
 
 
 def _failed(path: Path, error: OSError) -> Inconclusive:
     return Inconclusive(
         f"the incident log {path} could not be written: {error.strerror}",
-        "add the entry by hand; it stands in the record",
+        "add the entry by hand; it is in the record",
     )

@@ -1,4 +1,4 @@
-"""Foreign text in what trackers show: in Markdown, in Jira's notation, and in none."""
+"""Untrusted text in tickets: escaped for Markdown, for Jira's notation, or as plain text."""
 
 import re
 from collections.abc import Callable
@@ -9,10 +9,10 @@ from runbook.actions import not_known_yet
 from runbook.markdown import without_calls, without_disguised_links
 from runbook.text import visible
 
-# https://jira.atlassian.com/secure/WikiRendererHelpAction.jspa: a backslash takes the meaning from each.
+# Escaped with a backslash (https://jira.atlassian.com/secure/WikiRendererHelpAction.jspa).
 _NOTATION = re.compile(r"[\\{}\[\]*_+^~?|!#&]|(?<!\w)-|-(?!\w)")
 
-# `#12`, `owner/name#12`, `!12`, `GH-12`: GitHub and GitLab tell the readers of that issue of it, whatever is escaped.
+# `#12`, `owner/name#12`, `!12`, `GH-12`: GitHub and GitLab notify the readers of that issue, even if it is escaped.
 _REFERENCE = re.compile(r"(?:[#!]|\bGH-)(?=\d)", re.IGNORECASE)
 
 _NOT_YET = re.compile(re.escape(not_known_yet("…").replace("[", r"\[").replace("]", r"\]")).replace("…", r"[\w ]+"))
@@ -23,7 +23,7 @@ def _line(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    return without_disguised_links(_line(text))  # whoever takes it may pass it on to a chat
+    return without_disguised_links(_line(text))  # the receiver may pass it on to a chat
 
 
 def _jira(text: str) -> str:
@@ -35,20 +35,20 @@ def _markdown(text: str) -> str:
 
 
 def _planned(written: str) -> str:
-    """`written` with what only the execution can know as a plan says it everywhere, so that the two can be compared."""
+    """Return `written` with unescaped `not known yet` placeholders, as in the plan, so that the two can be compared."""
     return _NOT_YET.sub(lambda found: found[0].replace("\\", ""), written)
 
 
 class Markup(NamedTuple):
-    """How foreign text is written within a text of ours, and as code there; each gives one line."""
+    """The functions that escape untrusted text as text, as code and as a title, each on one line."""
 
     text: Callable[[str], str]
     code: Callable[[str], str]
-    #: A title is no markup anywhere.
+    #: Titles have no markup in any tracker.
     title: Callable[[str], str] = _line
 
     def redacting(self, redact: Callable[[str], str]) -> "Markup":
-        """Return the same, which redacts first: an escaped secret is not recognised any more."""
+        """Return the same functions with redaction first, because an escaped secret is not recognized."""
         return Markup(*(lambda text, write=write: write(redact(text)) for write in self))
 
 

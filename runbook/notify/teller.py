@@ -1,4 +1,4 @@
-"""Tells people beside the work: messages are sent by a thread of their own, and what becomes of each is on record."""
+"""Announcements in the background: a thread sends the messages, and the result of each is recorded."""
 
 import contextlib
 import queue
@@ -14,7 +14,7 @@ from runbook.notify.announcement import Channel
 from runbook.notify.telling import Told
 from runbook.settings.people import Turn
 
-#: Seconds for which a message is tried while the run goes on, and between the first two tries; then ever longer.
+#: Seconds for which sending is retried during the run, and the pause after the first attempt, which doubles each time.
 _TRIED_FOR, _FIRST_PAUSE = 60.0, 1.0
 
 
@@ -27,7 +27,7 @@ class _Letter:
 
 
 class Teller:
-    """The messages of one run. No method raises, and none waits but `let_arrive` and `settle`."""
+    """The messages of one run. No method raises. Only `let_arrive` and `settle` wait."""
 
     def __init__(self, journal: Journal, open_channel: Callable[[], Channel]) -> None:
         self._journal = journal
@@ -41,7 +41,7 @@ class Teller:
         self._thread = threading.Thread(target=self._work, name="teller", daemon=True)
 
     def tell(self, turn: Turn, about: str, told: Told) -> None:
-        """Send a message beside the work; `about` tells it from others of the same turn."""
+        """Send a message in the background. `about` distinguishes it from others of the same turn."""
         letter = _Letter(turn, about, told, time.monotonic() + _TRIED_FOR)
         more = {"problem": told.problem} if told.problem else {}
         self._write(letter, "begun", title=told.title, text=told.text, **more)
@@ -53,12 +53,12 @@ class Teller:
                 self._thread.start()
 
     def let_arrive(self, seconds: float) -> None:
-        """Wait, for so many seconds at most, until no message is on its way: what is told next comes behind them."""
+        """Wait, at most `seconds`, until all messages have ended, so that the next one comes after them."""
         with self._settled:
             self._settled.wait_for(lambda: not self._unsettled, seconds)
 
     def settle(self, seconds: float) -> None:
-        """Let each message that is on its way be tried once more, for so many seconds in all, and end."""
+        """Let each unsent message be tried once more, for at most `seconds` in total, and end the thread."""
         self._ending.set()
         self._letters.put(None)
         if self._thread.ident is not None:
@@ -80,13 +80,13 @@ class Teller:
                 self._ended(letter, "failed", why=why)
 
     def _try(self, letter: _Letter) -> str:
-        """Send it; return why that was not possible, in words."""
+        """Send the message. Return the error in words; empty on success."""
         try:
             self._channel = self._channel or self._open_channel()
             receipt = self._channel.send(letter.turn, letter.told.title, letter.told.text)
         except RunbookError as error:
             return error.seen
-        except Exception as error:  # noqa: BLE001 - whatever it was, the run goes on, and it is on record
+        except Exception as error:  # noqa: BLE001 - any error is recorded, and the run continues
             return f"{type(error).__name__}: {error}"
         self._ended(letter, "done", receipt=receipt)
         return ""
@@ -94,14 +94,14 @@ class Teller:
     def _ended(self, letter: _Letter, state: str, **facts: str) -> None:
         with self._lock:
             if letter not in self._unsettled:
-                return  # given up already
+                return  # already given up
             self._unsettled.remove(letter)
             self._settled.notify_all()
-            # Under the lock: `settle` waits for it, since the journal is closed behind it.
+            # Under the lock: `settle` takes it too, and the journal is closed after `settle`.
             self._write(letter, state, **facts)
 
     def _write(self, letter: _Letter, state: str, **facts: str) -> None:
-        with contextlib.suppress(JournalError):  # who writes next will say it
+        with contextlib.suppress(JournalError):  # the next writer raises it
             self._journal.write(
                 "told", turn=letter.turn, about=letter.about, state=state, sync=state == "begun", **facts
             )

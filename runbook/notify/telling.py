@@ -1,4 +1,4 @@
-"""What people are told at a turn of an execution: a template, the team's own or ours, filled with what is known."""
+"""The announcement at each turn of an execution: a template, the team's or the built-in one, filled with the facts."""
 
 import difflib
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from jinja2 import FileSystemLoader, StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from runbook.errors import SettingsError
-from runbook.incident.facts import TurnedSwitch
+from runbook.incident.production_facts import TurnedSwitch
 from runbook.markdown import without_calls, without_disguised_links
 from runbook.notify.wording import Restore
 from runbook.settings.people import Turn
@@ -22,12 +22,12 @@ _SUFFIX = ".jinja"
 
 
 class Kind(StrEnum):
-    """What a run does, where people are told of it in other words; templates for it lie in the folder of that name.
+    """The kinds of runs with their own announcements. Their templates are in the folder with that name.
 
-    A template that was written for a rollback would say of the others what is not so.
+    A template for a rollback would be wrong for the other kinds.
     """
 
-    ROLLBACK = ""  # an emergency as well
+    ROLLBACK = ""  # also an emergency
     RESTORE = "restore"
     ABANDON = "abandon"
 
@@ -40,7 +40,7 @@ _WHAT = {
 
 
 class Stopped(NamedTuple):
-    """The step at which a run stopped, with its id: what it says, why it stopped, and what helps; empty if unknown."""
+    """The step at which a run stopped: its ID, its text, the reason and the next step; empty if unknown."""
 
     id: str
     step: str
@@ -50,7 +50,7 @@ class Stopped(NamedTuple):
 
 @dataclass(frozen=True)
 class Telling:
-    """What a template may use; docs/settings.md lists it. What is not known is empty, or says so."""
+    """The variables of a template, listed in docs/settings.md. Unknown values are empty, or say so."""
 
     incident: str
     project: str
@@ -64,33 +64,33 @@ class Telling:
     verdict: str = "not known"
     switch: TurnedSwitch | None = None
     restore: Restore | None = None
-    #: By whom the traffic gate was closed, and since when, if it is closed.
+    #: Who closed the traffic gate, and when, if it is closed.
     gate: str = ""
-    #: What became of the schema, and what is still switched off, a sentence each.
+    #: What happened to the schema, and what is still switched off, in sentences.
     schema: Sequence[str] = ()
     switched_off: Sequence[str] = ()
-    #: The interruption that is expected, and the seconds without service and since the beginning, in words.
+    #: In words: the expected interruption, the seconds without service, the seconds since the beginning.
     expected: str = "not known"
     down: str = "unknown"
     seconds: str = "unknown"
     stopped: Stopped | None = None
-    #: What leads on: why, and what to type.
+    #: The next step: the reason, and the command to type.
     next_why: str = ""
     next_command: str = ""
     record: str = ""
     ticket: str = ""
     head: str = ""
-    #: Each change to production that was made, in words.
+    #: The changes made to production, in words.
     changes: Sequence[str] = field(default=())
 
     @property
     def what(self) -> str:
-        """What the run is in words, as what fails or is interrupted."""
+        """The run in words, as the subject of "failed" or "was interrupted"."""
         return "the emergency" if self.emergency else _WHAT[self.kind]
 
 
 class Told(NamedTuple):
-    """A title, a text, and what is wrong with the team's template, if ours had to be used."""
+    """A title, a text, and the error of the team's template if the built-in one replaced it."""
 
     title: str
     text: str
@@ -98,27 +98,27 @@ class Told(NamedTuple):
 
 
 class Templates:
-    """One template a turn, whose first line is the title. Those in `folder`, if any, take the place of ours."""
+    """One template per turn; its first line is the title. Templates in `folder` replace the built-in ones."""
 
     def __init__(self, folder: Path | None, redact: Callable[[str], str]) -> None:
-        """`redact` is for each value, before a template can change it, and for what comes of it."""
+        """`redact` is applied to each value, before a template can change it, and to the result."""
         self._folder = folder
         self._redact = redact
         self._ours = self._environment(_OURS)
         self._theirs = self._environment(folder, _OURS) if folder else self._ours
 
     def fill(self, turn: Turn, telling: Telling) -> Told:
-        """Return the message of `turn`, from our template where the team's cannot be filled: people are told anyhow."""
+        """Return the message of `turn`, from the built-in template if the team's cannot be filled."""
         name = _name(telling.kind, turn)
         try:
             theirs = self._folder is not None and (self._folder / name).is_file()
             return self._filled(self._theirs if theirs else self._ours, turn, telling)
-        except Exception as error:  # noqa: BLE001 - a template may raise whatever its expressions raise
+        except Exception as error:  # noqa: BLE001 - a template may raise any error
             why = one_line(f"{name}: {str(error) or type(error).__name__}")
             return self._filled(self._ours, turn, telling)._replace(problem=why)
 
     def check(self, telling: Telling) -> None:
-        """Raise SettingsError where a file of the team's is for no turn, or cannot be filled."""
+        """Raise SettingsError when a template of the team is for no turn, or cannot be filled."""
         if self._folder is None:
             return
         try:
@@ -134,7 +134,7 @@ class Templates:
             if name not in known:
                 close = difflib.get_close_matches(name, known, n=1) or [", ".join(known)]
                 raise SettingsError(
-                    f"announcement.templates: {name} is for no turn, expected {close[0]}", "rename it, or remove it"
+                    f"announcement.templates: {name} matches no turn, expected {close[0]}", "rename it, or remove it"
                 )
         for problem in (told.problem for turn in Turn if (told := self.fill(turn, telling)).problem):
             raise SettingsError(
@@ -150,16 +150,16 @@ class Templates:
     def _filled(self, environment: ImmutableSandboxedEnvironment, turn: Turn, telling: Telling) -> Told:
         names = ["what", *(each.name for each in fields(telling))]
         values = {name: self._safe(getattr(telling, name)) for name in names}
-        # What ours has no words of its own for is the same for all kinds.
+        # A kind without its own template uses the rollback's.
         found = environment.select_template([_name(telling.kind, turn), _name(Kind.ROLLBACK, turn)])
         lines = found.render(values).strip().splitlines()
         if not lines:
-            raise ValueError("it gives no text")
+            raise ValueError("it produces no text")
         title, text = (self._redact(part.strip()) for part in (lines[0], "\n".join(lines[1:])))
         return Told(title, text or title)
 
     def _safe(self, value: Any) -> Any:
-        """Foreign text as one line that calls nobody and disguises no link, however deep it stands."""
+        """Return a value whose texts, at any depth, are one line without mentions and disguised links."""
         if isinstance(value, str):
             return without_disguised_links(without_calls(" ".join(visible(self._redact(value)).split())))
         if isinstance(value, TurnedSwitch):

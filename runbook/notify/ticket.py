@@ -1,20 +1,21 @@
-"""The follow-up ticket in words: what failed, what became of the schema, and what is left to do."""
+"""The text of the follow-up ticket: what failed, what happened to the schema, and what is left to do."""
 
-from runbook.incident.facts import Bridge, Facts, Strategy
+from runbook.incident.facts import Facts, Strategy
+from runbook.incident.schema_facts import Bridge
 from runbook.notify.markup import Markup
 from runbook.notify.wording import from_to, is_forward, schema_told, switched_off
 from runbook.release import digest_told
 
 
 def ticket(project: str, facts: Facts, restore_point: str, markup: Markup) -> tuple[str, str]:
-    """Title, and text in the tracker's `markup`; `restore_point` is in words, empty if there is none."""
+    """Return the title, and the text in the tracker's `markup`. `restore_point` is in words, or empty."""
     text, code = markup.text, markup.code
     failed, target = from_to(facts)
     target_digests = set(facts.target.digests.values()) if facts.target else set()
     ran = facts.origin.digests if facts.origin else {}
     digests = {service: digest for service, digest in ran.items() if digest not in target_digests}
     lines = [
-        f"{code(failed)} failed in production of {code(project)}, which runs {code(target)} since.",
+        f"{code(failed)} failed in production of {code(project)}, which now runs {code(target)}.",
         "",
         *(f"- {text(line)}" for line in schema_told(facts, restore_point)),
         *(f"- {code(service)} of the failed release: {code(digest_told(ran))}" for service, ran in digests.items()),
@@ -23,14 +24,14 @@ def ticket(project: str, facts: Facts, restore_point: str, markup: Markup) -> tu
         *map(text, switched_off(facts)),
         "Do not deploy the failed tag again: post-deploy validation refuses its digests.",
     ]
-    title = f"Follow-up to {failed}, mended by {target}" if is_forward(facts) else f"Forward-fix for {failed}"
+    title = f"Follow-up to {failed}, fixed by {target}" if is_forward(facts) else f"Forward-fix for {failed}"
     return markup.title(f"{title} ({project})"), "\n".join(lines)
 
 
 def _to_do(facts: Facts, restore_point: str, markup: Markup) -> list[str]:
     losses = [f"- {markup.text(loss)}" for loss in facts.loss or ()]
     if is_forward(facts):
-        mend = "To do: find the cause, and reconcile what the failed release wrote with what should be there."
+        mend = "To do: find the cause, and correct the data that the failed release wrote."
         return [
             mend,
             *(["What its migrations destroyed is in the restore point:", "", *losses, ""] if losses else []),
@@ -46,9 +47,9 @@ def _to_do(facts: Facts, restore_point: str, markup: Markup) -> list[str]:
 
 
 def _bridge_to_take_away(bridge: Bridge, markup: Markup) -> list[str]:
-    """How the bridge goes, and which rows, written meanwhile, must be mended before."""
+    """Return how to remove the bridge, and the queries for rows that must be fixed first."""
     against = [each.rows for each in bridge.relaxed if each.rows]
-    mended = "Before that no row may be left which the schema of before refuses; these list them:"
+    mended = "First fix the rows that the original schema refuses; these queries list them:"
     rows = [mended, "", *(f"- {markup.code(rows)}" for rows in against), ""] if against else []
-    by_hand = "`--forward-fix TAG` takes the bridge away first. By hand, in one transaction, before any migration:"
+    by_hand = "`--forward-fix TAG` removes the bridge first. By hand, in one transaction, before any migration:"
     return [*rows, markup.text(by_hand), "", *(f"- {markup.code(sql)}" for sql in bridge.down), ""]

@@ -1,20 +1,22 @@
-"""The facts of an incident in the words that people are told, whatever tells them."""
+"""The facts of an incident in words, for announcements, tickets and the incident log."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from runbook.actions import not_known_yet
-from runbook.incident.facts import Facts, RowsOf, Snapshot, Strategy, Unknown
+from runbook.incident.facts import Facts, Strategy
+from runbook.incident.production_facts import Snapshot, Unknown
+from runbook.incident.schema_facts import RowsOf
 
-#: As many tables are told whose rows differ; the journal has all.
+#: The most tables with different rows that are listed; the journal has all.
 _MOST_TABLES = 6
 
 
 class Restore(NamedTuple):
     """A restore in words: the dump, begun at `made`, and the former database, which is kept under another name.
 
-    `revisions_before` are those of the former database, `revisions` those of the dump. `start` and `remove` are what is
-    typed to serve users from it, and to remove the former database.
+    `revisions_before` are those of the former database, `revisions` those of the dump. `start` is the command that
+    starts the application on the restored database; `remove` is the command that removes the former database.
     """
 
     dump: str
@@ -33,7 +35,7 @@ class Restore(NamedTuple):
 
 
 def restore_told(facts: Facts) -> Restore | None:
-    """The restore that the facts tell of, also one to come; None where there is none."""
+    """Return the restore in the facts, done or planned, or None."""
     fact = facts.restored or facts.to_restore
     if fact is None:
         return None
@@ -55,7 +57,7 @@ def restore_told(facts: Facts) -> Restore | None:
 
 
 def rows_told(rows: Sequence[RowsOf]) -> str:
-    """The rows of the tables that differ between the restored database and the former one, and how many do not."""
+    """Return the tables whose row counts differ in the restored and the former database, and the number of others."""
     other = [each for each in rows if each.restored != each.before]
     shown = [f"{each.table} {_number(each.restored)}, before {_number(each.before)}" for each in other[:_MOST_TABLES]]
     more = [f"{len(other) - _MOST_TABLES} more tables differ"] if len(other) > _MOST_TABLES else []
@@ -72,59 +74,59 @@ def _joined(revisions: Sequence[str]) -> str:
 
 
 def restore_point_told(path: str, size: str, sha256: str) -> str:
-    """A restore point in words; `size` is in bytes."""
+    """Return a restore point in words. `size` is in bytes."""
     return f"Restore point from before, on the production host: {path}, {size} bytes, sha256 {sha256}."
 
 
 def schema_told(facts: Facts, restore_point: str) -> list[str]:
-    """What became of the schema, and where what was in it is kept; `restore_point` is in words, or empty."""
+    """Return what happened to the schema, and where its data is kept. `restore_point` is in words, or empty."""
     if restore := restore_told(facts):
         return [*_restored(restore), *([restore_point] if restore_point else [])]
     now, judged = _heads(facts), facts.verdict.verdict if facts.verdict else "unknown"
     if is_forward(facts):
-        return [f"The schema was migrated on to {now}, which the new release brought."]
+        return [f"The schema was migrated to {now}, the head of the new release."]
     verdict = f"Verdict on migrations: {judged}."
     if facts.strategy is Strategy.BRIDGE and facts.bridge:
         stays = f"The schema stays at {', '.join(facts.revisions or ()) or 'unknown'}, relaxed without touching a row:"
-        return [verdict, f"{stays} {'; '.join(facts.bridge.told)}.", "That stands until a forward-fix takes it away."]
+        return [verdict, f"{stays} {'; '.join(facts.bridge.told)}.", "It stays relaxed until a forward-fix."]
     if facts.strategy is Strategy.DOWNGRADE:
         kept = restore_point or "No restore point is on record."
         return [verdict, f"The schema was downgraded to {now}.", kept]
     if restore_point:
-        return [verdict, "An earlier run, which broke off, downgraded the schema, or was about to.", restore_point]
+        return [verdict, "An earlier, interrupted run downgraded the schema, or was about to.", restore_point]
     stays = f"The schema stays at {', '.join(facts.revisions or ()) or 'unknown'}."
     return [verdict, *([stays] if judged == "additive" else [])]
 
 
 def _restored(restore: Restore) -> list[str]:
     return [
-        f"The database {restore.database} is what a dump of {restore.made} held.",
+        f"The database {restore.database} has the contents of a dump of {restore.made}.",
         f"Dump, on the production host: {restore.dump}, {restore.size} bytes, sha256 {restore.sha256}.",
-        f"Data loss: whatever was written since then is in the kept database {restore.kept_as} only; users miss it.",
+        f"Data loss: everything written since then is only in the kept database {restore.kept_as}.",
         f"Revisions: {restore.revisions_before} before, {restore.revisions} now.",
         f"Rows: {restore.rows}.",
     ]
 
 
 def switched_off(facts: Facts) -> list[str]:
-    """What users still miss, and who gives it back."""
+    """Return the kill switches that are still off, and who turns them on again."""
     now = facts.after or facts.found_again or facts.before
     switches = {} if now is None or isinstance(now, Unknown) else now.switches
     return [
         f"Switched off: {name} ({switch.variable}={switch.value});"
-        f" {switch.owner or 'nobody is named who'} turns it on again."
+        f" {switch.owner or 'no owner is named who'} turns it on again."
         for name, switch in sorted(switches.items())
         if switch.state == "off"
     ]
 
 
 def is_forward(facts: Facts) -> bool:
-    """Tell whether the way is forward, to a release that mends the schema."""
+    """Tell whether the strategy is a forward-fix."""
     return facts.strategy is Strategy.FORWARD_FIX
 
 
 def from_to(facts: Facts) -> tuple[str, str]:
-    """The tags of the failed release and of the target."""
+    """Return the tags of the failed release and of the target."""
     target = facts.target_tag or "an unknown release"
     failed = [tag for tag in facts.origin.tags if tag != target] if facts.origin else []
     return ", ".join(failed) or "the failed release", target

@@ -1,1 +1,1 @@
-"""What is secret, in which forms it can show, and how it is struck out of all that is written."""
+"""Redaction: the known secrets, the forms in which they appear, and their replacement in everything written."""

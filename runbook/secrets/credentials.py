@@ -4,13 +4,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-#: Their names in `[secret NAME]`. Values are not learned: hostile output would teach ordinary words.
+#: Their names in `[secret NAME]`. Their values are not learned, because hostile output could teach ordinary words.
 URL, HEADER = "of a URL", "Authorization"
 
-# In a password's place when the user is the token.
+# The password's stand-in when the user name is the token.
 _STAND_IN = r"(?:x-oauth-basic|x-oauth|api_token|oauth2?|unused|none|x)?"
-# In JSON a URL's slashes may be escaped. A password may hold a slash, but not after what looks like a port:
-# `host:8080/me@mail.example` is a path.
+# In JSON a URL's slashes may be escaped. A password may contain a slash, but not right after something like a port:
+# `host:8080/me@mail.example` has a path.
 _IN_URL = re.compile(
     rf"""/\\*/(?:
       (?P<token>[^\s/?#@:"<>`]++) (?: :{_STAND_IN} )?+ @
@@ -23,7 +23,7 @@ _IN_URL = re.compile(
 _LONGEST_SCHEME = 32
 
 _QUOTE = r"(?:[\"'\\]|&(?:quot|apos|\#39|\#34|\#x27|\#x22);)"
-# The scheme is kept. After one of the first kind comes exactly one word.
+# The scheme is kept. Exactly one word follows a scheme of the first kind.
 _ONE_WORD = "(?:basic|bearer|token|negotiate|ntlm|jwt|dpop)"
 _SCHEMES = (
     rf"(?:{_ONE_WORD}|digest|oauth|api-?key|hawk|mac|signature|sharedkey|aws4-hmac-sha256|ssws|geniekey|key|splunk)"
@@ -35,8 +35,8 @@ def _quoted(name: str) -> str:
     return rf"(?P<{name}>\\{{0,8}}+[\"'])(?:(?!(?<!\\)(?P={name}))[^\r\n])*+(?P={name})?+"
 
 
-# Possessive quantifiers, so that the search is linear; what is redacted already is left alone. A quote where a
-# parameter's value may begin opens it; any other quote ends what the header stands in.
+# Possessive quantifiers keep the search linear. Text that is already redacted is left alone. A quote where a
+# parameter's value may begin opens the value; any other quote ends the text around the header.
 _IN_HEADER = re.compile(
     rf"""(?<![a-z0-9])authorization
     (?:
@@ -61,7 +61,7 @@ _STRUCK_OUT = re.compile(r"\[secret [^\]\r\n]*\]")
 
 
 def credentials_in(text: str) -> Iterator[tuple[int, int, str]]:
-    """Yield (start, end, name) of each in `text`.
+    """Yield (start, end, name) of each credential in `text`.
 
     >>> list(credentials_in("Authorization: Bearer abc"))
     [(22, 25, 'Authorization')]
@@ -89,17 +89,17 @@ def _in_urls(text: str) -> Iterator[tuple[int, int, str]]:
 
 
 def _is_url(above: str) -> bool:
-    # Two slashes may also stand in a path.
+    # A path may also contain two slashes.
     return not above or above[-1] == ":" or not (above[-1].isalnum() or above[-1] in "/._-")
 
 
 def is_authorization(name: str) -> bool:
-    """Tell whether a header or object member of that name holds credentials."""
+    """Tell whether a header or object member with that name contains credentials."""
     return _HEADER_NAME.fullmatch(name) is not None
 
 
 def without_credentials(value: Any) -> Any:
-    """Return such a header's value with everything but its scheme replaced; of each, in a list.
+    """Return the value of an Authorization header with everything but its scheme replaced, also within a list.
 
     >>> without_credentials("Bearer abc")
     'Bearer [secret Authorization]'
@@ -115,13 +115,13 @@ def without_credentials(value: Any) -> Any:
 
 
 def is_pair(value: Sequence[Any]) -> bool:
-    """Tell whether `value` is such a header as [name, value]."""
+    """Tell whether `value` is an Authorization header in the form [name, value]."""
     name = value[0] if len(value) == 2 else None
     return isinstance(name, str) and " " not in name and is_authorization(name)
 
 
 def names_authorization(members: Mapping[Any, Any]) -> bool:
-    """Tell whether an object has such a header as its `name` and `value`."""
+    """Tell whether an object has an Authorization header in the form of its members `name` and `value`."""
     return any(
         str(key).lower() in ("name", "key", "header") and isinstance(item, str) and is_authorization(item)
         for key, item in members.items()

@@ -1,4 +1,4 @@
-"""Invisible characters and line breaks in a text, without which a secret could be read in it."""
+"""Invisible characters and line breaks in a text that can hide a secret from the search."""
 
 import re
 from bisect import bisect_right
@@ -7,26 +7,26 @@ from itertools import accumulate
 
 from runbook.text import COLOUR
 
-#: Characters that are not displayed; white space is.
+#: Characters that are not displayed, except white space.
 HIDDEN = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
     "\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
 )
-# Terminal escape codes, raw and as written in strings.
+# Terminal escape codes, raw and escaped in strings.
 _STEERING = re.compile(
     rf"(?:\x1b|\\{{1,8}}(?:u001b|x1b|033|e))\[[0-?]*[ -/]*[@-~]|\x9b[0-?]*[ -/]*[@-~]|\x1b[ -/]*[0-~]|{HIDDEN.pattern}",
     re.IGNORECASE,
 )
 _STEERING_IN_STRINGS = re.compile(r"\\(?:u001b|x1b|033|e)\[", re.IGNORECASE)
 _UNSEEN = (re.compile(f"{COLOUR.pattern}|{HIDDEN.pattern}"), _STEERING)
-# A line break within base64 (of coreutils, openssl), perhaps with a log's line prefix.
+# A line break within base64 (from coreutils or openssl), optionally with a log's line prefix.
 _BREAK = re.compile(r"(?:\r?\n|(?:\\{1,8}r)?\\{1,8}n)[ \t]{0,64}(?:[\w.-]{1,64} {0,64}\| ?)?(?=[A-Za-z0-9+/_=-])")
 _ENCODED = re.compile(r"[A-Za-z0-9+/_-]{16}")
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
 class View:
-    """A text without some of its characters, which maps positions back to the whole."""
+    """A text without some of its characters, with a map of positions back to the whole text."""
 
     def __init__(self, whole: str, left_out: list[tuple[int, int]]) -> None:
         ends = [0, *(end for _, end in left_out)]
@@ -37,7 +37,7 @@ class View:
         self._offsets = [0, *accumulate(map(len, kept))]
 
     def span(self, start: int, end: int) -> tuple[int, int]:
-        """Return where a stretch of the view's text starts and ends in the whole."""
+        """Return the start and end in the whole text of a part of the view's text."""
         return self._place(start), self._place(end - 1) + 1
 
     def _place(self, offset: int) -> int:
@@ -46,7 +46,7 @@ class View:
 
 
 def views(text: str) -> Iterator[View]:
-    """Yield `text` as it is, and then without invisible characters, escape codes, or breaks in base64."""
+    """Yield `text` unchanged, and then without invisible characters, escape codes, or breaks in base64."""
     yield View(text, [])
     seen = {text}
     for spans in (*_unseen(text), _breaks(text)):
@@ -56,7 +56,7 @@ def views(text: str) -> Iterator[View]:
 
 
 def _unseen(text: str) -> Iterator[list[tuple[int, int]]]:
-    # These two searches are quick; the others are slow and rarely needed.
+    # These two searches are fast; the others are slow and rarely needed.
     if HIDDEN.search(text) or _STEERING_IN_STRINGS.search(text):
         for unseen in _UNSEEN:
             yield [found.span() for found in unseen.finditer(text)]
@@ -73,7 +73,7 @@ def _breaks(text: str) -> list[tuple[int, int]]:
 
 
 def without_split_pairs(text: str) -> str:
-    """Return `text` with surrogate pairs joined to one character, as the next encoder would join them."""
+    """Return `text` with surrogate pairs joined to one character, as the next encoder would do."""
     if text.isascii() or not _PAIR.search(text):
         return text
     return text.encode("utf-16-le", errors="surrogatepass").decode("utf-16-le", errors="surrogatepass")

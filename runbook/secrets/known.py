@@ -1,4 +1,4 @@
-"""The secrets that are known before production is asked: of this process, docker's logins, and the settings."""
+"""The secrets known before any look at production: of this process, docker's logins, and the settings."""
 
 import base64
 import binascii
@@ -20,9 +20,9 @@ _TOKENS = ("auth", "identitytoken", "registrytoken", "password")
 
 
 def redactor_for(settings: Settings) -> Redactor:
-    """Return a redactor that knows the secrets of this process's environment, docker's logins and the settings' files.
+    """Return a redactor with the secrets of this process's environment, docker's logins and the settings' files.
 
-    `learn_production` adds those of production, before anything is written.
+    `learn_production` adds those of production before anything is written.
     """
     redactor = Redactor()
     for variables in (os.environ, settings.host.environment):
@@ -40,11 +40,11 @@ def learn_sources(
 ) -> None:
     """Add the secrets that the settings name to `redactor`, as far as they can be read.
 
-    A secret store is asked by `ask_store`; one that gives no answer is asked once.
+    `ask_store` reads a secret store. After a store gives no answer, it is not asked again.
     """
     silent = set()
     for name, source in settings.secret_sources().items():
-        # A missing secret is reported by who needs it; what cannot be read cannot leak.
+        # The code that needs a missing secret reports it. A secret that cannot be read cannot leak.
         if source.kind in silent:
             continue
         try:
@@ -58,7 +58,7 @@ def learn_sources(
 def registry_logins(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield (name, secret) for the registry and proxy logins in docker's configuration.
 
-    Reads `config.json` in DOCKER_CONFIG, or else in HOME/.docker, of `environment`; yields nothing when it cannot be
+    Reads `config.json` in DOCKER_CONFIG, or else in HOME/.docker, of `environment`. Yields nothing when it cannot be
     read. Logins in a credential helper are not found.
     """
     home = environment.get("HOME")

@@ -1,7 +1,7 @@
-"""The redactor: replaces every known secret with `[secret NAME]` in all that is written.
+"""The redactor: replaces every known secret with `[secret NAME]` in everything that is written.
 
-Redaction is by value, because what prints a secret (an image, a log, a traceback) does not label it. Only passwords in
-URLs and Authorization headers are also found by their place.
+Redaction is by value, because an image, a log or a traceback prints a secret without a label. Passwords in URLs and
+Authorization headers are also found by their place.
 """
 
 import re
@@ -28,7 +28,7 @@ from runbook.text import COLOUR, visible
 
 _SECRET_NAME = re.compile(
     r"PASS(WORD|WD|PHRASE)?|SECRET|TOKEN|(API|ACCESS|PRIVATE|SIGNING|ENCRYPTION|SECRET)_?KEY|[_.-]KEYS?$|CREDENTIAL|DSN|AUTH$"
-    # PWD and OLDPWD are a shell's directories; JWT_ISSUER and its like say how, and hold no secret.
+    # PWD and OLDPWD are a shell's directories; JWT_ISSUER and the like are parameters, not secrets.
     r"|SALT|PEPPER|COOKIE|BEARER|WEBHOOK|CONN(ECTION)?_?STR(ING)?|_PWD$|(?<![A-Z])(JWT|HMAC|PAT|PW)$",
     re.IGNORECASE,
 )
@@ -36,12 +36,12 @@ _SECRET_NAME = re.compile(
 _ASSIGNED = re.compile(r"(?:password|passwd|pwd)\s*=\s*('[^']+'|\"[^\"]+\"|[^\s;&'\"]+)", re.IGNORECASE)
 
 
-#: Where something secret begins and ends; 0 when it is known by value, 1 when by its place; and its name.
+#: The start and end of a secret in a text; 0 if found by value, 1 if by its place; and its name.
 _Found = tuple[int, int, int, str]
 
 
 def looks_secret(name: str) -> bool:
-    """Tell whether a variable of that name probably holds a secret.
+    """Tell whether a variable with that name probably contains a secret.
 
     >>> looks_secret("DB_PASSWORD"), looks_secret("PATH")
     (True, False)
@@ -52,7 +52,7 @@ def looks_secret(name: str) -> bool:
 def secrets_in(variables: Mapping[str, str], also: Iterable[str] = ()) -> Iterator[tuple[str, str]]:
     """Yield (name, secret) for variables whose name looks secret or is listed in `also`, and for passwords in others.
 
-    Such a password stands in a URL, or after `password=` in a connection string, a query or an option.
+    Passwords are found in URLs, and after `password=` in connection strings, queries and options.
 
     >>> list(secrets_in({"URL": "postgres://shop:hunter22@db/shop", "MODE": "on"}))
     [('URL', 'hunter22')]
@@ -69,10 +69,10 @@ def secrets_in(variables: Mapping[str, str], also: Iterable[str] = ()) -> Iterat
 
 
 def passwords_of_url(value: str) -> tuple[str, ...]:
-    """Return the password in `value`, if it is a URL with one: as written, and decoded where that differs."""
+    """Return the password if `value` is a URL with one: as written, and decoded if that differs."""
     if "://" not in value:
         return ()
-    # A slash in it is found by its place; what no text may have around it (a quote) by the rules of URLs.
+    # A password with a slash is found by its place, one with a quote by URL syntax.
     by_place = [
         value[start:end] for start, end, name in credentials_in(value) if name == URL and value[start - 1] == ":"
     ]
@@ -97,12 +97,12 @@ class Redactor:
         self._lock = threading.Lock()
 
     def learn(self, name: str, secret: str) -> None:
-        """Replace `secret` with `[secret NAME]` from now on, and each of its lines; short values are left alone."""
+        """Replace `secret`, and each of its lines, with `[secret NAME]` from now on. Short values are ignored."""
         parts = {part.strip() for part in (secret, *secret.splitlines())}
-        parts |= {COLOUR.sub("", part) for part in parts}  # a page shows it without
+        parts |= {COLOUR.sub("", part) for part in parts}  # a page shows it without colors
         known = {part: Secret(name, part) for part in parts if len(" ".join(part.split())) >= SHORTEST_SECRET}
         with self._lock:
-            # Anew: another thread may be going through the one that is there.
+            # A new mapping, because another thread may be iterating over the old one.
             self._secrets = known | dict(self._secrets)
         for password in passwords_of_url(secret):
             if password != secret:
@@ -115,7 +115,7 @@ class Redactor:
 
     @contextmanager
     def temporarily_knowing(self, name: str, secret: str) -> Iterator[None]:
-        """Know `secret` within the block only; no other secret may have its name."""
+        """Know `secret` only within the block. No other secret may have its name."""
         self.learn(name, secret)
         try:
             yield
@@ -144,7 +144,7 @@ class Redactor:
                 yield *view.span(start, end), 1, name
 
     def value(self, value: Any) -> Any:
-        """Return a JSON-like value without any known secret, in its keys too."""
+        """Return a JSON-like value without known secrets, including its keys."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, Mapping):
@@ -160,7 +160,7 @@ class Redactor:
         return value
 
     def _header(self, value: Any) -> Any:
-        # Known secrets first: their names are kept.
+        # Known secrets first, to keep their names.
         return without_credentials(self.value(value))
 
 
@@ -170,7 +170,7 @@ def _longest_first(found: _Found) -> tuple[int, int, int]:
 
 
 def _joined(found: Iterable[_Found]) -> Iterator[_Found]:
-    # Overlapping secrets become one stretch, so that nothing of either is left.
+    # Overlapping secrets are joined, so that nothing of either is left.
     joined: _Found | None = None
     for each in found:
         if joined is None or each[0] >= joined[1]:
@@ -185,7 +185,7 @@ def _joined(found: Iterable[_Found]) -> Iterator[_Found]:
 
 
 def redact_tracebacks(redact: Callable[[str], str]) -> None:
-    """Print tracebacks of uncaught errors through `redact` from now on."""
+    """Pass tracebacks of uncaught errors through `redact` from now on."""
 
     def show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         sys.stderr.write(visible(redact("".join(traceback.format_exception(kind, error, trace)))))

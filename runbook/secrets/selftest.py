@@ -1,4 +1,4 @@
-"""The redaction self-test: a made-up secret is sent through every writer before anything real is."""
+"""The redaction self-test: a made-up secret goes through every writer before anything real does."""
 
 import base64
 import json
@@ -11,15 +11,15 @@ from runbook.errors import RedactionError
 from runbook.secrets.redactor import Redactor
 from runbook.text import visible
 
-#: Its name while it is known; no variable has a blank in its own.
+#: Its name while it is known. It has blanks, so no variable can have it.
 NAME = "canary of this run"
 
 
 def refuse_leaks(redactor: Redactor, ways: Mapping[str, Callable[[Any], Any]]) -> None:
-    """Send a random secret through each of `ways`, in each form that secrets take, and forget it afterwards.
+    """Send a random secret through each of `ways`, in every form of a secret, and forget it afterwards.
 
     `ways` maps a writer's name to a function that takes a JSON-like value and returns what would be written. Raises
-    RedactionError, and nothing else, when the secret comes out of one.
+    only RedactionError, when a writer shows the secret or fails.
     """
     word = secrets.token_hex(6)
     canary = f'{word}/"'
@@ -30,13 +30,13 @@ def refuse_leaks(redactor: Redactor, ways: Mapping[str, Callable[[Any], Any]]) -
                 try:
                     shown = "\n".join(visible(text) for text in texts_in(write(value)))
                 except Exception as error:  # noqa: BLE001 - any error is a failed test
-                    raise _refusal(way, f"{type(error).__name__} when a secret was tried, {form}") from None
+                    raise _refusal(way, f"{type(error).__name__} during the test with a secret, {form}") from None
                 if trace in shown:
-                    raise _refusal(way, f"a secret came through, {form}")
+                    raise _refusal(way, f"a secret was not replaced, {form}")
 
 
 def _forms(canary: str, word: str) -> dict[str, tuple[str, str]]:
-    # Each form, with the part of it that must not be seen.
+    # Each form, with the part of it that must not be shown.
     alone, in_header = (base64.b64encode(text.encode()).decode() for text in (canary, f"u:{canary}"))
     half = len(word) // 2
     return {
@@ -65,5 +65,5 @@ def texts_in(value: Any) -> Iterator[str]:
 def _refusal(way: str, what: str) -> RedactionError:
     return RedactionError(
         f"redaction does not work: {what}, on its way to the {way}",
-        "nothing was written or changed; undo what was changed in the runbook's own code or packages",
+        "nothing was written or changed; undo the changes to the runbook's code or packages",
     )

@@ -10,28 +10,28 @@ from urllib.parse import quote, quote_plus
 
 from runbook.secrets.invisible import HIDDEN
 
-#: Shorter values are too often ordinary words.
+#: Shorter values are often ordinary words.
 SHORTEST_SECRET = 6
 
-# Levels of strings in strings (JSON in JSON) that are searched; each doubles the backslashes.
+# The levels of nested strings (JSON in JSON) that are searched; each doubles the backslashes.
 _LEVELS = 3
 # Characters that no program escapes.
 _ALWAYS_PLAIN = "A-Za-z0-9_.-"
 _NAMED = {"\a": "a", "\b": "b", "\t": "t", "\n": "n", "\v": "v", "\f": "f", "\r": "r"}
-_SURROGATES = "[\udc80-\udcff]"  # how Python keeps bytes that are not UTF-8
-_REPLACED = "\N{REPLACEMENT CHARACTER}"  # what is left of them where output was decoded
+_SURROGATES = "[\udc80-\udcff]"  # Python's representation of bytes that are not UTF-8
+_REPLACED = "\N{REPLACEMENT CHARACTER}"  # their replacement in decoded output
 _PIECES = re.compile(rf"\s+|{_SURROGATES}+|.", re.DOTALL)
 
 
 class Secret:
-    """One secret and a pattern of its forms, which is compiled when a trace of it turns up."""
+    """One secret and a pattern of its forms, compiled when a trace of it is found."""
 
     def __init__(self, name: str, value: str) -> None:
         self.name = name
         self._value = value
         self._cores = _base64_cores(value)
         runs = re.findall(rf"[{_ALWAYS_PLAIN}]+", value)
-        #: Every text that holds the secret holds one of these.
+        #: Every text with the secret contains one of these.
         self._traces = tuple({max(runs, key=len, default=""), *map(_trace_of_core, self._cores)})
 
     def found_in(self, text: str) -> Iterator[tuple[int, int]]:
@@ -43,7 +43,7 @@ class Secret:
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
         pieces = _PIECES.findall(self._value)
-        # Invisible characters may be missing, unless the secret has hardly anything else.
+        # Invisible characters may be missing, unless too little else is left of the secret.
         optional = len(HIDDEN.sub("", self._value)) >= SHORTEST_SECRET
         written = (
             "".join(_written(piece, level, optional=optional) for piece in pieces) for level in range(_LEVELS + 1)
@@ -52,8 +52,8 @@ class Secret:
 
 
 def _written(piece: str, level: int, *, optional: bool) -> str:
-    # A pattern for a character (or run) of a secret in a string in a string, `level` deep. The number of backslashes is
-    # nearly fixed on each level, so that the search stays fast.
+    # A pattern for a character (or run) of a secret in nested strings, `level` deep. Each level has a nearly fixed
+    # number of backslashes, so that the search stays fast.
     if re.fullmatch(f"[{_ALWAYS_PLAIN}]", piece):
         return re.escape(piece)
     slashes = [re.escape("\\" * 2**depth) for depth in range(level)]
@@ -62,7 +62,7 @@ def _written(piece: str, level: int, *, optional: bool) -> str:
         return _white_space(piece, escape)
     numbers = "|".join(dict.fromkeys(way for char in piece for way in _numbers(char, escape)))
     if "\udc80" <= piece[0] <= "\udcff":
-        # Decoded with replacement, one character may stand for several such bytes.
+        # After decoding with replacement, one character may represent several such bytes.
         each = f"(?:{'|'.join(map(re.escape, sorted(set(piece))))}|{numbers}|{_REPLACED})"
         return f"{each}{{1,{len(piece)}}}+"
     if piece == "\\":
@@ -72,21 +72,21 @@ def _written(piece: str, level: int, *, optional: bool) -> str:
     else:
         itself = f"{escape}?{re.escape(piece)}" if level else re.escape(piece)
     if piece == "'":
-        itself += "|'\"'\"'"  # how shells, and our own commands on record, write it
+        itself += "|'\"'\"'"  # the form in shells, and in recorded commands
     if escape and piece in _NAMED:
         itself += f"|{escape}{_NAMED[piece]}"
     return f"(?:{itself}|{numbers}){'?' if optional and HIDDEN.fullmatch(piece) else ''}"
 
 
 def _white_space(piece: str, escape: str | None) -> str:
-    # Messages fold white space and break lines at it; forms write a space as a plus.
+    # Messages fold white space and wrap at it; URL-encoded forms write a space as a plus.
     numbers = dict.fromkeys(way for char in sorted({*piece, " "}) for way in _numbers(char, escape))
     named = [f"{escape}[tnvfr]"] if escape else []
     return f"(?:(?:{'|'.join((chr(92) + 's', *named, *numbers))})++|(?:{'|'.join((chr(92) + '+', *numbers))})++)"
 
 
 def _numbers(char: str, escape: str | None) -> Iterator[str]:
-    r"""Patterns for a character as numbers: `%C3%A4`, `&#228;`, and inside of a string `\u00e4` or `\xc3\xa4`."""
+    r"""Yield patterns for a character as numbers: `%C3%A4`, `&#228;`, and in strings `\u00e4` or `\xc3\xa4`."""
     digits = [f"{byte:02x}" for byte in _bytes(char)]
     yield f"(?i:{''.join(f'%{pair}' for pair in digits)})"
     yield f"(?i:&#(?:0*{ord(char)}|x0*{ord(char):x});)"
@@ -101,13 +101,13 @@ def _numbers(char: str, escape: str | None) -> Iterator[str]:
 
 
 def _bytes(text: str) -> bytes:
-    # Environments and env files may hold bytes that are not UTF-8; Python keeps those as lone surrogates.
+    # Environments and env files may contain bytes that are not UTF-8. Python keeps them as lone surrogates.
     return text.encode("utf-8", errors="surrogateescape")
 
 
 def _base64_cores(secret: str) -> tuple[str, ...]:
-    # What `secret` always becomes in base64, at each of the three alignments: it rarely stands alone there
-    # (`user:secret`, JSON in a token), and the characters at both ends depend on the neighbours.
+    # The fixed part of `secret` in base64, at each of the three alignments. The secret is rarely encoded alone
+    # (`user:secret`, JSON in a token), and the characters at both ends depend on its neighbors.
     in_json = (json.dumps(secret, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False))
     in_url = (way(_bytes(secret)) for way in (quote, quote_plus))
     cores: list[str] = []
@@ -117,7 +117,7 @@ def _base64_cores(secret: str) -> tuple[str, ...]:
             cores.append(encode(plain).decode().rstrip("="))
             for before in range(3):
                 encoded = encode(bytes(before) + plain).decode()
-                # Bits of the neighbours reach into these many characters (RFC 4648, section 4).
+                # The neighbors' bits reach into the characters outside this slice (RFC 4648, section 4).
                 cores.append(encoded[-(-before * 8 // 6) : (before + len(plain)) * 8 // 6])
     return tuple(core for core in dict.fromkeys(cores) if len(core) >= SHORTEST_SECRET)
 
@@ -127,7 +127,7 @@ def _trace_of_core(core: str) -> str:
 
 
 def _written_core(core: str) -> str:
-    # Of base64, JSON and URLs escape these two.
+    # JSON and URLs escape these two characters of base64.
     return (
         re.escape(core)
         .replace("/", r"(?:\\{0,7}/|(?i:%2f|\\{1,4}u002f))")

@@ -1,1 +1,1 @@
-"""The settings file: its keys, how it is read, and where secrets come from."""
+"""The settings file: its keys, its loading, and the sources of secrets."""

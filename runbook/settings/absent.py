@@ -1,24 +1,24 @@
-"""What the settings leave out: its steps are not configured, and what follows from that is said with each of them."""
+"""The parts that settings may leave out. Their steps are `not configured`, and show the consequence."""
 
 from enum import Enum
 
 
 class Absent(Enum):
-    """A part that the settings leave out, by its section or key, with what follows from that."""
+    """A part that the settings leave out, by its section or key, with the consequence."""
 
-    ANNOUNCEMENT = "announcement", "nobody is told by the runbook: tell people yourself"
-    DATABASE = "database", "the schema is not looked at, and no restore point can be taken"
-    GATE = "traffic.pause", "no gate holds users back: they meet the switch while containers are replaced"
-    HEALTH = "health", "the application is not asked: only its containers' own health checks tell how it is"
-    INCIDENT_LOG = "incident_log", "what was applied stands in the record alone"
-    LIVENESS = "health.liveness_path", "whether the process answers shows in its containers' own health checks alone"
+    ANNOUNCEMENT = "announcement", "the runbook announces nothing: tell people yourself"
+    DATABASE = "database", "the schema is not checked, and no restore point can be taken"
+    GATE = "traffic.pause", "there is no traffic gate: requests can fail while containers are replaced"
+    HEALTH = "health", "the application's health is judged only by its containers' health checks"
+    INCIDENT_LOG = "incident_log", "the applied action is only in the record"
+    LIVENESS = "health.liveness_path", "liveness is judged only by the containers' health checks"
     METRICS = "metrics", "metrics are not scraped"
-    METRICS_TOKEN = "metrics.token", "the page is open to whoever reaches it, as far as the settings say"
-    MIGRATIONS = "migrations.tool", "the settings say that the application has no migrations: none are looked at"
-    MODELS = "migrations.tool", "an application's own migration commands do not tell what its code maps"
-    PUBLIC_ADDRESS = "traffic", "nobody looks at what users get, and their downtime is not measured"
+    METRICS_TOKEN = "metrics.token", "by the settings, anybody who reaches the page can read it"
+    MIGRATIONS = "migrations.tool", "the settings say that the application has no migrations: none are checked"
+    MODELS = "migrations.tool", "an application's own migration commands do not show its models"
+    PUBLIC_ADDRESS = "traffic", "the answers to users are not checked, and downtime is not measured"
     RESTORE_POINT = "database", "no restore point can be taken, so the schema cannot go back"
-    SWITCHES = "switches", "there is nothing that could be turned off"
+    SWITCHES = "switches", "there is no kill switch to turn off"
     TICKET = "ticket", "no follow-up ticket is opened"
 
     def __init__(self, key: str, follows: str) -> None:
@@ -27,12 +27,12 @@ class Absent(Enum):
 
     @property
     def seen(self) -> str:
-        """That it is left out, in words."""
+        """The statement that it is left out."""
         if self in (Absent.MIGRATIONS, Absent.MODELS):
             return f"{self.key} says so"
         return f"the settings have no {self.key}" if "." in self.key else f"the settings have no section [{self.key}]"
 
     @property
     def told(self) -> str:
-        """That it is left out, and what follows."""
+        """The statement that it is left out, and the consequence."""
         return f"{self.seen}: {self.follows}"

@@ -1,4 +1,4 @@
-"""The part of the settings about the application as it is met: traffic, health, metrics, logs, kill switches."""
+"""The settings of the application's outside: traffic, health, metrics, logs, kill switches."""
 
 import re
 from typing import Annotated, Literal, Self
@@ -9,19 +9,19 @@ from runbook.settings.secret_source import SecretSource, Section
 from runbook.settings.stores import SwitchStore
 from runbook.settings.words import HeaderName, HostHeader, HttpUrl, Reminder, UrlPath, VariableName, Window, Word
 
-#: A value in a JSON answer; a number is compared as one.
+#: A value in a JSON answer. Numbers are compared as numbers.
 JsonValue = str | bool | int | float
 
 
 class ServiceCommand(Section):
-    """A command inside a service's running container, or on the host without `service`."""
+    """A command in a service's running container; without `service`, on the host."""
 
     service: Word | None = None
     command: tuple[Word, ...] = Field(min_length=1)
 
 
 class Gate(Section):
-    """The commands that pause, hold and resume user traffic, and that say which of it is so."""
+    """The commands that pause, hold and resume user traffic, and print its state."""
 
     pause: ServiceCommand
     resume: ServiceCommand
@@ -30,10 +30,10 @@ class Gate(Section):
 
 
 class TrafficSettings(Section):
-    """The public URL, and the commands that pause, hold and resume its traffic; without these there is no gate.
+    """The public URL, and the commands that pause, hold and resume its traffic. Without them there is no traffic gate.
 
-    `follows` is how the gateway learns of containers that come and go: it asks for their `addresses` again and again,
-    or sends requests to those of good `health` alone. A held request waits for `hold_seconds` at most.
+    `follows` is how the gateway learns of new and removed containers: it resolves their `addresses` repeatedly, or
+    sends requests only to those with good `health`. A held request waits `hold_seconds` at most.
     """
 
     public_url: HttpUrl
@@ -53,9 +53,9 @@ class TrafficSettings(Section):
         given = {"pause": self.pause, "resume": self.resume, "state": self.state}
         missing = [name for name, command in given.items() if command is None]
         if missing and len(missing) < len(given):
-            raise ValueError(f"expected {' and '.join(missing)} as well: pause, resume and state are one gate, or none")
+            raise ValueError(f"expected {' and '.join(missing)} as well: a gate needs pause, resume and state")
         if self.hold is not None and missing:
-            raise ValueError("expected pause, resume and state beside hold: a gate that holds can do these too")
+            raise ValueError("expected pause, resume and state as well: a gate with hold needs these too")
         return self
 
     @property
@@ -67,15 +67,15 @@ class TrafficSettings(Section):
 
     @property
     def address(self) -> str:
-        """The public URL that is asked to check whether traffic is served."""
+        """The public URL that the traffic checks request."""
         return self.public_url.rstrip("/") + self.check_path
 
 
 class SwitchoverSettings(Section):
-    """How the target takes the failed release's place.
+    """The switch mode: how the target replaces the failed release.
 
-    `auto` lets it prove itself `beside` the failed release where the facts allow that, else `behind-closed-gate`.
-    With `jobs_may_overlap` the other services than the api come up beside the failed release's as well.
+    `auto` starts the target `beside` the failed release if the facts allow it, else `behind-closed-gate`. With
+    `jobs_may_overlap` the services other than the api also start beside those of the failed release.
     """
 
     mode: Literal["auto", "beside", "behind-closed-gate"] = "auto"
@@ -85,8 +85,8 @@ class SwitchoverSettings(Section):
 class HealthSettings(Section):
     """Liveness and readiness of the api.
 
-    `through` is where it is asked: at its `container`'s addresses, at the host's `published` port, or at a base URL.
-    `readiness` says what makes an answer good: its `json`, its `status` alone, or the `container`'s own health check.
+    `through` is where requests go: the `container`'s addresses, the host's `published` port, or a base URL. `readiness`
+    says what decides: the answer's `json`, only its `status`, or the `container`'s health check.
     """
 
     service: Word = "api"
@@ -106,28 +106,28 @@ class HealthSettings(Section):
     @classmethod
     def _no_host(cls, headers: dict[str, str]) -> dict[str, str]:
         if any(name.lower() == "host" for name in headers):
-            raise ValueError("expected no Host among them: that is host_header")
+            raise ValueError("expected no Host here: use host_header")
         return headers
 
     @model_validator(mode="after")
     def _one_rule(self) -> Self:
         if self.readiness != "json" and (given := self.model_fields_set & {"required", "values"}):
-            raise ValueError(f'expected {" and ".join(sorted(given))} beside readiness = "json" only')
+            raise ValueError(f'expected {" and ".join(sorted(given))} only with readiness = "json"')
         return self
 
     @property
     def asks_liveness(self) -> bool:
-        """Tell whether the liveness path is asked: by the container's health alone, only if it is named."""
+        """Whether the liveness path is requested; with `readiness = "container"` only if the settings name it."""
         return self.readiness != "container" or "liveness_path" in self.model_fields_set
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The parts of the answer that must be true; by default none where `values` says what must be there."""
+        """The members of the answer that must be true; by default none if `values` is set."""
         return () if self.values and "required" not in self.model_fields_set else self.required
 
 
 class MetricsSettings(Section):
-    """The metrics page, at the public URL or at an address of its own, and its token."""
+    """The metrics page, at the public URL or at its own URL, and its token."""
 
     path: UrlPath = "/metrics"
     url: HttpUrl | None = None
@@ -141,7 +141,7 @@ class MetricsSettings(Section):
 
 
 class LogSettings(Section):
-    """Which logs are read for errors, and which errors are harmless."""
+    """The logs that are read for errors, and the errors to ignore."""
 
     services: tuple[Word, ...] = Field(default=("api", "jobs"), min_length=1)
     window: Window = "10m"
@@ -159,7 +159,7 @@ class LogSettings(Section):
 
 
 class SwitchSettings(Section):
-    """A kill switch: its variable in the env file, or its place in a secret store, and the paths that follow it."""
+    """A kill switch: its variable in the env file, or its place in a secret store, and the paths that it turns off."""
 
     variable: VariableName
     store: SwitchStore | None = None

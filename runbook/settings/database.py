@@ -1,4 +1,4 @@
-"""The part of the settings that is about the schema: the database, and the application's migrations."""
+"""The settings of the schema: the database, and the application's migrations."""
 
 from typing import Annotated, Literal, Self
 
@@ -7,15 +7,15 @@ from pydantic import StringConstraints, field_validator, model_validator
 from runbook.settings.secret_source import SecretSource, Section
 from runbook.settings.words import Identifier, Seconds, UrlPath, Word
 
-#: Replaced by the revision in the application's own commands.
+#: The placeholder for the revision in the application's own commands.
 REVISION = "{revision}"
 _Argv = tuple[Word, ...]
 
 
 class DatabaseSettings(Section):
-    """The PostgreSQL database: a service of the project, asked inside its container, or one elsewhere, at `url`.
+    """The PostgreSQL database: a service of the project, reached inside its container, or one elsewhere at `url`.
 
-    `hosts` says whether several hosts share it, or have one each.
+    `hosts` says whether several hosts share it or have one each.
     """
 
     service: Word = "db"
@@ -34,18 +34,18 @@ class DatabaseSettings(Section):
     def _in_one_place(self) -> Self:
         inside = self.model_fields_set & {"service", "user", "name", "dump_directory"}
         if self.url and inside:
-            raise ValueError(f"expected no {', '.join(sorted(inside))} beside url, which names user and database")
+            raise ValueError(f"expected no {', '.join(sorted(inside))} with url, which has user and database")
         if not self.url and not (self.user and self.name):
             raise ValueError("expected user and name of the database in that service, or url of one elsewhere")
         if self.image and not self.url:
-            raise ValueError("expected image beside url only: a service of the project has psql in its own image")
+            raise ValueError("expected image only with url: a service of the project has psql in its own image")
         return self
 
 
 class MigrationSettings(Section):
-    """Where Alembic is inside the application's image, or the application's own commands, or that it migrates nothing.
+    """The migrations: Alembic in the application's image, the application's own commands, or none.
 
-    `current` prints at which revisions the database is, `heads` which ones an image has: the first word of each line.
+    `current` prints the database's revisions, `heads` those of an image; the first word of each line counts.
     """
 
     tool: Literal["alembic", "own", "none"] = "alembic"
@@ -64,7 +64,7 @@ class MigrationSettings(Section):
     @classmethod
     def _names_its_revision(cls, words: tuple[str, ...]) -> tuple[str, ...]:
         if words and not any(REVISION in word for word in words[1:]):
-            raise ValueError(f"expected {REVISION} behind the first word: the target's head is gone back to by name")
+            raise ValueError(f"expected {REVISION} after the first word: a downgrade goes to the target's head")
         return words
 
     @model_validator(mode="after")
@@ -77,13 +77,13 @@ class MigrationSettings(Section):
     def _commands_of_the_tool(self) -> Self:
         telling = {"current": self.current, "heads": self.heads}
         if self.tool == "own" and (missing := [name for name, words in telling.items() if not words]):
-            raise ValueError(f'expected {" and ".join(missing)} beside tool = "own", which tell where the schema is')
+            raise ValueError(f'expected {" and ".join(missing)} with tool = "own": they print the revisions')
         if self.tool != "own" and (told := [name for name, words in telling.items() if words]):
-            raise ValueError(f'expected {" and ".join(told)} beside tool = "own" only: Alembic is asked by itself')
+            raise ValueError(f'expected {" and ".join(told)} only with tool = "own": Alembic is called directly')
         if self.tool == "none" and (self.upgrade or self.downgrade or self.trial):
-            raise ValueError('expected no upgrade, downgrade and trial beside tool = "none"')
+            raise ValueError('expected no upgrade, downgrade and trial with tool = "none"')
         return self
 
     def own(self, direction: str) -> tuple[str, ...]:
-        """Return the application's command for `upgrade` or `downgrade`; empty when Alembic itself is called."""
+        """Return the application's command for `upgrade` or `downgrade`; empty if Alembic is called directly."""
         return self.upgrade if direction == "upgrade" else self.downgrade

@@ -1,4 +1,4 @@
-"""Where the production host is, or several of them, and what their commands need."""
+"""The settings of the production host, or several: the address, and the environment of its commands."""
 
 import re
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from runbook.settings.secret_source import Section
 from runbook.settings.words import HostName, HttpUrl, VariableName
 
 _EXPECTED = "expected ssh://USER@HOST or ssh://USER@HOST:PORT, as in ssh://deploy@shop-1"
-# Neither may begin with a hyphen: ssh would take it for an option.
+# Neither may begin with a hyphen, because ssh would read it as an option.
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*(?:%[A-Za-z0-9_.-]+)?")
 
 
 @dataclass(frozen=True)
 class SshAddress:
-    """A machine that is reached over SSH; without `user` and `port` ssh's own configuration says them.
+    """A machine reached over SSH. Without `user` and `port`, ssh's configuration decides.
 
     >>> SshAddress.parse("ssh://deploy@[fd00::7]:2222")
     SshAddress(host='fd00::7', user='deploy', port=2222)
@@ -34,9 +34,9 @@ class SshAddress:
 
     @classmethod
     def parse(cls, written: str) -> "SshAddress":
-        """Read an address as the settings have it. Raises ValueError, without the password that it may hold."""
-        if any(sign.isspace() for sign in written):  # urlsplit leaves some out
-            raise ValueError(f"a space or line break is in it; {_EXPECTED}")
+        """Read an address from the settings. Raises ValueError, whose text never shows a password."""
+        if any(sign.isspace() for sign in written):  # urlsplit removes some of them
+            raise ValueError(f"it has a space or line break; {_EXPECTED}")
         try:
             parts = urlsplit(written)
             port = parts.port
@@ -46,10 +46,10 @@ class SshAddress:
         if scheme != "ssh":
             raise ValueError(f"the scheme is {scheme!r}; {_EXPECTED}" if scheme else f"there is no scheme; {_EXPECTED}")
         if parts.password is not None:
-            raise ValueError(f"a password is in it, and ssh asks for none here (use a key); {_EXPECTED}")
+            raise ValueError(f"it has a password, which ssh cannot use here (use a key); {_EXPECTED}")
         if parts.path or parts.query or parts.fragment or written.endswith(("?", "#")):
-            raise ValueError(f"something follows the host, and the folder is project.directory; {_EXPECTED}")
-        # urlsplit folds the host's case, and ssh's configuration knows `Host Shop-1`.
+            raise ValueError(f"it has more after the host (the folder is project.directory); {_EXPECTED}")
+        # urlsplit lowers the host's case, but `Host Shop-1` in ssh's configuration is case-sensitive.
         place = parts.netloc.rpartition("@")[2]
         host = place[1 : place.index("]")] if place.startswith("[") else place.partition(":")[0]
         if not _HOST.fullmatch(host):
@@ -61,20 +61,20 @@ class SshAddress:
         return cls(host, parts.username, port)
 
     def __str__(self) -> str:
-        """Return it as it is written in the settings."""
+        """Return it as written in the settings."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"ssh://{f'{self.user}@' if self.user else ''}{host}{f':{self.port}' if self.port else ''}"
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The words of an ssh command that name it."""
+        """The arguments of an ssh command that select it."""
         port = ("-p", str(self.port)) if self.port else ()
         user = ("-l", self.user) if self.user else ()
         return (*port, *user, "--", self.host)
 
 
 class HostSettings(Section):
-    """The production host: where it is, its commands' environment, and the free space that it needs."""
+    """The production host: its address, the environment of its commands, and the free space that it needs."""
 
     address: str | None = None
     ssh_config: PathBeside | None = None
@@ -88,12 +88,12 @@ class HostSettings(Section):
 
     @property
     def over_ssh(self) -> SshAddress | None:
-        """The machine that is reached over SSH; None where it is this one."""
+        """The machine to reach over SSH; None for the local machine."""
         return SshAddress.parse(self.address) if self.address else None
 
 
 class OneHost(Section):
-    """One of several hosts: written as its address, or as a table with what is another there."""
+    """One of several hosts: its address, or a table with its address and the values that differ there."""
 
     address: str
     name: HostName = ""
@@ -103,7 +103,7 @@ class OneHost(Section):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Tell that an address alone will do."""
+        """Return the schema, which also allows the address as a string."""
         return {"anyOf": [{"type": "string"}, handler(core)]}
 
     @model_validator(mode="before")
@@ -114,7 +114,7 @@ class OneHost(Section):
             try:
                 return {"name": SshAddress.parse(address).host, **found}
             except ValueError:
-                return {"name": "host", **found}  # what is wrong with the address is told
+                return {"name": "host", **found}  # the address has its own error
         return found
 
     @field_validator("address")

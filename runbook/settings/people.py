@@ -1,4 +1,4 @@
-"""The part of the settings that says how people are told: the incident channel, the tracker, the incident log."""
+"""The settings of what people read: the incident channel, the tracker, the incident log."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Discriminator, Tag, ValidationInfo, model_v
 from runbook.settings.secret_source import Argv, SecretSource, Section
 from runbook.settings.words import HttpUrl, JiraKey, Label, ProjectPath, Repository, Word, WordLabel
 
-#: Trackers take several as one text with commas between them.
+#: Trackers take several labels as one text, separated by commas.
 _Labels = tuple[Label, ...]
 _WordLabels = tuple[WordLabel, ...]
 
@@ -18,12 +18,12 @@ def _beside_the_settings(path: Path, info: ValidationInfo) -> Path:
     return Path((info.context or {}).get("folder", "")) / path
 
 
-#: A path that is relative to the settings file, on the machine that runs pytest.
+#: A path relative to the settings file, on the machine that runs pytest.
 PathBeside = Annotated[Path, AfterValidator(_beside_the_settings)]
 
 
 class Turn(StrEnum):
-    """The turns of an execution at which people are told."""
+    """The events of an execution that are announced."""
 
     STARTED = "started"
     DECISION_NEEDED = "decision_needed"
@@ -35,9 +35,9 @@ class Turn(StrEnum):
 
 
 class AnnouncementSettings(Section):
-    """The incident channel, as an Apprise URL (https://github.com/caronc/apprise/wiki), and what it is told.
+    """The incident channel, as an Apprise URL (https://github.com/caronc/apprise/wiki), and its announcements.
 
-    `done` is told whatever `turns` says: a step of chapter 5 does it.
+    `done` is always announced, whatever `turns` says: a step of chapter 5 does it.
     """
 
     url: SecretSource
@@ -78,7 +78,7 @@ class JiraTicket(Section):
 
 
 class WebhookTicket(Section):
-    """An address of the team's own that takes a ticket as JSON."""
+    """The team's own URL that takes a ticket as JSON."""
 
     tracker: Literal["webhook"]
     url: SecretSource
@@ -86,7 +86,7 @@ class WebhookTicket(Section):
 
 
 def tracker_of(given: Any) -> str:
-    """Return which tracker a section `[ticket]` is for."""
+    """Return the tracker of a section `[ticket]`."""
     return str(given.get("tracker", "github") if isinstance(given, dict) else getattr(given, "tracker", ""))
 
 
@@ -104,7 +104,7 @@ TicketSettings = Annotated[
 
 
 class IncidentLogSettings(Section):
-    """The team's own incident log: a Markdown file, or a command that is fed the entry."""
+    """The team's incident log: a Markdown file, or a command that takes the entry on standard input."""
 
     file: PathBeside | None = None
     command: Argv | None = None

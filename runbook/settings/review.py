@@ -1,4 +1,4 @@
-"""The part of the settings that a review reads: who follows up by when, and where else to look."""
+"""The settings of the review: who follows up by when, and links."""
 
 import string
 from typing import Annotated
@@ -8,7 +8,7 @@ from pydantic import AfterValidator, StringConstraints
 from runbook.settings.secret_source import Section
 from runbook.settings.words import HttpUrl, Word
 
-#: What an address may have filled in: the incident's time range (ISO 8601 UTC, seconds or milliseconds), its name.
+#: The placeholders of a URL: the incident's time range (ISO 8601 UTC, seconds or milliseconds), its name, the project.
 PLACES = ("from", "to", "from_s", "to_s", "from_ms", "to_ms", "incident", "project")
 
 
@@ -17,7 +17,7 @@ def _known_places(url: str) -> str:
         parts = list(string.Formatter().parse(url))
     except ValueError:
         parts = [("", "{", "", None)]
-    # With a form or a conversion behind it, it is none of them either.
+    # A placeholder with a format or a conversion is unknown too.
     named = [f"{name}{form}{how or ''}" for _, name, form, how in parts if name is not None]
     if unknown := [name for name in named if name not in PLACES]:
         raise ValueError(f"expected only {', '.join(f'{{{each}}}' for each in PLACES)} in braces, saw {unknown[0]!r}")
@@ -25,14 +25,14 @@ def _known_places(url: str) -> str:
 
 
 class Link(Section):
-    """An address for the review: graphs, a chat. `{from_ms}` and the like are filled in."""
+    """A URL for the review: graphs, a chat. Placeholders such as `{from_ms}` are filled in."""
 
     name: Word
     url: Annotated[HttpUrl, AfterValidator(_known_places)]
 
 
 class ReviewSettings(Section):
-    """Who owns the follow-ups of an incident, how long after its end they are due, and the links."""
+    """The review of an incident: the owner of the follow-ups, when they are due after its end, and the links."""
 
     owner: Word | None = None
     due_after: Annotated[str, StringConstraints(pattern=r"^[1-9]\d{0,3}[hd]$")] | None = None

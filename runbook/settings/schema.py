@@ -89,13 +89,13 @@ class Deadlines(Section):
 
 
 class RecordSettings(Section):
-    """Secret variables whose names do not look secret."""
+    """The record: secret variables whose names do not look secret."""
 
     secret_variables: tuple[VariableName, ...] = ()
 
 
 class OwnSettings(Section):
-    """Chapters of the team's own: folders of features beside the settings file, and the modules of their steps."""
+    """The team's own chapters: folders of features beside the settings file, and the modules of their steps."""
 
     features_dirs: tuple[PathBeside, ...] = ()
     steps_modules: tuple[ModuleName, ...] = ()
@@ -103,12 +103,12 @@ class OwnSettings(Section):
     @model_validator(mode="after")
     def _steps_of_something(self) -> Self:
         if self.steps_modules and not self.features_dirs:
-            raise ValueError("expected features_dirs as well: no feature of the runbook's own uses these steps")
+            raise ValueError("expected features_dirs as well: the runbook's own features do not use these steps")
         return self
 
 
 class Settings(Section):
-    """The whole settings file. Only `project` must be there; what else is left out is not configured."""
+    """The whole settings file. Only `project` is required; other parts that are left out are not configured."""
 
     kind: Literal["rollback-runbook/1"] = "rollback-runbook/1"
     project: Project
@@ -137,7 +137,7 @@ class Settings(Section):
     @model_validator(mode="before")
     @classmethod
     def _services_by_default(cls, given: Any) -> Any:
-        """Where `migrations`, `health` and `logs` name no service, those of the project are meant."""
+        """Fill in the project's services where `migrations`, `health`, `logs` and `switches` name none."""
         services = _services_of(given)
         if not services:
             return given
@@ -159,35 +159,35 @@ class Settings(Section):
 
     @property
     def unchecked_migrations(self) -> Absent | None:
-        """Why no migrations are looked at: there are none, or no database is named; None where they are."""
+        """Why migrations are not checked: there are none, or no database is configured. None if they are checked."""
         if self.migrations.tool == "none":
             return Absent.MIGRATIONS
         return Absent.DATABASE if self.database is None and self.migrations.tool == "alembic" else None
 
     @property
     def api(self) -> str:
-        """The service that answers for the application."""
+        """The application's main service, whose health and migrations are checked."""
         return self.health.service if self.health else self.migrations.service
 
     @model_validator(mode="after")
     def _one_host_or_several(self) -> Self:
         if self.hosts and self.host.address:
-            raise ValueError("expected host.address for one host, or hosts for several, and both are set")
+            raise ValueError("expected host.address for one host, or hosts for several, but both are set")
         if len(self.hosts) == 1:
-            raise ValueError("expected two hosts or more; one is host.address")
+            raise ValueError("expected two hosts or more; for one, use host.address")
         if len({each.name for each in self.hosts}) < len(self.hosts):
             raise ValueError("two hosts have the same name; give each a name: { address = …, name = … }")
         if self.host.ssh_config and not (self.host.address or self.hosts):
-            raise ValueError("host.ssh_config is for a host with an address, and there is none")
+            raise ValueError("host.ssh_config is for a host with an address, but there is none")
         if self.hosts and self.database and self.database.hosts is None:
             raise ValueError(
-                'expected database.hosts, since there are several hosts: "shared" where they share one database,'
-                ' "each" where each has its own'
+                'expected database.hosts, because there are several hosts: "shared" if they share one database,'
+                ' "each" if each has its own'
             )
         if self.database and self.database.hosts and not self.hosts:
-            raise ValueError("database.hosts is for several hosts, and hosts names none")
+            raise ValueError("database.hosts is for several hosts, but hosts is empty")
         if self.hosts and self.database and self.database.hosts == "shared" and self.database.url is None:
-            raise ValueError("expected database.url, at which each host reaches the database that they share")
+            raise ValueError("expected database.url, at which each host reaches the shared database")
         return self
 
     @model_validator(mode="after")
@@ -196,13 +196,13 @@ class Settings(Section):
             host = (urlsplit(settings.traffic.public_url).hostname or "") if settings.traffic else ""
             if address and (host == "localhost" or host.startswith("127.") or host == "::1"):
                 raise ValueError(
-                    f"traffic.public_url is at {host}, which is this machine, and the host is {address};"
+                    f"traffic.public_url is at {host}, which is this machine, but the host is {address};"
                     " expected the address at which users reach the service"
                 )
         return self
 
     def on_each(self) -> dict[str, "Settings"]:
-        """The settings as they are for each host, by its name, in their order; by no name where there is one host."""
+        """Return the settings of each host, by its name, in order. A single host has an empty name."""
         return {each.name: self._on(each) for each in self.hosts} or {"": self}
 
     def _on(self, one: OneHost) -> "Settings":
@@ -216,16 +216,16 @@ class Settings(Section):
         return self.model_copy(update=found)
 
     def health_headers(self) -> dict[str, str]:
-        """Return the headers of health requests: `Host` is the public one unless `health.host_header` is set."""
+        """Return the headers of health requests. `Host` is the public host unless `health.host_header` is set."""
         if self.health is None:
             return {}
-        # An address of its own has its own host name.
+        # A base URL has its own host name.
         public = urlsplit(self.traffic.public_url).netloc if self.traffic and "://" not in self.health.through else None
         host = self.health.host_header or public
         return ({"Host": host} if host else {}) | self.health.headers
 
     def secret_sources(self) -> dict[str, SecretSource]:
-        """Return every secret that the settings name, by a name that may be shown."""
+        """Return the source of every secret in the settings, by a name that may be shown."""
         sources = {
             "metrics token": self.metrics.token if self.metrics else None,
             "announcement address": self.announcement.url if self.announcement else None,
@@ -240,7 +240,7 @@ class Settings(Section):
 
 
 def _services_of(given: Any) -> list[str]:
-    """The services of the project, from settings of which nothing is checked yet."""
+    """Return the project's services from settings that are not validated yet."""
     project = given.get("project") if isinstance(given, dict) else None
     services = project.get("services") if isinstance(project, dict) else None
     whole = isinstance(services, list) and all(isinstance(each, str) for each in services)

@@ -1,4 +1,4 @@
-"""Secret sources: the settings file names where a secret is, never the secret."""
+"""Secret sources: the settings file has the place of a secret, never the secret."""
 
 import os
 import shlex
@@ -15,7 +15,7 @@ Argv = Annotated[tuple[Word, ...], Field(min_length=1)]
 
 
 class Section(BaseModel):
-    """A table of the settings file: unknown keys are refused, values cannot change later."""
+    """A table of the settings file. Unknown keys are refused, and values are immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -23,7 +23,7 @@ class Section(BaseModel):
 class StoreAddress(Section):
     """A value in a secret store: exactly one of `ssm`, `secrets_manager`, `vault` and `read`, a command that prints it.
 
-    `key` is the member of a secret that holds several values.
+    `key` is the member of a secret with several values.
     """
 
     ssm: Word | None = None
@@ -34,7 +34,7 @@ class StoreAddress(Section):
 
     @property
     def kind(self) -> str:
-        """The key that says where the value is."""
+        """The key that is set: the kind of the place."""
         return next(name for name in self._places() if getattr(self, name) is not None)
 
     @classmethod
@@ -67,7 +67,7 @@ class SecretSource(StoreAddress):
 
     @property
     def in_store(self) -> bool:
-        """Tell whether a secret store is to be asked for it."""
+        """Whether it is in a secret store."""
         return self.kind in super()._places()
 
     def describe(self) -> str:
@@ -80,18 +80,18 @@ class SecretSource(StoreAddress):
             "ssm": f"{self.ssm} in AWS SSM Parameter Store",
             "secrets_manager": f"{of}{self.secrets_manager} in AWS Secrets Manager",
             "vault": f"{of}{self.vault} in Vault",
-            "read": f"what `{shlex.join(self.read or ())}` prints",
+            "read": f"the output of `{shlex.join(self.read or ())}`",
         }[self.kind]
 
     def resolve(
         self, env_file: dict[str, str], ask_store: Callable[[StoreAddress], SecretStr] | None = None
     ) -> SecretStr:
-        """Return the secret; `env_file` has the values of production's env file, `ask_store` reads a secret store.
+        """Return the secret. `env_file` has the values of production's env file; `ask_store` reads a secret store.
 
-        Raises SettingsError when the place is empty or cannot be read, and what `ask_store` raises.
+        Raises SettingsError when the place is empty or cannot be read, and the errors of `ask_store`.
         """
         if self.in_store and ask_store is None:
-            raise SettingsError(f"a secret is in a store ({self.kind}), and none is asked here", "use env or file")
+            raise SettingsError(f"a secret is in a store ({self.kind}), which is not available here", "use env or file")
         value: str | None
         if self.in_store and ask_store:
             value = ask_store(self).get_secret_value().strip("\r\n")
@@ -101,7 +101,7 @@ class SecretSource(StoreAddress):
             except OSError as error:
                 raise SettingsError(
                     f"the secret in {self.describe()} cannot be read ({error.strerror})",
-                    "put the secret there, readable by you alone (chmod 600)",
+                    "put the secret there, readable only by you (chmod 600)",
                 ) from None
             except UnicodeDecodeError:
                 raise SettingsError(

@@ -1,4 +1,4 @@
-"""Secret stores in the settings file: how they are reached, and where a kill switch's value is."""
+"""The settings of secret stores: their addresses and logins, and the place of a kill switch's value."""
 
 from pathlib import Path
 from typing import Self
@@ -10,7 +10,7 @@ from runbook.settings.words import HttpUrl, Word
 
 
 class AwsSettings(Section):
-    """AWS, for SSM Parameter Store and Secrets Manager; the credentials are found as AWS's own tools find them."""
+    """AWS, for SSM Parameter Store and Secrets Manager. Credentials are found as by the AWS CLI."""
 
     region: Word | None = None
     profile: Word | None = None
@@ -35,14 +35,16 @@ class VaultSettings(Section):
             raise ValueError("expected either token, or role_id and secret_id")
         login = self.token or self.secret_id
         if login is not None and login.in_store:
-            raise ValueError("expected token or secret_id in env, file or env_file: the way to a store is not in one")
+            raise ValueError(
+                "expected token or secret_id in env, file or env_file: a store's login cannot be in a store"
+            )
         return self
 
 
 class SwitchStore(StoreAddress):
-    """Where a kill switch's value is, if not in the env file alone: in a secret store, or in a `file` on the host.
+    """The place of a kill switch's value, if not only in the env file: a secret store, or a `file` on the host.
 
-    `set` belongs to `read`: a command that takes the new value on standard input.
+    `set` goes with `read`: a command that takes the new value on standard input.
     """
 
     file: Word | None = None

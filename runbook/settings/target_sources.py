@@ -1,4 +1,4 @@
-"""The part of the settings that names where releases are looked for, besides the ledger."""
+"""The settings of the sources of releases besides the ledger."""
 
 import re
 from typing import Annotated, Literal, Self
@@ -9,7 +9,7 @@ from runbook.patterns import checked
 from runbook.settings.secret_source import SecretSource, Section
 from runbook.settings.words import AbsolutePath, HttpUrl, ProjectPath, Repository, Seconds, Word, Workflow
 
-#: What a pattern for the lines of a log may name; `tag` it must.
+#: The groups that a pattern for log lines may have; `tag` is required.
 GROUPS = frozenset(("tag", "digest", "service", "image", "time"))
 
 
@@ -21,12 +21,12 @@ def _names_a_tag(pattern: str) -> str:
 
 
 LinePattern = Annotated[str, AfterValidator(_names_a_tag)]
-#: What a successful run of that job proves: that the release was built, or that it was brought to production.
+#: What a successful run proves: the release was built, or it was deployed to production.
 Means = Literal["built", "deployed"]
 
 
 class LogSource(Section):
-    """Build logs as files, or as what a command prints."""
+    """Build logs: files, or a command's output."""
 
     path: AbsolutePath | None = None
     command: tuple[Word, ...] = ()
@@ -41,7 +41,7 @@ class LogSource(Section):
 
 
 class GitHubSource(Section):
-    """Runs of a workflow of GitHub Actions."""
+    """Runs of a GitHub Actions workflow."""
 
     api_url: HttpUrl = "https://api.github.com"
     repository: Repository
@@ -62,7 +62,7 @@ class GitHubSource(Section):
 
 
 class GitLabSource(Section):
-    """Jobs of GitLab CI; `artifact` is the path of a file in the job's artifacts, without which its log is read."""
+    """Jobs of GitLab CI. `artifact` is the path of a file in the job's artifacts; without it the job's log is read."""
 
     url: HttpUrl = "https://gitlab.com"
     project: ProjectPath
@@ -75,7 +75,7 @@ class GitLabSource(Section):
 
 
 class TargetSettings(Section):
-    """Where releases are looked for, besides the ledger, and for how long."""
+    """The sources of releases besides the ledger, and their limits."""
 
     pattern: Annotated[str, AfterValidator(checked)] = r"(?!latest$|sha256-).+"
     newest: Annotated[int, Field(ge=1, le=100)] = 10
@@ -93,5 +93,5 @@ class TargetSettings(Section):
 
 
 def token_name(service: str, number: int) -> str:
-    """Return the name of the token of the CI service that stands at that place, from 1 on, in the settings."""
+    """Return the name of the token of a CI service, by its position in the settings, counted from 1."""
     return f"token of targets.{service} {number}"

@@ -1,4 +1,4 @@
-"""What kinds of words and numbers a settings file holds, and each in words where a pattern says it."""
+"""The types of text and numbers in a settings file, and each pattern in words."""
 
 from typing import Annotated, Final
 
@@ -32,7 +32,7 @@ HostName = Annotated[str, StringConstraints(pattern=_HOST_NAME)]
 HeaderName = Annotated[str, StringConstraints(pattern=_HEADER)]
 # A name in PostgreSQL's catalog, at most 63 bytes.
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=_IDENTIFIER)]
-# The names that Compose itself accepts (https://docs.docker.com/compose/how-tos/project-name/).
+# The names that Compose accepts (https://docs.docker.com/compose/how-tos/project-name/).
 ProjectName = Annotated[str, StringConstraints(pattern=_PROJECT)]
 VariableName = Annotated[str, StringConstraints(pattern=_VARIABLE)]
 Window = Annotated[str, StringConstraints(pattern=_WINDOW)]
@@ -46,11 +46,11 @@ AbsolutePath = Annotated[str, StringConstraints(pattern=_ABSOLUTE)]
 Workflow = Annotated[str, StringConstraints(pattern=_WORKFLOW)]
 ModuleName = Annotated[str, StringConstraints(pattern=_MODULE)]
 
-#: What each pattern asks for.
+#: Each pattern in words.
 IN_WORDS: Final = {
     _URL: "a URL that begins with http:// or https://, without a user name or password in it",
     _PATH: "a path that begins with / and has no spaces",
-    _HOST: "a host name, with a port if need be (shop.example.com:8080)",
+    _HOST: "a host name, optionally with a port (shop.example.com:8080)",
     _HOST_NAME: "the name of a host: letters, digits, dots, hyphens",
     _HEADER: "the name of a header: letters, digits and hyphens",
     _IDENTIFIER: "a name in the database",

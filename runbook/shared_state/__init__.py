@@ -1,1 +1,1 @@
-"""What lies in `.runbook/` on the host for all to see: lock, ledger, quarantine, open rollback."""
+"""The shared files in `.runbook/` on the host: lock, ledger, quarantine, open rollback."""

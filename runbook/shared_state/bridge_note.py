@@ -1,4 +1,4 @@
-"""The note of a bridge that stands: what of the schema is relaxed, for which release, why, and how it is undone."""
+"""The note of a bridge: the relaxed parts of the schema, the release, the reason, and how to undo it."""
 
 import json
 from collections.abc import Mapping
@@ -11,26 +11,26 @@ from runbook.shared_state.host_file import NoteFile
 
 
 class BridgeNote:
-    """`.runbook/bridge.json` on the production host; it is there until the bridge is taken away."""
+    """`.runbook/bridge.json` on the production host. It exists until the bridge is removed."""
 
     def __init__(self, production: Production) -> None:
         self._file = NoteFile(production, "bridge.json")
         self.path = self._file.path
 
     def read(self) -> dict[str, Any] | None:
-        """Return the note, None when no bridge stands. Raises Inconclusive when it cannot be read."""
+        """Return the note, or None without a bridge. Raises Inconclusive when it cannot be read."""
         try:
             return self._file.note(lambda found: {"incident", "since", "target", "because", "bridge"} <= set(found))
         except ValueError:
             raise Inconclusive(
-                f"{self.path} cannot be read: it is no note of a bridge",
-                "look at it, and at what the schema lacks; remove it if no bridge stands",
+                f"{self.path} cannot be read: it is not the note of a bridge",
+                "check it, and the constraints of the schema; remove it if there is no bridge",
             ) from None
 
     def write_commands(self, note: Mapping[str, Any]) -> tuple[Command, ...]:
-        """Return the commands that write it."""
+        """Return the commands that write the note."""
         return self._file.write_commands((json.dumps(note, sort_keys=True) + "\n").encode())
 
     def remove_command(self) -> Command:
-        """Return the command that removes it."""
+        """Return the command that removes the note."""
         return self._file.remove_command()

@@ -1,4 +1,4 @@
-"""Small files under `.runbook/` in the project's directory on the host, which every laptop and CI share."""
+"""Small files under `.runbook/` in the project's directory on the host, shared by every laptop and CI."""
 
 import json
 from collections.abc import Callable
@@ -11,8 +11,8 @@ from runbook.hosts.command import Command
 from runbook.production.compose import Production
 from runbook.production.docker_engine import FOLDER
 
-# $1 is the file, and what follows are its folders; its bytes come on standard input. `.new` was left by a run that was
-# killed, or is a link that somebody put there.
+# $1 is the file; its folders follow; its bytes come on standard input. An existing `.new` is from a killed run, or is
+# a link that somebody put there.
 _WRITE = """
 set -eu
 file=$1; shift
@@ -32,10 +32,10 @@ mv --force --no-target-directory -- "$file.new" "$file"
 
 
 class HostFile:
-    """A file in `.runbook/` on the production host, replaced as a whole."""
+    """A file in `.runbook/` on the production host, always replaced as a whole."""
 
     def __init__(self, production: Production, name: str, *, private_up_to: int | None = None) -> None:
-        """`private_up_to` is for a file of mode 600 that is put on no record: the most bytes that are read of it."""
+        """`private_up_to` makes it a file of mode 600 that is never recorded, and is the most bytes read of it."""
         self._production = production
         own = f"{production.directory}/{FOLDER}"
         self.path = f"{own}/{name}"
@@ -43,7 +43,7 @@ class HostFile:
         self._private_up_to = private_up_to
 
     def read_text(self) -> str | None:
-        """Return its text, None when there is no such file. Raises Inconclusive when it cannot be read."""
+        """Return the file's text, or None without a file. Raises Inconclusive when it cannot be read."""
         most, files = self._private_up_to, self._production.files
         if most is None:
             look = partial(files.content, self.path)
@@ -56,7 +56,7 @@ class HostFile:
         return None if found is None else found.content.decode("utf-8", errors="replace")
 
     def write_commands(self, content: bytes) -> tuple[Command, ...]:
-        """Return the command that replaces the file; at no moment is it half written."""
+        """Return the command that replaces the file atomically."""
         script = _WRITE if self._private_up_to is None else _WRITE_PRIVATE
         return (self._production.command("sh", "-c", script, "sh", self.path, *self._folders, stdin=content),)
 
@@ -66,10 +66,10 @@ class HostFile:
 
 
 class NoteFile(HostFile):
-    """A file that holds one JSON object."""
+    """A file with one JSON object."""
 
     def note(self, is_one: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
-        """Return the object, None when there is no file. Raises ValueError when it holds something else."""
+        """Return the object, or None without a file. Raises ValueError for any other content."""
         text = self.read_text()
         if text is None:
             return None
@@ -83,10 +83,10 @@ class NoteFile(HostFile):
 
 
 class JsonLinesFile(HostFile):
-    """A file of JSON objects, one a line, the oldest first."""
+    """A file of JSON objects, one per line, the oldest first."""
 
     def read(self) -> list[dict[str, Any]]:
-        """Return every line; none when there is no file. Raises Inconclusive when a line is not a JSON object."""
+        """Return all lines; empty without a file. Raises Inconclusive when a line is not a JSON object."""
         lines = []
         for number, line in enumerate((self.read_text() or "").splitlines(), start=1):
             try:
@@ -100,6 +100,6 @@ class JsonLinesFile(HostFile):
 
     def append_commands(self, *added: dict[str, Any]) -> tuple[Command, ...]:
         """Return the commands that add lines."""
-        self._production.remembered.forget()  # nobody's line of just now may be lost
+        self._production.remembered.forget()  # read again, so that a line just added by another run is kept
         lines = [*self.read(), *added]
         return self.write_commands("".join(json.dumps(line, sort_keys=True) + "\n" for line in lines).encode())

@@ -1,4 +1,4 @@
-"""Copies of Compose files and env files, kept on the production host by their SHA-256."""
+"""Copies of Compose files and env files, named by their SHA-256, on the production host."""
 
 import hashlib
 import re
@@ -17,14 +17,14 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class KeptFiles:
-    """`.runbook/release_files/<sha256>` on the production host, each of mode 600: they hold secrets."""
+    """`.runbook/release_files/<sha256>` on the production host, each of mode 600 because they contain secrets."""
 
     def __init__(self, production: Production) -> None:
         self._production = production
         self._folder = f"{production.directory}/{FOLDER}/{_FOLDER}"
 
     def path(self, sha256: str) -> str:
-        """Return where the copy of that SHA-256 lies."""
+        """Return the path of the copy with that SHA-256."""
         return f"{self._folder}/{sha256}"
 
     def keep_commands(self, contents: Collection[bytes]) -> tuple[Command, ...]:
@@ -37,17 +37,17 @@ class KeptFiles:
         )
 
     def read(self, sha256: str) -> bytes:
-        """Return the copy of that SHA-256. Raises Inconclusive when it is not there, or another one."""
+        """Return the copy with that SHA-256. Raises Inconclusive when it is missing, or its content differs."""
         try:
             content = read_bytes(self._production, self.path(sha256))
         except Inconclusive as error:
-            raise Inconclusive(error.seen, "go back with the images alone") from None
+            raise Inconclusive(error.seen, "roll back only the images") from None
         if hashlib.sha256(content).hexdigest() != sha256:
-            raise Inconclusive(f"{self.path(sha256)} is not the file that was kept", "go back with the images alone")
+            raise Inconclusive(f"{self.path(sha256)} is not the file that was kept", "roll back only the images")
         return content
 
     def remove_others(self, wanted: Collection[str]) -> tuple[Command, ...]:
-        """Return the commands that remove all copies but those of `wanted`."""
+        """Return the commands that remove all copies except those in `wanted`."""
         return remove_others(self._production, self._folder, _SHA256, wanted)
 
     def _file(self, sha256: str) -> HostFile:
@@ -55,20 +55,20 @@ class KeptFiles:
 
 
 def read_bytes(production: Production, path: str) -> bytes:
-    """Return a file of the production host that may hold secrets. Raises Inconclusive when it cannot be read."""
+    """Return a file of the production host that may contain secrets. Raises Inconclusive when it cannot be read."""
     try:
         found = production.files.content(absolute_path(production.project, path), secret=True, most=_MOST_BYTES)
     except FileUnreadable as error:
         raise Inconclusive(error.seen, error.next_step) from None
     if found is None:
-        raise Inconclusive(f"{path} cannot be read: it is not there", "run this as the user who deploys")
+        raise Inconclusive(f"{path} cannot be read: it does not exist", "run this as the user who deploys")
     return found.content
 
 
 def remove_others(
     production: Production, folder: str, ours: re.Pattern[str], wanted: Collection[str]
 ) -> tuple[Command, ...]:
-    """Return the commands that remove the files of `folder` whose names are `ours` and none of `wanted`."""
+    """Return the commands that remove the files of `folder` whose names match `ours` and are not in `wanted`."""
     try:
         names = production.files.names(folder) or []
     except FileUnreadable:

@@ -1,4 +1,4 @@
-"""The ledger: releases that passed their own post-deploy validation, and so are known good."""
+"""The ledger: the known-good releases, which passed their own post-deploy validation."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -14,38 +14,44 @@ from runbook.shared_state.kept_files import KeptFiles
 from runbook.shared_state.release_snapshot import ReleaseSnapshot, ReleaseSnapshots
 from runbook.targets.candidate import Candidate, Kind, moment_in
 
-#: Of so many of the newest lines the release snapshots are kept.
+#: The number of newest lines whose release snapshots are kept.
 _SNAPSHOTS = 20
 
 
 class Ledger:
-    """`.runbook/known_good.jsonl` on the production host. Reading it raises Inconclusive when a line is broken."""
+    """`.runbook/known_good.jsonl` on the production host. Reading it raises Inconclusive when a line is invalid."""
 
     def __init__(self, production: Production) -> None:
         self._file = JsonLinesFile(production, "known_good.jsonl")
         self._snapshots = ReleaseSnapshots(production)
-        #: The copies of Compose files and env files that release snapshots name.
+        #: The copies of Compose files and env files in release snapshots.
         self.copies = KeptFiles(production)
 
     def candidates(self) -> list[Candidate]:
-        """The releases on the ledger, oldest first."""
+        """Return the releases on the ledger, oldest first."""
         return [_candidate(line) for line in self._file.read()]
 
     def validated_with(self, tag: str, schema: Sequence[str]) -> bool:
-        """Tell whether a release passed its validation on a database at exactly these revisions."""
+        """Tell whether the release passed its validation on a database at exactly these revisions."""
         at = sorted(schema)
         return any(line.get("tag") == tag and sorted(line.get("schema") or []) == at for line in self._file.read())
 
     def snapshot(self, release: Release) -> ReleaseSnapshot:
-        """The configuration that `release` was validated with. Raises Inconclusive when it is not known."""
+        """Return the configuration at the validation of `release`. Raises Inconclusive when it is unknown."""
         return self._snapshots.read(release.tag, self._last_line(release).get("snapshot"))
 
     def schema(self, release: Release) -> tuple[str, ...]:
-        """The database's revisions when `release` was validated; none where they are not known. Raises likewise."""
+        """Return the database revisions at the validation of `release`; empty if unknown.
+
+        Raises Inconclusive when the ledger does not have `release`.
+        """
         return tuple(map(str, self._last_line(release).get("schema") or ()))
 
     def snapshot_at(self, release: Release, schema: Sequence[str]) -> ReleaseSnapshot | None:
-        """The same, if that was on a database at exactly these revisions; else None. Raises Inconclusive likewise."""
+        """Return the same as `snapshot` if the database was at exactly these revisions, else None.
+
+        Raises Inconclusive when the ledger does not have `release`, or its snapshot is unknown.
+        """
         newest = self._last_line(release)
         if sorted(newest.get("schema") or []) != sorted(schema):
             return None
@@ -56,12 +62,12 @@ class Ledger:
         newest: dict[str, Any] | None = next((line for line in same if line.get("digests") == release.digests), None)
         if newest is None:
             raise Inconclusive(
-                f"{self._file.path} has no line for {release.tag} on these digests",
+                f"{self._file.path} has no line for {release.tag} with these digests",
                 "name a validated release: --to TAG",
             )
         return newest
 
-    def add(  # noqa: PLR0913 - each is a part of what is entered
+    def add(  # noqa: PLR0913 - each is a part of the entry
         self,
         release: Release,
         incident: str,
@@ -75,10 +81,10 @@ class Ledger:
     ) -> Action:
         """Enter `release`, which passed its own validation in `incident`, and keep its `snapshot`.
 
-        `schema` is the database's revisions at that time, None when they are not known; `vouched` holds the checks that
-        could not be made and that a person vouched for. A `snapshot` that could not be taken is the reason why.
-        `bridge` is the incident that relaxed the schema for it. `copies` are the files that the snapshot names; of
-        those of other releases the `needed` ones stay, whatever their age.
+        `schema` is the database's revisions at that time, None if unknown. `vouched` has the checks that could not be
+        made and that a person vouched for. If no `snapshot` could be taken, it is the reason, as a text. `bridge` is
+        the incident that relaxed the schema for the release. `copies` are the contents of the files in the snapshot.
+        Copies in `needed` are kept, whatever their age.
         """
         at = {"schema": list(schema)} if schema else {}
         line = release.facts() | at | {"validated_at": utc_now(), "validated_by": incident}
@@ -107,7 +113,7 @@ class Ledger:
     def _keeping(
         self, snapshot: ReleaseSnapshot | str, copies: Collection[bytes], needed: Collection[str]
     ) -> tuple[dict[str, Any], tuple[Command, ...]]:
-        """What a new line says of the snapshot, and the commands that keep it and remove those that are too old."""
+        """Return the snapshot's members in a new line, and the commands that keep it and remove old ones."""
         if isinstance(snapshot, str):
             return {"unknown": snapshot}, ()
         try:
@@ -125,7 +131,7 @@ class Ledger:
         )
 
     def check_newest(self, tag: str, incident: str) -> Check:
-        """Check that the newest line is the one for `tag`, by `incident`."""
+        """Check that the newest line is for `tag`, by `incident`."""
 
         def observe() -> Observation:
             newest = self._newest()

@@ -1,8 +1,8 @@
 """The lock on the production host: one run at a time changes production.
 
-It is a file in `.runbook/` whose content does not change while it is held. The heartbeat touches it, so its age is by
-the host's clock. Every change compares the content with what was read before, under flock(1), so that of two runs at
-the same moment only one wins.
+It is a file in `.runbook/` whose content does not change while it is held. The heartbeat touches it, so its age follows
+the host's clock. Every change, under flock(1), compares the content with what was read before, so that only one of two
+simultaneous runs wins.
 """
 
 import hashlib
@@ -35,11 +35,11 @@ ABANDONED_AFTER = 30
 _FREE = "none"
 _NOT_AS_SEEN = 75
 _FLOCKED = 76
-#: Seconds that flock(1) waits; each command holds it for a moment only.
+#: Seconds that flock(1) waits; each command holds it only briefly.
 _FLOCK_WAIT = 10
 #: What the command of `Lock.force` prints when another run has taken the lock since.
 CHANGED_HANDS = "the lock is not as it was seen"
-# $1 the lock, $2 the SHA-256 of its content as it was seen, or `none`; $3 what to do if it is so still.
+# $1 is the lock, $2 the SHA-256 of the content seen, or `none`; $3 is the action if the content is unchanged.
 _COMPARE_AND = """
 set -eu
 seen=none
@@ -61,7 +61,7 @@ cat -- "$1"
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds the lock: `owner` on machine `host`, in `incident`, since `since` (UTC).
+    """The holder of the lock: `owner` on machine `host`, in `incident`, since `since` (UTC).
 
     `process`, `started` and `boot` identify the process, because PIDs are reused.
     """
@@ -85,14 +85,14 @@ class Holder:
 
     @property
     def gone(self) -> bool:
-        """Tell whether its process ran on this machine and has ended."""
+        """Whether its process ran on this machine and has ended."""
         same_machine = (self.host, self.boot) == (socket.gethostname(), boot_id()) and self.boot != ""
         return same_machine and process_start(self.process) != self.started
 
 
 @dataclass(frozen=True)
 class Held:
-    """The lock as it was read: its holder, the seconds since the last heartbeat by the host's clock, its SHA-256."""
+    """The lock as read: its holder, the seconds since the last heartbeat by the host's clock, and its SHA-256."""
 
     holder: Holder
     age: int
@@ -100,22 +100,22 @@ class Held:
 
     @property
     def abandoned(self) -> bool:
-        """Tell whether its run has ended or sends no heartbeat any more."""
+        """Whether its run has ended or sends no more heartbeats."""
         return self.holder.gone or self.age > ABANDONED_AFTER
 
     def __str__(self) -> str:
-        """Say who holds it, where, since when, and the last heartbeat."""
+        """Return who holds it, where, since when, and the last heartbeat, in words."""
         holder = self.holder
-        life = "its process is gone" if holder.gone else f"last sign of life {self.age} s ago"
+        life = "its process has ended" if holder.gone else f"last heartbeat {self.age} s ago"
         told = f"incident {holder.incident} of {holder.owner} on {holder.host}, since {holder.since[:19]}Z ({life})"
-        return visible(" ".join(told.split()))  # others wrote it
+        return visible(" ".join(told.split()))  # untrusted
 
 
 class Lock:
     """The lock of one production."""
 
     def __init__(self, production: Production) -> None:
-        """`production` should record no commands, because of the heartbeats."""
+        """`production` should not record commands, because of the heartbeats."""
         self._production = production
         self._folder = f"{production.directory}/{FOLDER}"
         self.path = f"{self._folder}/lock"
@@ -123,7 +123,7 @@ class Lock:
         self.holder: Holder | None = None
 
     def observe(self) -> Held | None:
-        """Return who holds it, None when it is free. Raises Inconclusive when it cannot be read."""
+        """Return the held lock, or None if it is free. Raises Inconclusive when it cannot be read."""
         answer = self._production.host.run(self._production.command("sh", "-c", _LOOK, "sh", self.path))
         if answer.exit_code == 0 and not answer.stdout:
             return None
@@ -134,14 +134,14 @@ class Lock:
         except (ValueError, TypeError, RecursionError):
             raise Inconclusive(
                 f"the lock {self.path} cannot be read: {answer.last_line}",
-                "look at it on the production host; if nobody is at work there, remove it",
+                "look at it on the production host; if no run is active, remove it",
             ) from None
 
     def take(self, incident: str, way_on: Callable[[str], str]) -> Held | None:
-        """Take the lock for `incident`; return the abandoned lock that was taken over, if any.
+        """Take the lock for `incident`. Return the abandoned lock that it took over, if any.
 
-        Only the incident that abandoned it may take it over; `way_on` gives others the command to type, by its name.
-        Raises LockHeld when somebody holds it.
+        Only the incident that abandoned a lock may take it over. For others, `way_on` returns the next step by the
+        incident's name. Raises LockHeld when another run holds the lock, or another incident abandoned it.
         """
         held = self.observe()
         if held is not None:
@@ -149,27 +149,27 @@ class Lock:
         self._production.host.check(self._production.command("mkdir", "--parents", "--mode=700", "--", self._folder))
         holder = Holder.this_process(incident)
         content = (json.dumps(asdict(holder), sort_keys=True) + "\n").encode("ascii")
-        # Set before the command runs, because a signal may come right after it.
+        # Set before the command runs, because a signal may arrive right after it.
         self.holder, self._mine = holder, hashlib.sha256(content).hexdigest()
         if not self._done(self._if_still(held.seal if held else _FREE, "put", content)):
             now = self.observe()
             raise LockHeld(
-                f"somebody took the lock at this very moment: {now or 'and let go of it again'}",
-                "wait until that run has ended, then type it again",
+                f"another run took the lock at the same moment: {now or 'it has released it since'}",
+                "wait until that run has ended, then try again",
             )
         return held
 
     def heartbeat(self) -> None:
-        """Send a heartbeat. Raises LockLost when the lock was taken away; then nothing may be changed."""
+        """Send a heartbeat. Raises LockLost when this run no longer holds the lock; then it may change nothing."""
         touch = self._if_still(self._mine, "touch")
         try:
             ours = self._done(touch)
-        except ConnectionLost:  # it may be done twice
+        except ConnectionLost:  # repeating it is harmless
             ours = self._done(touch)
         if not ours:
             raise LockLost(
-                f"the lock of this run was taken away: {self._now_held()}",
-                "somebody forced it: find out who is at work, then go on with --resume",
+                f"this run lost its lock: {self._now_held()}",
+                "somebody removed it: find out whose run is active, then continue with --resume",
             )
 
     def release(self) -> bool:
@@ -179,14 +179,14 @@ class Lock:
         return ours
 
     def force(self, held: Held, incident: str, why: str) -> Action:
-        """Take the lock away from `held`, and note that in `.runbook/unlocked.jsonl`.
+        """Return the change that removes the lock of `held`, and notes that in `.runbook/unlocked.jsonl`.
 
         The command fails and prints CHANGED_HANDS when another run has taken the lock since.
         """
         line = {"at": utc_now(), "by": operator(), "why": why, "incident": incident, "held": asdict(held.holder)}
         return Action(
             ActionName.FORCE_LOCK,
-            f"the lock of incident {held.holder.incident} is taken away",
+            f"the lock of incident {held.holder.incident} is removed",
             (
                 self._if_still(held.seal, "remove"),
                 *JsonLinesFile(self._production, "unlocked.jsonl").append_commands(line),
@@ -205,12 +205,12 @@ class Lock:
         return self._production.command(*guarded, stdin=content)
 
     def _done(self, command: Command) -> bool:
-        # False when the lock was not as it had been read.
+        # False if the lock has changed since it was read.
         answer = self._production.host.run(command)
         if answer.exit_code == _FLOCKED:
             raise Inconclusive(
                 f"another process has held flock(1) on {self._folder} for {_FLOCK_WAIT} s, where a moment was expected:"
-                f" the lock {self.path} is left as it is",
+                f" the lock {self.path} is unchanged",
                 "to see which one, type lslocks --notruncate on the production host; end it if it hangs, then retry",
             )
         if answer.exit_code not in (0, _NOT_AS_SEEN):
@@ -222,7 +222,7 @@ class Lock:
 
 
 class Heartbeat:
-    """Sends heartbeats in a thread while a run holds the lock."""
+    """A thread that sends heartbeats while a run holds the lock."""
 
     def __init__(self, lock: Lock) -> None:
         self._lock = lock
@@ -235,15 +235,15 @@ class Heartbeat:
             self._thread.start()
 
     def stop(self) -> None:
-        """Stop the thread if it was started; the lock stays taken."""
+        """Stop the thread if it was started. The lock stays held."""
         self._stopped.set()
         if self._thread.is_alive():
             self._thread.join(SIGN_OF_LIFE)
 
     def _beat(self) -> None:
         while not self._stopped.wait(SIGN_OF_LIFE):
-            # Errors are raised before the next change, in the main thread. None ends the heartbeat: a machine that is
-            # short of memory or files for a moment keeps its lock.
+            # Errors are raised in the main thread, before the next change. No error ends the heartbeat, so a machine
+            # that is briefly short of memory or file descriptors keeps its lock.
             with suppress(Exception):
                 self._lock.heartbeat()
 

@@ -1,6 +1,6 @@
-"""The open rollback: a note on the production host of what failed and where the rollback goes.
+"""The open rollback: a note on the production host with the failed release and the target.
 
-When a rollback broke off half way, what runs is not what failed any more, so the next run goes on from this note.
+After an interrupted rollback, production no longer runs the failed release, so the next run reads it from this note.
 """
 
 import json
@@ -13,7 +13,7 @@ from runbook.errors import Inconclusive, RunbookError
 from runbook.production.compose import Production
 from runbook.shared_state.host_file import NoteFile
 
-#: What the note keeps of production before the first switch.
+#: The facts in the note about production before the first switch.
 _KEPT = ("tags", "digests", "log_errors")
 
 
@@ -29,17 +29,17 @@ class OpenRollback:
         self.path = self._file.path
 
     def read(self) -> dict[str, Any] | None:
-        """Return the note, None when no rollback is under way. Raises Inconclusive when it cannot be read."""
+        """Return the note, or None if no rollback is open. Raises Inconclusive when it cannot be read."""
         try:
             return self._file.note(_is_note)
         except ValueError:
             raise Inconclusive(
-                f"{self.path} cannot be read: it is no note of a rollback",
-                "look at it; remove it if no rollback is under way",
+                f"{self.path} cannot be read: it is not the note of a rollback",
+                "look at it; remove it if no rollback is open",
             ) from None
 
     def of_another_incident(self, incident: str) -> dict[str, Any] | None:
-        """Return the note of another incident than this one; None when there is none, or it cannot be read."""
+        """Return the note if it is of another incident; None without one, or if it cannot be read."""
         try:
             found = self.read()
         except RunbookError:
@@ -47,7 +47,7 @@ class OpenRollback:
         return found if found and found["incident"] != incident else None
 
     def for_running_tags(self, running_tags: Collection[str]) -> dict[str, Any] | None:
-        """Return the note if it is about what runs now; None for a leftover about other releases."""
+        """Return the note if it is about the running releases; None for a leftover about others."""
         found = self.read()
         earlier = [str(each["target"]) for each in _earlier(found)]
         if found is None or not set(running_tags) <= {*found["before"]["tags"], found["target"], *earlier}:
@@ -55,7 +55,7 @@ class OpenRollback:
         return found
 
     def beside(self, note: Mapping[str, Any]) -> dict[str, int]:
-        """Return how many containers each service had before a switch beside that is under way by this note."""
+        """Return each service's number of containers before the switch in mode `beside` that this note describes."""
         found = note.get("beside")
         return {str(name): int(number) for name, number in found.items()} if isinstance(found, dict) else {}
 
@@ -67,10 +67,10 @@ class OpenRollback:
         earlier: Mapping[str, Any] | None = None,
         beside: Mapping[str, int] | None = None,
     ) -> Action:
-        """Write the note before anything is switched: what failed (`origin`), and the tag of the target.
+        """Return the change that writes the note before the switch: the failed release (`origin`) and the target's tag.
 
-        `earlier` is the note of a rollback that broke off and that this one goes on from; it is kept in the new one.
-        `beside` says how many containers each service has that comes up beside the failed release's.
+        `earlier` is the note of an interrupted rollback that this one continues; the new note keeps it. `beside` is the
+        number of containers of each service that starts beside the failed release's.
         """
         others = []
         if earlier and earlier["incident"] != incident:
@@ -101,7 +101,7 @@ class OpenRollback:
         )
 
     def close(self) -> Action:
-        """Remove the note, at the end of the rollback."""
+        """Return the change that removes the note, at the end of the rollback."""
 
         def already() -> str | None:
             return None if self.read() else "no rollback is under way"
@@ -117,7 +117,7 @@ class OpenRollback:
         )
 
     def check_closed(self) -> Check:
-        """Check that no rollback is under way."""
+        """Check that no rollback is open."""
 
         def observe() -> Observation:
             found = self.read()
@@ -126,12 +126,12 @@ class OpenRollback:
             return Observation(ok=False, seen=f"incident {found['incident']} is open since {found['since']}")
 
         return Check(
-            "no rollback under way on the production host", observe, "somebody began another one: find out who"
+            "no rollback under way on the production host", observe, "somebody started another one: find out who"
         )
 
 
 def _earlier(note: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    # The rollbacks that broke off before, oldest first.
+    # The earlier interrupted rollbacks, oldest first.
     found = note.get("earlier") if note else None
     known = [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
     return [each for each in known if {"incident", "target"} <= set(each)]

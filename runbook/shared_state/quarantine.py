@@ -1,4 +1,4 @@
-"""The quarantine: digests of releases that failed, so that no deploy or rollback brings them back."""
+"""The quarantine: digests of failed releases, so that no deploy or rollback brings them back."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -10,13 +10,16 @@ from runbook.shared_state.host_file import JsonLinesFile
 
 
 class Quarantine:
-    """`.runbook/quarantine.jsonl` on the production host. Reading it raises Inconclusive when a line is broken."""
+    """`.runbook/quarantine.jsonl` on the production host. Reading it raises Inconclusive when a line is invalid."""
 
     def __init__(self, production: Production) -> None:
         self._file = JsonLinesFile(production, "quarantine.jsonl")
 
     def add(self, digests: Mapping[str, str], tag: str, incident: str) -> Action:
-        """Quarantine the failed release's `digests` (by service), which post-deploy validation then refuses."""
+        """Return the change that quarantines the failed release's `digests` (by service).
+
+        Post-deploy validation refuses them from then on.
+        """
         known = {str(line.get("digest")) for line in self._file.read()}
 
         def already() -> str | None:
@@ -39,7 +42,7 @@ class Quarantine:
         )
 
     def entries(self, digests: Mapping[str, str]) -> dict[str, Any]:
-        """Those of `digests` (by service) that are in quarantine: the tag, since when, and in which file."""
+        """Return those of `digests` (by service) that are in quarantine, with the tag, the time and the file."""
         lines = {str(line.get("digest")): line for line in reversed(self._file.read())}
         found = {service: lines[digest] for service, digest in sorted(digests.items()) if digest in lines}
         return {
@@ -50,14 +53,14 @@ class Quarantine:
         }
 
     def incidents(self) -> set[str]:
-        """The incidents that quarantined a release."""
+        """Return the incidents that quarantined a release."""
         return {str(line.get("incident")) for line in self._file.read()}
 
     def reason(self, digests: Collection[str]) -> str | None:
-        """When and in which incident a release with these digests failed; None when none did.
+        """Return when and in which incident a release with these digests failed; None if none did.
 
-        It failed when all digests that were quarantined together are among them: a release that fixes the api may
-        share the image of the jobs.
+        A release failed if it has all digests that were quarantined together: a release that fixes the api may share
+        the image of the jobs.
         """
         failed: dict[tuple[Any, Any], list[dict[str, Any]]] = {}
         for line in self._file.read():
@@ -68,14 +71,14 @@ class Quarantine:
         return None
 
     def check_quarantined(self, digests: Mapping[str, str]) -> Check:
-        """Check that the failed release's digests are in quarantine; passes when no digest was known."""
+        """Check that the failed release's digests are in quarantine. It passes if no digest was known."""
 
         def observe() -> Observation:
             reason = self.reason(digests.values()) if digests else "no digest was known"
             return Observation(reason is not None, reason or "not in quarantine")
 
         return Check(
-            "the failed release in quarantine", observe, "keep CI from deploying it again by hand", acceptable=False
+            "the failed release in quarantine", observe, "make sure that CI does not deploy it again", acceptable=False
         )
 
     def check_not_quarantined(self, digests: Mapping[str, str]) -> Check:

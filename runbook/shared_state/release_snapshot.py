@@ -1,4 +1,4 @@
-"""The release snapshot: the configuration that a release was validated with, kept beside the ledger on the host."""
+"""The release snapshot: the configuration at a release's validation, kept beside the ledger on the host."""
 
 import hashlib
 import hmac
@@ -25,7 +25,7 @@ _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\.json")
 
 
 class Kept(BaseModel):
-    """The values of one part: in plain, and as salted hashes those that are secret."""
+    """The values of one part: in plain text, and secret ones as salted hashes."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -34,7 +34,7 @@ class Kept(BaseModel):
 
 
 class ReleaseSnapshot(BaseModel):
-    """The configuration of release `tag` at one moment, and the database's catalog, or why that is not known."""
+    """The configuration of release `tag` at one moment, and the database's catalog, or why the catalog is unknown."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -45,13 +45,13 @@ class ReleaseSnapshot(BaseModel):
     configuration: dict[Part, Kept]
     catalog: tuple[tuple[str, ...], ...] | None = None
     catalog_unknown: str = ""
-    #: The SHA-256 of the env file, of which a copy is kept, as of each Compose file; empty where none is.
+    #: The SHA-256 of the env file. Empty if no copies of it and of the Compose files are kept.
     env_file: str = ""
     copies_unknown: str = ""
 
     @classmethod
     def of(cls, tag: str, configuration: Configuration, catalog: Sequence[tuple[str, ...]] | str) -> Self:
-        """Return the snapshot of these; `catalog` is a text where it is not known, and says why."""
+        """Return the snapshot of a configuration and a catalog. A text as `catalog` is the reason why it is unknown."""
         salt = secrets.token_hex(16)
         told = {"catalog_unknown": catalog} if isinstance(catalog, str) else {"catalog": tuple(catalog)}
         kept = {
@@ -70,13 +70,13 @@ class ReleaseSnapshot(BaseModel):
 
     @property
     def copies(self) -> list[str]:
-        """The files of which a copy is kept, by their SHA-256."""
+        """The SHA-256 of each file with a kept copy."""
         return sorted({self.env_file, *self.files.values()}) if self.env_file else []
 
     def differences(self, now: Configuration) -> list[Difference]:
-        """Return what is different now, part by part; a service that came or went is one of them.
+        """Return the differences between the snapshot and `now`, part by part. An added or removed service is one.
 
-        The version of Compose alone is none: it only explains the others.
+        Another version of Compose counts only with other differences, which it may explain.
         """
         found = [each for part in Part if part is not Part.VERSION for each in self._of_part(part, now.get(part, {}))]
         rendered = any(each.part is Part.RENDERED for each in found)
@@ -98,7 +98,7 @@ class ReleaseSnapshot(BaseModel):
 
 
 def _as_wholes(part: Part, keys: Collection[str], others: Collection[str]) -> list[str]:
-    """The keys, sorted; in place of those of a service that none of `others` is of, the service."""
+    """Return the keys, sorted. If a service has no key in `others`, the service replaces its keys."""
     if part is not Part.RENDERED:
         return sorted(keys)
     known = {whole_of(key) for key in others}
@@ -106,7 +106,7 @@ def _as_wholes(part: Part, keys: Collection[str], others: Collection[str]) -> li
 
 
 def _hash(salt: str, part: Part, key: str, value: Value) -> str:
-    # With the key in it, so that equal secrets do not show as such.
+    # The key is part of the hash, so that equal secrets have different hashes.
     text = f"{part}\0{key}\0{value.text}".encode("utf-8", errors="surrogatepass")
     return hmac.new(bytes.fromhex(salt), text, hashlib.sha256).hexdigest()
 
@@ -122,15 +122,15 @@ class ReleaseSnapshots:
         return HostFile(self._production, _name(tag), private_up_to=_MOST_BYTES)
 
     def keep(self, snapshot: ReleaseSnapshot) -> tuple[dict[str, Any], tuple[Command, ...]]:
-        """Return what the ledger says of the file, and the commands that write it.
+        """Return the file's members in the ledger, and the commands that write it.
 
-        Raises Inconclusive when it is so large that it would not be read again.
+        Raises Inconclusive when it is too large to be read again.
         """
         content = (json.dumps(snapshot.model_dump(), sort_keys=True, indent=1) + "\n").encode("ascii")
         if len(content) > _MOST_BYTES:
             raise Inconclusive(
-                f"the release snapshot of {snapshot.tag} has {len(content)} bytes, and at most {_MOST_BYTES} are kept",
-                "look at what `docker compose config` prints",
+                f"the release snapshot of {snapshot.tag} has {len(content)} bytes, but at most {_MOST_BYTES} are kept",
+                "check the output of `docker compose config`",
             )
         told: dict[str, Any] = {"file": _name(snapshot.tag), "sha256": hashlib.sha256(content).hexdigest()}
         if snapshot.copies:
@@ -138,23 +138,23 @@ class ReleaseSnapshots:
         return told, self._file(snapshot.tag).write_commands(content)
 
     def remove_others(self, tags: Collection[str]) -> tuple[Command, ...]:
-        """Return the commands that remove the snapshots of all releases but `tags`."""
+        """Return the commands that remove the snapshots of all releases except `tags`."""
         wanted = {_name(tag).partition("/")[2] for tag in tags}
         return remove_others(self._production, self._folder, _FILE, wanted)
 
     def read(self, tag: str, told: Any) -> ReleaseSnapshot:
-        """Return the snapshot that the ledger has `told` of. Raises Inconclusive when there is none, or another."""
+        """Return the snapshot in the ledger's members `told`. Raises Inconclusive when it is missing, or differs."""
         file = self._file(tag)
-        again = f"it is kept anew when {tag} is validated again: run `pytest features -m post_deploy` then"
+        again = f"the next validation of {tag} keeps a new one: run `pytest features -m post_deploy` then"
         if not isinstance(told, Mapping) or not isinstance(told.get("sha256"), str):
             why = told.get("unknown") if isinstance(told, Mapping) else None
             because = f": {why}" if isinstance(why, str) else ""
             raise Inconclusive(f"no release snapshot was kept when {tag} was validated{because}", again)
         text = file.read_text()
         if text is None:
-            raise Inconclusive(f"{file.path} is not there, and the ledger names it", again)
+            raise Inconclusive(f"{file.path} does not exist, but the ledger names it", again)
         if hashlib.sha256(text.encode()).hexdigest() != told["sha256"]:
-            raise Inconclusive(f"{file.path} is not the file that the ledger names: its SHA-256 is another one", again)
+            raise Inconclusive(f"{file.path} is not the file that the ledger names: its SHA-256 differs", again)
         try:
             return ReleaseSnapshot.model_validate_json(text)
         except ValidationError as error:

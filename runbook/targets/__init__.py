@@ -1,1 +1,1 @@
-"""Which release is the target: sources asked, candidates ranked, one selected; and the container registry."""
+"""The choice of the target: read the sources, rank the candidates, select one. Also the container registry."""

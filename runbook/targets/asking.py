@@ -1,4 +1,4 @@
-"""All sources of releases, asked at the same time, each until its deadline: one that is down stops nothing."""
+"""Queries to all sources of releases at once, each with a deadline. A source that is down does not stop the others."""
 
 import threading
 import time
@@ -17,18 +17,18 @@ from runbook.targets.candidate import Candidate
 from runbook.targets.redirects import unsigned
 from runbook.targets.sources.source import Source, Through
 
-#: Seconds for a source to end by itself at its deadline.
+#: Seconds after the deadline in which a source may still end.
 _GRACE = 0.3
 _KEPT_OFF = "(kept off the record)"
 
 
 class Record(Recorder, ExchangeRecorder, Protocol):
-    """Records commands and HTTP exchanges: the incident does."""
+    """A recorder of commands and HTTP exchanges: the incident."""
 
 
 @dataclass
 class Answer:
-    """What a source knows, what it left out, and, where it could not be asked to its end, why (`down`)."""
+    """The answer of a source: its candidates, remarks on what it left out, and `down`, the error that ended it."""
 
     source: str
     found: list[Candidate] = field(default_factory=list)
@@ -42,9 +42,10 @@ def ask_all(
     connect: Callable[["Held"], tuple[HttpClient, Host]],
     deadline: float,
 ) -> list[Answer]:
-    """Ask all sources, each for `deadline` seconds; `connect` gives a client and the host, which report to one record.
+    """Ask all sources at once, each for `deadline` seconds. `connect` returns a client and a host with that recorder.
 
-    What they did goes on record when all have ended, in their order, without what was answered: logs may hold secrets.
+    When all have ended, their requests are recorded in the order of the sources, without the answers: logs may contain
+    secrets.
     """
     asked = [_Asked(source) for source in sources]
     began = time.monotonic()
@@ -58,7 +59,7 @@ def ask_all(
 
 
 class Held:
-    """Holds what one source does until it has ended; what it does after that is not recorded any more."""
+    """A buffer for the requests of one source until it ends. Later requests are not recorded."""
 
     def __init__(self) -> None:
         self._calls: list[Callable[[Record], None]] = []
@@ -71,42 +72,42 @@ class Held:
                 self._calls.append(call)
 
     def tell(self, record: Record) -> None:
-        """Tell `record` everything that was held, and take no more."""
+        """Pass everything to `record`, and accept no more."""
         with self._lock:
             self._closed = True
         for call in self._calls:
             call(record)
 
     def command_began(self, command: Command, begun: Begun) -> None:
-        """Do nothing: it only reads."""
+        """Do nothing: sources only run commands that read."""
 
     def command_progressed(self, command: Command, line: str) -> None:
         """Do nothing."""
 
     def command_ended(self, completed: Completed) -> None:
-        """Hold a command that ended."""
+        """Buffer a command that ended."""
         self._hold(lambda record: record.command_ended(completed))
 
     def command_stopped(self, command: Command, why: str, *, at_large: bool = False) -> None:
-        """Hold a command that was stopped."""
+        """Buffer a command that was stopped."""
         self._hold(lambda record: record.command_stopped(command, why, at_large=at_large))
 
     def engine_asked(self, request: EngineRequest) -> None:
-        """Hold a request to the engine."""
+        """Buffer a request to the engine."""
         self._hold(lambda record: record.engine_asked(request))
 
     def files_looked_at(self, look: FileLook) -> None:
-        """Hold a look at files."""
+        """Buffer a look at files."""
         self._hold(lambda record: record.files_looked_at(look))
 
     def exchanged(self, method: str, url: str, sent: Any, answer: HttpResponse | str) -> None:
-        """Hold an exchange without its answer; an address that was signed is a secret of its own."""
+        """Buffer an exchange without its answer, and without the query of its URL: a signed URL is a secret."""
         kept = answer if isinstance(answer, str) else replace(answer, body=_KEPT_OFF, content=b"")
         self._hold(lambda record: record.exchanged(method, url.partition("?")[0], sent, kept))
 
 
 class _Asked:
-    """One source while it is asked, in a thread of its own."""
+    """A query to one source, in its own thread."""
 
     def __init__(self, source: Source) -> None:
         self.held = Held()
@@ -121,8 +122,8 @@ class _Asked:
                 self._found.append(candidate)
         except RunbookError as error:
             self._down = unsigned(error.seen)
-        except Exception as error:  # noqa: BLE001 - what a stranger's answer led to must not stop a rollback
-            self._down = f"it gave what cannot be read ({type(error).__name__})"
+        except Exception as error:  # noqa: BLE001 - an unexpected answer must not stop a rollback
+            self._down = f"its answer cannot be read ({type(error).__name__})"
         self.ended.set()
         through.http.close()
 

@@ -1,4 +1,4 @@
-"""A release that could be the target, as one source knows it."""
+"""A candidate: a release that could be the target, according to one source."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """What is proved of a release; the strongest first."""
+    """The kinds of evidence for a release, the strongest first."""
 
     VALIDATED = "validated"
     DEPLOYED = "deployed"
@@ -16,10 +16,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Candidate:
-    """A release that could be the target: its tag, its known digests by service, and where it comes from.
+    """A release that could be the target: its tag, its known digests by service, and its source.
 
-    `time` is UTC; `platforms` are those that its images are for, none where that is not known; `lacks` are the services
-    for which there is no image of it.
+    `time` is UTC. `platforms` are the platforms of its images, empty if unknown. `lacks` are the services without an
+    image of this release.
     """
 
     tag: str
@@ -31,21 +31,21 @@ class Candidate:
     source: str = ""
     platforms: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
-    #: Whether its digests are of copies, which may be older than what the tag stands for by now.
+    #: Whether its digests are those of local copies, which may be older than the tag's current image.
     copies: bool = False
-    #: Whether its source tells releases in the order in which they came, also where it knows no times.
+    #: Whether its source lists releases in chronological order, even without times.
     in_order: bool = False
-    #: Where its image is an index, the digests of the images in it, which may have tags of their own (`v2-amd64`).
+    #: If its image is an index: the digests of the images in it, which may have their own tags (`v2-amd64`).
     members: tuple[str, ...] = ()
-    #: The database's revisions with which it was validated.
+    #: The database revisions at its validation.
     schema: tuple[str, ...] = ()
 
 
-_FIRST_IMAGES = datetime(2013, 1, 1, tzinfo=UTC)  # builds that can be repeated state 1970 or year 1
+_FIRST_IMAGES = datetime(2013, 1, 1, tzinfo=UTC)  # reproducible builds state 1970 or year 1
 
 
 def moment_in(text: object) -> datetime | None:
-    """Return the time that a stranger wrote in ISO 8601, in UTC; None when it is none, or one before there were images.
+    """Return an untrusted ISO 8601 time in UTC; None if it is not a time, or is before the first images (2013).
 
     >>> moment_in("2025-12-15T11:00:00.123456789+01:00").isoformat()
     '2025-12-15T10:00:00.123456+00:00'

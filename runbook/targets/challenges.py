@@ -1,11 +1,11 @@
-"""`WWW-Authenticate`: what a server asks for, each challenge with its own parameters."""
+"""The challenges of a `WWW-Authenticate` header, each with its parameters."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 _WORD = r"[\w!#$%&'*+.^`|~-]+"
-# An unquoted value is such a word in the grammar; real servers write addresses there.
+# By the grammar an unquoted value is a token; real servers also send URLs.
 _PARAMETER = re.compile(rf'({_WORD})[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s,"=][^\s,"]*))', re.ASCII)
 _SCHEME = re.compile(_WORD, re.ASCII)
 _ENCODED = re.compile(r"[ \t]+[\w.~+/-]+=*(?=[ \t]*(?:,|$))", re.ASCII)
@@ -14,7 +14,7 @@ _BETWEEN = re.compile(r"[\s,]*")
 
 @dataclass(frozen=True)
 class Challenge:
-    """One challenge: scheme and parameter names in lower case, values as they stand."""
+    """One challenge: scheme and parameter names in lower case, values unchanged."""
 
     scheme: str
     parameters: Mapping[str, str]
@@ -23,7 +23,7 @@ class Challenge:
 def challenges_in(header: str) -> list[Challenge]:
     """Return the challenges of a `WWW-Authenticate` header in order, up to its first syntax error (RFC 9110, 11.6.1).
 
-    Commas stand between challenges, between the parameters of one, and inside quotes.
+    Commas separate challenges and parameters, and occur inside quotes.
 
     >>> [each.scheme for each in challenges_in('Basic realm="a, b", Bearer realm="https://x/token"')]
     ['basic', 'bearer']
@@ -33,7 +33,7 @@ def challenges_in(header: str) -> list[Challenge]:
     while position < len(header):
         if found and (pair := _PARAMETER.match(header, position)):
             name, quoted, plain = pair.groups()
-            # Of a parameter that is there twice, the first counts.
+            # The first of duplicate parameters wins.
             found[-1][1].setdefault(name.lower(), plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted))
             position = pair.end()
         elif scheme := _SCHEME.match(header, position):

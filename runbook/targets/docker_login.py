@@ -1,4 +1,4 @@
-"""Docker's own logins, found as `docker pull` finds them: in its configuration, or through a credential helper.
+"""Docker's logins, found as by `docker pull`: in its configuration, or through a credential helper.
 
 https://docs.docker.com/reference/cli/docker/login/#credential-stores
 """
@@ -17,12 +17,12 @@ from runbook.errors import RunbookError
 from runbook.hosts.command import Command
 from runbook.hosts.host import Host
 
-#: Under this name docker keeps the login of Docker Hub, whose registry answers at other addresses.
+#: The key under which docker stores the login of Docker Hub, whose registry has other addresses.
 _DOCKER_HUB = "https://index.docker.io/v1/"
 _HUB_HOSTS = ("docker.io", "index.docker.io", "registry-1.docker.io")
 _HELPER = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LARGEST = 1 << 20  # bytes
-#: What a helper gives in the place of a user name where the secret is a token that must be exchanged for another.
+#: The user name that a helper returns with an identity token, which must be exchanged for another token.
 _IDENTITY = "<token>"
 
 
@@ -35,14 +35,14 @@ class Login:
     is_token: bool = False
 
     def basic(self) -> dict[str, str]:
-        """Return the header that says who asks; a token is for the token service alone."""
+        """Return the header for basic authentication; empty for a token, which only the token service takes."""
         if self.is_token:
             return {}
         pair = f"{self.username}:{self.password.get_secret_value()}".encode()
         return {"Authorization": "Basic " + base64.b64encode(pair).decode("ascii")}
 
     def refreshing(self) -> dict[str, str]:
-        """Return the form by which the token is exchanged (https://distribution.github.io/distribution/spec/auth/oauth/)."""
+        """Return the form that exchanges the token (https://distribution.github.io/distribution/spec/auth/oauth/)."""
         return {
             "grant_type": "refresh_token",
             "client_id": "rollback-runbook",
@@ -51,14 +51,14 @@ class Login:
 
 
 def docker_login(host: Host, registry: str, deadline: float, learn: Callable[[str, str], None]) -> Login | None:
-    """Return docker's login at `registry` (a host, with its port) on the production host; None when there is none.
+    """Return the production host's docker login at `registry` (a host, with its port), or None.
 
-    `learn` is told the secret before it is used. What cannot be read, or no helper gives, is no login: the registry
-    then says that it wants one.
+    `learn` receives the secret before it is used. If the login cannot be read, the result is None: the registry will
+    then ask for a login.
     """
     server = _DOCKER_HUB if registry in _HUB_HOSTS else registry
     configuration = docker_configuration(host, deadline)
-    # A helper of no name for this registry says that its login is in the file.
+    # An empty helper name for this registry means that its login is in the file.
     helper = _members(configuration.get("credHelpers")).get(server, configuration.get("credsStore"))
     found = _by_helper(host, helper, server, deadline) if helper else _in_file(configuration, server)
     if found is not None:
@@ -88,7 +88,7 @@ def _by_helper(host: Host, helper: Any, server: str, deadline: float) -> Login |
 
 def _in_file(configuration: Mapping[str, Any], server: str) -> Login | None:
     logins = _members(configuration.get("auths"))
-    # Older versions of docker wrote addresses there.
+    # Older versions of docker used URLs as keys.
     named = server if server in logins else next((name for name in logins if _host_of(name) == server), "")
     login = _members(logins.get(named))
     token, auth = login.get("identitytoken"), login.get("auth")
@@ -99,7 +99,7 @@ def _in_file(configuration: Mapping[str, Any], server: str) -> Login | None:
     except (binascii.Error, ValueError):
         return None
     username, _, password = pair.partition(":")
-    if not auth:  # other programs write them in the clear
+    if not auth:  # other programs write user name and password in plain text
         username, password = str(login.get("username") or ""), str(login.get("password") or "")
     return Login(username, SecretStr(password.strip("\0"))) if username and password else None
 

@@ -1,4 +1,4 @@
-"""Candidates of all sources as one list: the strongest evidence first, and what speaks against each."""
+"""The candidates of all sources in one list: the strongest evidence first, each with its objections."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,12 +7,12 @@ from enum import StrEnum
 
 from runbook.targets.candidate import Candidate, Kind
 
-#: Says why the release with these digests must not come back; None when it may.
+#: Returns why the release with these digests must not come back; None if it may.
 QuarantineReason = Callable[[Collection[str]], str | None]
 
 
 class Against(StrEnum):
-    """What speaks against a candidate."""
+    """The kinds of objections to a candidate."""
 
     FAILED = "failed"
     RUNNING = "running"
@@ -21,7 +21,7 @@ class Against(StrEnum):
     OTHER_PLATFORM = "other_platform"
     LACKS_IMAGES = "lacks_images"
     NEWER = "newer"
-    #: These two are said, and bar nothing.
+    #: These two are shown only; they do not bar the candidate.
     NOT_VALIDATED = "not_validated"
     OTHER_LEVEL = "other_level"
 
@@ -31,29 +31,29 @@ _SAID_ONLY = (Against.NOT_VALIDATED, Against.OTHER_LEVEL)
 
 @dataclass(frozen=True)
 class Objection:
-    """What speaks against a candidate, and why, in words."""
+    """An objection to a candidate, with the reason in words."""
 
     against: Against
     why: str
 
     @property
     def bars(self) -> bool:
-        """Whether the candidate is never chosen because of it, unless a person names it."""
+        """Whether the objection bars the candidate unless a person names it."""
         return self.against not in _SAID_ONLY
 
 
 @dataclass(frozen=True)
 class Ranked:
-    """A release as all sources together know it."""
+    """A release with the facts from all sources."""
 
     known: tuple[Candidate, ...]
     objections: tuple[Objection, ...] = ()
-    #: Its migrations level: the heads of its image, or the revisions with which it was validated; None is not known.
+    #: Its migrations level: the heads of its image, or the revisions at its validation; None if unknown.
     level: tuple[str, ...] | None = None
 
     @property
     def best(self) -> Candidate:
-        """What the strongest evidence says."""
+        """The candidate with the strongest evidence."""
         return self.known[0]
 
     @property
@@ -63,12 +63,12 @@ class Ranked:
 
     @property
     def time(self) -> datetime | None:
-        """When it was validated, deployed or built, whichever is proved."""
+        """The time of the strongest evidence that has one: validated, deployed or built."""
         return next((each.time for each in self.known if each.time), None)
 
     @property
     def pinned(self) -> Mapping[str, str]:
-        """The digests by service that it must have: those with which it was validated, else those that others say."""
+        """The digests it must have, by service: those of its validation, else those of the other sources."""
         if self.best.kind is Kind.VALIDATED and self.best.digests:
             return self.best.digests
         said = [each for each in reversed(self.known) if not each.copies]
@@ -76,12 +76,12 @@ class Ranked:
 
     @property
     def digests(self) -> Mapping[str, str]:
-        """All digests that are known; of copies on the host where nothing else tells them."""
+        """All known digests; those of copies on the host only if no other source has them."""
         return {**{name: digest for each in self.known for name, digest in each.digests.items()}, **self.pinned}
 
     @property
     def bar(self) -> Objection | None:
-        """The first objection because of which it is never chosen silently."""
+        """The first objection that bars it, or None."""
         return next((each for each in self.objections if each.bars), None)
 
     def as_candidate(self) -> Candidate:
@@ -91,7 +91,7 @@ class Ranked:
 
 @dataclass(frozen=True)
 class Situation:
-    """What candidates are held against: what failed and what runs, by tag and by digest, and the host's platform."""
+    """The facts to compare candidates with: the failed and the running release, by tag and digest, and the platform."""
 
     failed: Sequence[str]
     running: Sequence[str] = ()
@@ -101,16 +101,16 @@ class Situation:
 
 
 def rank(candidates: Iterable[Candidate], situation: Situation, quarantine_reason: QuarantineReason) -> list[Ranked]:
-    """Put what all sources know together, by tag, the best first: validated before deployed before built, then newest.
+    """Merge the candidates of all sources by tag, the best first: validated, deployed, built; then the newest.
 
-    Of one source the newest come first. The order of validated ones is their source's own: the ledger is written in
-    it, whatever the clocks said.
+    Each source lists its newest candidates first. Validated releases keep the order of their source, the ledger, which
+    does not depend on clocks.
     """
     told = list(candidates)
     by_tag: dict[str, list[Candidate]] = {}
     for each in told:
         mine = by_tag.setdefault(each.tag, [])
-        if each.source not in {other.source for other in mine}:  # of a release that stands there twice, the newest
+        if each.source not in {other.source for other in mine}:  # if a source lists a release twice, the newest
             mine.append(each)
     merged = [Ranked(tuple(sorted(known, key=lambda one: _strength(one.kind)))) for known in by_tag.values()]
     judged = _Judged(
@@ -123,14 +123,14 @@ def rank(candidates: Iterable[Candidate], situation: Situation, quarantine_reaso
 
 @dataclass(frozen=True)
 class _Judged:
-    """What follows from all that the sources told: which tags are newer than what failed, and what its index holds."""
+    """Conclusions from all sources: the tags newer than the failed release, and the digests in its image index."""
 
     newer: Collection[str]
     failed_members: Collection[str]
 
 
 def by_level(ranked: Sequence[Ranked], before: Collection[str] | None) -> list[Ranked]:
-    """Prefer, among candidates of the same kind, those at the migrations level that production had before."""
+    """Prefer, among candidates of the same kind, those at production's migrations level before the failed release."""
     if before is None:
         return list(ranked)
 
@@ -141,19 +141,19 @@ def by_level(ranked: Sequence[Ranked], before: Collection[str] | None) -> list[R
         why = f"its migrations level is {level}, and production was at {', '.join(before)} before"
         return replace(one, objections=(*one.objections, Objection(Against.OTHER_LEVEL, why)))
 
-    # `sorted` keeps the order of those that are alike.
+    # `sorted` is stable.
     return sorted(map(told, ranked), key=lambda one: (_strength(one.best.kind), _away(one, set(before))))
 
 
 def _away(one: Ranked, before: Collection[str]) -> bool:
-    # An entry of the ledger from before it named the level is not put back for that.
+    # Old ledger entries do not name the level; they are not moved back for that.
     if one.level is None:
         return one.best.kind is not Kind.VALIDATED
     return set(one.level) != before
 
 
 def as_listed(ranked: Sequence[Ranked]) -> list[Ranked]:
-    """Return the order in which people pick: what may be chosen comes first."""
+    """Return the order of the list for people: candidates without a bar first."""
     return sorted(ranked, key=lambda one: one.bar is not None)
 
 
@@ -170,13 +170,13 @@ def _objections(
     one: Ranked, situation: Situation, judged: _Judged, quarantine_reason: QuarantineReason
 ) -> Iterable[Objection]:
     if one.tag in situation.failed:
-        yield Objection(Against.FAILED, "it is what a rollback replaces")
+        yield Objection(Against.FAILED, "it is the failed release")
     elif _same_images(one.digests, situation.failed_digests or {}) or any(
         digest in judged.failed_members for digest in one.digests.values()
     ):
-        yield Objection(Against.FAILED, "it has the images of the release that failed, under another tag")
+        yield Objection(Against.FAILED, "it has the images of the failed release, under another tag")
     elif one.tag in situation.running or _same_images(one.digests, situation.running_digests or {}):
-        yield Objection(Against.RUNNING, "it is what runs now")
+        yield Objection(Against.RUNNING, "it is running now")
     if reason := quarantine_reason(one.digests.values()):
         yield Objection(Against.QUARANTINED, reason)
     yield from _digests_differ(one)
@@ -185,10 +185,10 @@ def _objections(
         why = f"its images are for {', '.join(platforms)}, and the host is {situation.platform}"
         yield Objection(Against.OTHER_PLATFORM, why)
     if lacks := sorted({service for each in one.known for service in each.lacks}):
-        yield Objection(Against.LACKS_IMAGES, f"there is no image of it for {', '.join(lacks)}")
+        yield Objection(Against.LACKS_IMAGES, f"it has no image for {', '.join(lacks)}")
     if one.best.kind is not Kind.VALIDATED:
         if one.tag not in situation.failed and one.tag in judged.newer:
-            yield Objection(Against.NEWER, "it is newer than the release that failed")
+            yield Objection(Against.NEWER, "it is newer than the failed release")
         yield Objection(Against.NOT_VALIDATED, "it never passed a validation of this runbook")
 
 
@@ -209,9 +209,9 @@ def _digests_differ(one: Ranked) -> Iterable[Objection]:
 
 
 def _newer(mine: Sequence[Candidate], failed: Collection[str], told: Sequence[Candidate]) -> bool:
-    """Tell whether it is newer than what failed: by a source that knows both, or else by whatever is known.
+    """Tell whether it is newer than the failed release, by a source that knows both, else by all known times.
 
-    `told` is all that the sources told, in their order.
+    `told` has the candidates of all sources, in their order.
     """
     newest: dict[tuple[str, str], Candidate] = {}
     for each in told:

@@ -1,4 +1,4 @@
-"""Redirects are followed as docker follows them: another server gets no credentials, and nothing goes in the clear."""
+"""HTTP redirects, followed as by docker: no credentials for another server, and no step from https to http."""
 
 import re
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ _OWNER = "ask the server's owner"
 #: A link with its parameters (RFC 8288), and the words of its `rel`.
 _LINK = re.compile(r'<([^<>\s]{1,4096})>((?:[^,"<>]|"[^"]*")*)')
 _REL = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^\s;,"]+))', re.IGNORECASE)
-#: What stands behind the address of a file that a service hands out for a moment.
+#: The signed query of a URL that is valid for a short time.
 _SIGNED = re.compile(r"\?[^\s'\"]{1,4096}")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -28,10 +28,10 @@ def follow(  # noqa: PLR0913 - a request has these parts
     secret_answer: bool = False,
     end: bool = False,
 ) -> HttpResponse:
-    """Send a request without a body; `credentials` are headers for that server alone, and `whose` it is, in words.
+    """Send a request without a body. `credentials` are headers for that server only; `whose` names the server in words.
 
-    `secret_answer` and `end` are as for HttpClient.send. Raises NoAnswer, and SourceError for redirects that lead
-    nowhere.
+    `secret_answer` and `end` are as for HttpClient.send. Raises NoAnswer, and SourceError for bad redirects, or too
+    many.
     """
     for _ in range(_MOST_REDIRECTS):
         answer = http.send(method, url, {**headers, **credentials}, secret_answer=secret_answer, end=end)
@@ -41,19 +41,19 @@ def follow(  # noqa: PLR0913 - a request has these parts
         here, there = parts(url, whose), parts(_joined(url, location, whose), whose)
         if there.scheme != "https" and (here.scheme, there.scheme) != ("http", "http"):
             raise SourceError(
-                f"{whose} sends us to {unsigned(location)[:200]!r}, which is not an https address",
+                f"{whose} redirects to {unsigned(location)[:200]!r}, which is not an https address",
                 "ask the server's owner",
             )
         if (here.scheme, here.netloc) != (there.scheme, there.netloc):
             credentials = {}
         url = there.geturl()
-    raise SourceError(f"{whose} sends us on: {unsigned(url)[:200]} is one redirect too many", _OWNER)
+    raise SourceError(f"{whose} redirects too often, last to {unsigned(url)[:200]}", _OWNER)
 
 
 def next_page(answer: HttpResponse, whose: str) -> SplitResult | None:
-    """Return the parts of the address of the page behind this one, as its Link header has it; None behind the last.
+    """Return the parts of the next page's URL from the Link header; None for the last page.
 
-    Raises SourceError when it is no address.
+    Raises SourceError when it is not a URL.
     """
     for link in _LINK.finditer(answer.headers.get("link", "")):
         rel = _REL.search(link[2])
@@ -63,12 +63,12 @@ def next_page(answer: HttpResponse, whose: str) -> SplitResult | None:
 
 
 def unsigned(text: str) -> str:
-    """Return `text` with all addresses in it without their queries: signed, they are secrets of their own."""
+    """Return `text` without the queries of its URLs, because a signed URL is a secret."""
     return _SIGNED.sub("?…", text)
 
 
 def parts(address: str, whose: str) -> SplitResult:
-    """Return the parts of an address that a server gave. Raises SourceError when it is none."""
+    """Return the parts of a URL from a server. Raises SourceError when it is not a URL."""
     try:
         return urlsplit(address)
     except ValueError:
@@ -84,5 +84,5 @@ def _joined(url: str, location: str, whose: str) -> str:
 
 def _no_address(address: str, whose: str) -> SourceError:
     return SourceError(
-        f"{whose} sends us to {unsigned(address)[:200]!r}, which is no address", "ask the server's owner"
+        f"{whose} redirects to {unsigned(address)[:200]!r}, which is not a URL", "ask the server's owner"
     )

@@ -1,7 +1,7 @@
 """The image registry: the digest behind a tag, and the tags of a repository.
 
-It speaks the OCI distribution API (https://github.com/opencontainers/distribution-spec/blob/main/spec.md) with basic
-authentication or the bearer tokens that Docker Hub, GHCR and GitLab hand out
+It uses the OCI distribution API (https://github.com/opencontainers/distribution-spec/blob/main/spec.md) with basic
+authentication, or with bearer tokens as on Docker Hub, GHCR and GitLab
 (https://distribution.github.io/distribution/spec/auth/token/).
 """
 
@@ -33,22 +33,22 @@ _MANIFESTS = (
     "application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json"
 )
 _MOST_PAGES = 1000
-_LARGEST_MANIFEST = 4 << 20  # bytes, as the specification has it
-# A registry, or a proxy before it, may answer GET where it answers HEAD with one of these.
+_LARGEST_MANIFEST = 4 << 20  # bytes, by the specification
+# A registry or its proxy that answers HEAD with one of these may still answer GET.
 _ASK_WITH_GET = frozenset({200, 400, 404, 405, 501})
 _HUB = "registry-1.docker.io"
 _OWNER = "ask the registry's owner"
 _ACCESS_DENIED = frozenset({401, 403})
-_ODD_REFUSALS = frozenset({400, 403})  # of ECR Public, and of GHCR
+_ODD_REFUSALS = frozenset({400, 403})  # ECR Public and GHCR
 _IN_A_HEADER = re.compile(r"[\x21-\x7e]+")
 
 
-#: Docker Hub, as image references call it, and where its API is.
+#: Docker Hub's name in image references, and the host of its API.
 HUB, HUB_API = "docker.io", "registry-1.docker.io"
 
 
 def address_of(image: ImageName) -> str:
-    """Return the address of the registry that an image is named after; on this host docker speaks plain HTTP as well.
+    """Return the address of the registry in an image's name. On the local host docker uses plain HTTP.
 
     >>> address_of(ImageName.parse("shop/api:v1")), address_of(ImageName.parse("127.0.0.1:5000/api:v1"))
     ('https://registry-1.docker.io', 'http://127.0.0.1:5000')
@@ -63,7 +63,7 @@ def _nobody() -> Login | None:
 
 
 def same_registry(host: str, registry: str) -> bool:
-    """Tell whether images that name `registry` come from the one at `host`; the port of HTTPS may be left out."""
+    """Tell whether images that name `registry` come from the one at `host`. Port 443 may be omitted."""
     registry = _HUB if registry == "docker.io" else registry
     return registry.removesuffix(":443") == host.removesuffix(":443")
 
@@ -79,25 +79,25 @@ class Registry:
         http: HttpClient,
         login: Callable[[], Login | None] = _nobody,
     ) -> None:
-        """`login` gives docker's own; it is asked without a username only, once the registry wants to know who asks."""
+        """`login` returns docker's login. It is called only without a username, when the registry requires a login."""
         address = urlsplit(url.rstrip("/"))
-        # The names of Docker Hub by which its registry does not answer.
+        # Docker Hub's registry does not answer under these names.
         self.url = f"https://{_HUB}" if address.netloc in ("docker.io", "index.docker.io") else address.geturl()
         self._login = Login(username, password) if username and password else None
         self._find_login = login
         self._http = http
-        #: What opens a repository, once the registry has said what it wants.
+        #: The headers that open each repository, as found after the registry's challenge.
         self._open: dict[str, dict[str, str]] = {}
 
     @property
     def host(self) -> str:
-        """Its host, with its port."""
+        """The registry's host, with its port."""
         return urlsplit(self.url).netloc
 
     def digest(self, image: ImageName) -> str:
-        """Return the digest that the registry gives for `image` now, as `sha256:…`.
+        """Return the registry's current digest of `image`, as `sha256:…`.
 
-        Raises ReleaseNotFound, RegistryRefused, or RegistryError when it cannot be asked, or gives no digest.
+        Raises ReleaseNotFound, RegistryRefused, or RegistryError when the registry cannot be read, or gives no digest.
         """
         found = self.digest_if_there(image)
         if found is None:
@@ -105,7 +105,7 @@ class Registry:
         return found
 
     def digest_if_there(self, image: ImageName) -> str | None:
-        """Return the digest as `digest` does, and None where there is no such image, without finding out what there is.
+        """Return the digest like `digest`, or None if there is no such image, without listing the tags.
 
         Raises RegistryRefused, or RegistryError.
         """
@@ -123,7 +123,7 @@ class Registry:
     def _digest_of(self, answer: HttpResponse) -> str:
         stated = _digest_stated(answer)
         if not _is_manifest(answer):
-            if stated:  # worth as much as the same header on an answer to HEAD, which has no body either
+            if stated:  # as good as the same header on an answer to HEAD, which has no body either
                 return stated
             raise RegistryError(
                 f"{unsigned(answer.url)} gives no digest and no manifest (its Docker-Content-Digest is"
@@ -133,32 +133,32 @@ class Registry:
         counted = f"sha256:{hashlib.sha256(answer.content).hexdigest()}"
         if stated not in (None, counted):
             raise RegistryError(
-                f"{unsigned(answer.url)} states the digest {stated} and gives a manifest whose digest is {counted}",
-                "ask the registry's owner, or whoever runs the proxy before it",
+                f"{unsigned(answer.url)} states the digest {stated}, but its manifest has the digest {counted}",
+                "ask the owner of the registry, or of the proxy before it",
             )
         return counted
 
     def _not_found(self, image: ImageName) -> RegistryError:
         try:
             known = self.tags(image.repository)
-        except RegistryError as error:  # many registries do not let everybody list
+        except RegistryError as error:  # many registries restrict listing
             listed = f"its tags cannot be listed: {error.seen}"
         else:
             if image.tag in known:
                 return RegistryError(
-                    f"the registry {self.host} lists {image.repository}:{image.tag} and does not give it",
+                    f"the registry {self.host} lists {image.repository}:{image.tag}, but does not return it",
                     "ask the registry's owner: was its manifest removed?",
                 )
             listed = f"its tags: {', '.join(known[-8:]) or 'none'}"
         return ReleaseNotFound(
             f"the registry {self.host} has no {image.repository}:{image.tag} ({listed})",
-            "name one that it has with --to TAG",
+            "name one of its tags with --to TAG",
         )
 
     def tags(self, repository: str) -> list[str]:
         """Return all tags of `repository`, sorted by name; none for an unknown repository.
 
-        Raises RegistryRefused, or RegistryError when it cannot be asked.
+        Raises RegistryRefused, or RegistryError when the registry cannot be read.
         """
         tags: set[str] = set()
         path = f"/v2/{repository}/tags/list?n=1000"
@@ -170,21 +170,21 @@ class Registry:
             page = _json(answer)
             listed = (page.get("tags") or []) if isinstance(page, dict) else None
             if not isinstance(listed, list):
-                raise RegistryError(f"{unsigned(answer.url)} lists no tags", "ask it by hand")
+                raise RegistryError(f"{unsigned(answer.url)} did not return a list of tags", "query it by hand")
             new = {each for each in listed if isinstance(each, str)} - tags
             tags |= new
             following = self._next_page(answer)
-            if following is None or not new:  # the same page again and again
+            if following is None or not new:  # no new tags: the registry repeats the same page
                 return sorted(tags)
-            # Only the path is taken: behind a proxy a registry may know itself by another address.
+            # Take only the path: behind a proxy a registry may give another address.
             path = f"{following.path}?{following.query}"
         raise RegistryError(
-            f"the registry {self.host} lists more than {len(tags)} tags of {repository}, page by page without end",
+            f"the registry {self.host} lists {len(tags)} tags of {repository} on {_MOST_PAGES} pages, and more follow",
             _OWNER,
         )
 
     def manifest(self, repository: str, reference: str) -> tuple[str, dict[str, Any]]:
-        """Return the digest and the manifest, or the index, of a tag or a digest.
+        """Return the digest and the manifest (or index) of a tag or digest.
 
         Raises ReleaseNotFound, RegistryRefused, or RegistryError.
         """
@@ -194,20 +194,16 @@ class Registry:
         self._require_ok(answer)
         digest, found = self._digest_of(answer), _json(answer)
         if not isinstance(found, dict) or (reference.startswith("sha256:") and reference != digest):
-            raise RegistryError(
-                f"{unsigned(answer.url)} is not the manifest that was asked for", "ask the registry's owner"
-            )
+            raise RegistryError(f"{unsigned(answer.url)} is not the requested manifest", "ask the registry's owner")
         return digest, found
 
     def blob(self, repository: str, digest: str) -> dict[str, Any]:
-        """Return a JSON object by its digest: an image's configuration. Raises RegistryRefused, or RegistryError."""
+        """Return a JSON object, an image's configuration, by its digest. Raises RegistryRefused, or RegistryError."""
         answer = self._ask(repository, f"/v2/{repository}/blobs/{checked_digest(digest, self._named)}", "GET")
         self._require_ok(answer)
         found = _json(answer)
         if f"sha256:{hashlib.sha256(answer.content).hexdigest()}" != digest or not isinstance(found, dict):
-            raise RegistryError(
-                f"{unsigned(answer.url)} is not the object that was asked for", "ask the registry's owner"
-            )
+            raise RegistryError(f"{unsigned(answer.url)} is not the requested object", "ask the registry's owner")
         return found
 
     @property
@@ -223,7 +219,7 @@ class Registry:
         try:
             answer = self._send(method, self.url + path, credentials)
             if answer.status in _ODD_REFUSALS and credentials:
-                # Some who hand out tokens answer so to a password, or a token that is too old, and name no challenge.
+                # Some registries with tokens answer a password or an expired token like this, without a challenge.
                 unasked = self._send(method, self.url + path, {})
                 answer = unasked if unasked.status in (200, 401) else answer
             if answer.status == 401 and (opens := self._opening(answer, repository)):
@@ -242,7 +238,7 @@ class Registry:
         return answer
 
     def _opening(self, refused: HttpResponse, repository: str) -> dict[str, str]:
-        """What to send with the same request again; nothing where that would not help."""
+        """Return the headers to retry the request with; empty if a retry would not help."""
         known = self._login is not None
         self._login = self._login or self._find_login()
         header = refused.headers.get("www-authenticate", "")
@@ -261,17 +257,17 @@ class Registry:
             raise RegistryError(error.seen, error.next_step) from None
 
     def _token(self, header: str, repository: str) -> str | None:
-        """Fetch a bearer token from the realm in `header`; None when it asks for none."""
+        """Fetch a bearer token from the realm in `header`; None if the header does not ask for a token."""
         bearers = [each.parameters for each in challenges_in(header) if each.scheme == "bearer"]
         if not bearers:
             return None
         realm = bearers[0].get("realm", "")
-        # The password goes to the realm: never in the clear to a place that was not in the clear before.
+        # The password goes to the realm. Plain HTTP is allowed only to the same host, already addressed by plain HTTP.
         own, wanted = urlsplit(self.url), self._parts(realm)
         in_the_clear_before = (wanted.scheme, wanted.hostname) == ("http", own.hostname) and own.scheme == "http"
         if wanted.scheme != "https" and not in_the_clear_before:
             raise RegistryRefused(
-                f"the registry {self.host} wants a token from {realm[:200]!r}", "that is not an https address"
+                f"the registry {self.host} sends logins to {realm[:200]!r}, which is not an https address", _OWNER
             )
         asked = {"service": bearers[0]["service"]} if "service" in bearers[0] else {}
         asked["scope"] = f"repository:{repository}:pull"
@@ -284,7 +280,7 @@ class Registry:
             answer = self._send("GET", address, self._login.basic() if self._login else {}, secret_answer=True)
         if answer.status in _ACCESS_DENIED | {400}:
             raise RegistryRefused(
-                f"the registry {self.host} gives the user {self._user} no token (HTTP {answer.status})",
+                f"the registry {self.host} refuses a token to the user {self._user} (HTTP {answer.status})",
                 "check registry.username and the secret that registry.password names, or `docker login`",
             )
         given = _json(answer) if answer.status == 200 else None
@@ -324,7 +320,7 @@ def _digest_stated(answer: HttpResponse) -> str | None:
 
 
 def _is_manifest(answer: HttpResponse) -> bool:
-    # A proxy may answer with a page of its own.
+    # A proxy may answer with its own page.
     if len(answer.content) > _LARGEST_MANIFEST:
         return False
     try:

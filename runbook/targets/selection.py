@@ -1,4 +1,4 @@
-"""Which release is the target: the one asked for by name, or the best known one that nothing speaks against."""
+"""The choice of the target: the release requested by name, or the best candidate that nothing bars."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -8,13 +8,13 @@ from runbook.release import checked_tag
 from runbook.targets.candidate import Candidate, Kind
 from runbook.targets.ranking import Against, QuarantineReason, Ranked, Situation, rank
 
-#: How many candidates people are shown, and can name by their number.
+#: The number of candidates that are shown, and can be selected by number.
 SHOWN = 5
 
 
 @dataclass(frozen=True)
 class PassedOver:
-    """A candidate that was not chosen, by its tag, and why."""
+    """A candidate that was not chosen, by its tag, and the reason."""
 
     candidate: str
     why: str
@@ -25,7 +25,7 @@ class PassedOver:
 
 @dataclass(frozen=True)
 class Choice:
-    """The candidate that was chosen, and those that were passed over, the best first."""
+    """The chosen candidate, and those that were passed over, the best first."""
 
     chosen: Candidate
     passed_over: tuple[PassedOver, ...]
@@ -39,7 +39,7 @@ def choose(
     quarantine_reason: QuarantineReason,
     rollbacks: Collection[str],
 ) -> Choice:
-    """Choose the target from the ledger alone, which has the oldest first; raises as `choose_from` does."""
+    """Choose the target from the ledger only, which has the oldest first. Raises like `choose_from`."""
     ranked = rank(reversed(ledger), Situation(failed_tags), quarantine_reason)
     refuse_sliding_back(ledger, failed_tags, asked_for, rollbacks)
     return choose_from(ranked, asked_for)
@@ -48,22 +48,22 @@ def choose(
 def refuse_sliding_back(
     ledger: Sequence[Candidate], failed_tags: Sequence[str], asked_for: str | None, rollbacks: Collection[str]
 ) -> None:
-    """Refuse to go on from what a rollback returned to, unless a person names where to.
+    """Refuse to roll back the target of an earlier rollback, unless a person names the new target.
 
-    `ledger` has the oldest first; `rollbacks` are the incidents that quarantined a release. Raises TargetError.
+    `ledger` has the oldest first. `rollbacks` are the incidents that quarantined a release. Raises TargetError.
     """
     if asked_for is None and ledger and ledger[-1].tag in failed_tags and ledger[-1].validated_by in rollbacks:
         raise TargetError(
-            f"{ledger[-1].tag} runs now, and is itself what incident {ledger[-1].validated_by} returned to",
+            f"{ledger[-1].tag} runs now, and is itself the target of incident {ledger[-1].validated_by}",
             "to go further back, name the release with --to TAG",
         )
 
 
 def choose_from(ranked: Sequence[Ranked], asked_for: str | None, without: str = "") -> Choice:
-    """Choose the target: the release asked for, otherwise the first of `ranked` that nothing bars.
+    """Choose the target: the requested release, otherwise the first of `ranked` that nothing bars.
 
-    When a release is asked for, the one that would have been chosen is passed over. `without` names the sources that
-    could not be asked. Raises TargetError when there is no target, or when a tag cannot be one.
+    If a release is requested, the default choice is passed over. `without` names the sources that could not be read.
+    Raises TargetError when there is no target, or a tag is not a valid image tag.
     """
     if asked_for is not None:
         checked_tag(asked_for)
@@ -73,19 +73,19 @@ def choose_from(ranked: Sequence[Ranked], asked_for: str | None, without: str = 
     if asked_for is not None:
         if best is not None and best.tag != asked_for:
             word = "known good" if best.best.kind is Kind.VALIDATED else best.best.kind.value
-            passed_over.append(PassedOver(best.tag, f"{word}, but {asked_for} was asked for by name"))
+            passed_over.append(PassedOver(best.tag, f"{word}, but {asked_for} was requested by name"))
         return Choice(_named(ranked, asked_for), tuple(passed_over))
     for one in before:
         if one.best.kind is Kind.VALIDATED and one.bar is not None and one.bar.against is Against.OTHER_DIGEST:
-            # An older one would be a guess: whoever moved the tag may have moved others.
+            # An older release would be a guess: its tag may have been moved too.
             raise TargetError(
-                f"{one.tag} would be the target, and {one.bar.why}",
+                f"{one.tag} would be the target, but {one.bar.why}",
                 "find out who moved it; name another release with --to TAG",
             )
     if best is None:
         why = f" ({'; '.join(map(str, passed_over))})" if passed_over else ""
         raise TargetError(
-            f"no known-good release on the ledger .runbook/known_good.jsonl, nor in another source{why}{without}",
+            f"no known-good release on the ledger .runbook/known_good.jsonl, or in another source{why}{without}",
             "name the target with --to TAG; CI fills the ledger with `pytest features -m post_deploy`",
         )
     checked_tag(best.tag)
@@ -93,23 +93,23 @@ def choose_from(ranked: Sequence[Ranked], asked_for: str | None, without: str = 
 
 
 def _named(ranked: Sequence[Ranked], tag: str) -> Candidate:
-    """The release that a person named, with all that is known of it."""
-    word = f"asked for by name (--to {tag})"
+    """Return the release that a person named, with all known facts."""
+    word = f"requested by name (--to {tag})"
     known = next((one for one in ranked if one.tag == tag), None)
     if known is None:
-        return Candidate(tag, {}, f"{word}; not on the ledger, nor in another source")
+        return Candidate(tag, {}, f"{word}; not on the ledger, or in another source")
     found = known.as_candidate()
     said = [word] if found.kind is Kind.VALIDATED else [word, "not on the ledger"]
-    # The ledger's digests count for a typed name too, so a moved tag does not get through.
+    # The ledger's digests also apply to a typed name, so a moved tag is caught.
     return replace(
         found, evidence="; ".join([*said, found.evidence, *(f"but {each.why}" for each in known.objections)])
     )
 
 
 def tag_meant(listed: Sequence[Ranked], word: str) -> str:
-    """Return the tag that was meant: `word` itself, or that of the candidate with that number.
+    """Return the selected tag: `word` itself, or the tag of the candidate with that number.
 
-    A tag that is a number of its own is that tag, wherever a source knows it.
+    If `word` is a number and also a known tag, it is the tag.
     """
     if any(one.tag == word for one in listed) or not word.isdecimal():
         return word

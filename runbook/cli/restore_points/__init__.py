@@ -1,1 +1,1 @@
-"""`runbook restore-point`: the dumps on the host, one of them tried, and what restores it."""
+"""`runbook restore-point`: list the dumps on the host, test one, or restore one."""

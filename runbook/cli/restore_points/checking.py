@@ -1,4 +1,4 @@
-"""One dump tried for real: restored into a scratch database of production's own image, and its rows counted."""
+"""A real test of one dump: restore it into a scratch database of production's image, and count its rows."""
 
 from runbook.chapters.context import Context
 from runbook.chapters.migrating.room import in_words
@@ -12,20 +12,20 @@ from runbook.release import Release
 
 
 def checked(context: Context, named: str) -> tuple[bool, list[str]]:
-    """Whether the dump is whole and can be restored, and what was seen, a line each; nothing of production is changed.
+    """Tell whether the dump is intact and can be restored, with what was seen, line by line. Production is unchanged.
 
-    Raises SettingsError for a dump that cannot be one, and what reading it raises.
+    Raises SettingsError for a name that cannot be a dump, and the errors of reading it.
     """
     dump = dump_of(context, named)
     lines = [dump.path]
     if broken := dump.broken():
-        return False, [*lines, f"NOT WHOLE: {broken}"]
+        return False, [*lines, f"DAMAGED: {broken}"]
     found = dump.contents()
     at = ", ".join(found.revisions) or "no revision"
-    lines.append(f"whole: sha256 {dump.sha256()}, as beside it")
+    lines.append(f"intact: sha256 {dump.sha256()}, as in its .sha256 file")
     lines.append(f"of {found.database} on PostgreSQL {found.version}, begun {found.made}, at {at}")
     if broken := dump.unreadable():
-        return False, [*lines, f"NOT READ to its end: {broken}"]
+        return False, [*lines, f"NOT READABLE to its end: {broken}"]
     try:
         there = databases(context)
         missing = [f"role {name}" for name in lacking(found.roles, there.roles())]
@@ -34,16 +34,16 @@ def checked(context: Context, named: str) -> tuple[bool, list[str]]:
         rows = _restored(context, dump.path)
     except RunbookError as error:
         return False, [*lines, f"NOT RESTORED: {error}"]
-    lines.append(f"restored into a scratch database, which is removed again: {len(rows)} tables")
+    lines.append(f"restored into a scratch database, which is now removed: {len(rows)} tables")
     lines += [f"  {table}: {count} rows" for table, count in rows]
     return not missing, lines
 
 
 def _restored(context: Context, path: str) -> list[tuple[str, int]]:
-    """How many rows each table of the dump has. Raises Inconclusive when it cannot be restored."""
+    """Return the number of rows of each table in the dump. Raises Inconclusive when it cannot be restored."""
     if context.database.server.elsewhere is not None:
         raise Inconclusive(
-            "a scratch database is made of the image of a service of the project, and this database is elsewhere",
+            "a scratch database needs the image of the project's database service, and this database is elsewhere",
             f"restore it beside the live one: python -m runbook restore-point restore {path}",
         )
     needed, deadline = databases(context).size(), context.settings.deadlines.dump
@@ -54,8 +54,8 @@ def _restored(context: Context, path: str) -> list[tuple[str, int]]:
         copy.wait()
         if (free := copy.free_bytes()) < needed:
             raise Inconclusive(
-                f"{in_words(free)} are free for a scratch database, and the live one has {in_words(needed)}",
-                "make room where the engine keeps its containers",
+                f"{in_words(free)} are free for a scratch database, but the live one has {in_words(needed)}",
+                "free space where the engine stores its containers",
             )
         copy.restore(path, deadline)
         return [(table, int(count)) for table, count in copy.rows(COUNTS, deadline)]

@@ -15,10 +15,10 @@ from runbook.text import visible
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what `restore-point` is told on the command line."""
+    """Add the actions of `restore-point` and their options."""
     actions = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
     listing = actions.add_parser(
-        "list", help="the dumps on the host: when, of what, how large, and whether each is whole"
+        "list", help="list the dumps on the host: time, size, contents, and whether each is intact"
     )
     add_settings(listing)
     listing.set_defaults(run=lambda chosen: _looked(chosen, listed))
@@ -28,29 +28,29 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     checking.set_defaults(run=lambda chosen: _looked(chosen, lambda context: checked(context, chosen.dump)))
     restoring = actions.add_parser(
         "restore",
-        help="a plan that puts a dump in the live database's place; with --execute PROJECT it is carried out",
-        epilog="Whatever else is typed goes to pytest.",
+        help="plan to replace the live database with a dump; with --execute PROJECT, do it",
+        epilog="All other arguments go to pytest.",
         allow_abbrev=False,
     )
     _add_dump(restoring)
-    restoring.add_argument("--execute", metavar="PROJECT", help="carry it out; PROJECT is the confirmation")
+    restoring.add_argument("--execute", metavar="PROJECT", help="execute the plan; PROJECT is the confirmation")
     restoring.add_argument("--settings", type=Path, metavar="PATH", help="the settings file")
     restoring.set_defaults(begin=restore)
 
 
 def restore(chosen: argparse.Namespace, rest: Sequence[str]) -> int:
-    """Print the line of pytest that restores a dump, and become it."""
+    """Print the pytest command line that restores a dump, and replace this process with it."""
     execute = ["--execute", chosen.execute] if chosen.execute else []
     shortcuts.become(shortcuts.line("restore", ["--dump", chosen.dump, *rest, *execute], settings=chosen.settings))
     return 1
 
 
 def _add_dump(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("dump", metavar="FILE", help="the dump's name in .runbook/ on the host, or its whole path")
+    parser.add_argument("dump", metavar="FILE", help="the dump's name in .runbook/ on the host, or its full path")
 
 
 def _looked(chosen: argparse.Namespace, look: Callable[[Context], tuple[bool, list[str]]]) -> int:
-    """Print what a look at production came to. Returns 0 if all is well, else 1."""
+    """Print the result of a look at production. Return 0 if all is well, else 1."""
     settings = load(chosen.settings)
     redactor, _ = informed_redactor(settings)
     with looking(settings, redactor) as context:

@@ -1,4 +1,4 @@
-"""The dumps on the production host, the newest first: when, of what, how large, and whether each is whole."""
+"""The list of dumps on the production host, newest first: time, size, contents, and whether each is intact."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ _NUMBER = re.compile(r"\.[0-9]+$")
 
 
 def listed(context: Context) -> tuple[bool, list[str]]:
-    """Whether every dump is whole and reads back, and a line for each thing that there is to say of each.
+    """Tell whether every dump is intact and readable, with the lines to print for each.
 
     Raises HostError when the host does not answer.
     """
@@ -24,7 +24,7 @@ def listed(context: Context) -> tuple[bool, list[str]]:
     found = context.host.run(context.production.command(*find))
     rows = [line.split(" ", 2) for line in found.text.splitlines()] if found.exit_code == 0 else []
     if not rows:
-        return True, [f"no restore point lies in {folder}"]
+        return True, [f"no restore point in {folder}"]
     good, lines = True, []
     for time, size, name in sorted(rows, key=lambda row: float(row[0]), reverse=True):
         whole, told = _of(context, name)
@@ -41,7 +41,7 @@ def _of(context: Context, name: str) -> tuple[bool, list[str]]:
     try:
         broken = dump.broken()
         if broken:
-            return False, [*lines, f"  NOT WHOLE {broken}"]
+            return False, [*lines, f"  DAMAGED   {broken}"]
         lines.append(f"  sha256    {dump.sha256()}")
         return True, [*lines, *_contents(context, name)]
     except RunbookError as error:

@@ -1,1 +1,1 @@
-"""`runbook init`: what is seen of a running Compose project, and the settings file that is made of it."""
+"""`runbook init`: inspect a running Compose project, and write a settings file for it."""

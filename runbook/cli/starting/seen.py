@@ -1,6 +1,6 @@
-"""A running Compose project, looked at without settings: its labels, files, images, ports, health checks and env file.
+"""Inspection of a running Compose project without settings: labels, files, images, ports, health checks, env file.
 
-Nothing is changed. Values of variables are looked at and never kept, but for what names a user or a database.
+Nothing is changed. Values of variables are never kept, except the names of the database and its user.
 """
 
 import json
@@ -26,7 +26,7 @@ _IN_CHECK = re.compile(r"https?://[\w.\[\]-]+?(?::(\d+))?(/[^\s'\"|;&)]*)?(?=[\s
 #: A port in a start command: 0.0.0.0:8000, --port=8000, -p 8000.
 _IN_COMMAND = re.compile(r"(?:[:=]|(?:-p|--port)\s+)(\d{2,5})(?![\w.:])")
 _USUAL_PORTS = (8000, 8080, 3000, 5000, 80)
-#: Where applications tell how they are, the fullest answers first.
+#: Usual health paths of applications, those with the most detailed answers first.
 _PATHS = ("/readyz", "/ready", "/health", "/health/", "/healthz", "/healthz/", "/api/health", "/livez", "/ping", "/up")
 _GATEWAYS = ("haproxy", "nginx", "traefik", "caddy", "envoy")
 _FIND = (
@@ -37,12 +37,12 @@ _FIND = (
     " command -v flask; command -v python3 || command -v python; true"
 )
 _DEADLINE = 20.0
-#: Of a service that ran to its end there is nothing to roll back; one that crashes in a loop is what one comes for.
+#: A finished service has nothing to roll back. A service in a crash loop is a typical reason for a rollback.
 _AT_WORK = ("running", "restarting")
 
 
 class _Nobody:
-    """Records no exchange."""
+    """A recorder that records nothing."""
 
     def exchanged(self, method: str, url: str, sent: Any, answer: HttpResponse | str) -> None:
         """Do nothing."""
@@ -50,7 +50,7 @@ class _Nobody:
 
 @dataclass(frozen=True)
 class Answer:
-    """What one path of the application answers: the status, and its JSON if it is a JSON object."""
+    """The answer of one path of the application: the status, and the body's JSON if it is an object."""
 
     path: str
     status: int
@@ -60,7 +60,7 @@ class Answer:
 
 @dataclass
 class Seen:
-    """What was seen; what could not be seen is empty."""
+    """The result of the inspection. Facts that were not found are empty."""
 
     name: str
     directory: str
@@ -68,12 +68,12 @@ class Seen:
     env_file: str = ".env"
     variables: tuple[str, ...] = ()
     tag_variable: str = ""
-    #: The services whose image follows the tag, the one that answers for the application first.
+    #: The services whose image follows the tag, the application's main service first.
     services: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
-    #: Those whose image follows the tag, and of which no container is at work: they ran to their end, or never.
+    #: Services whose image follows the tag, without a running container: finished, or never started.
     at_rest: tuple[str, ...] = ()
-    #: The address of the registry that the first of them names.
+    #: The address of the registry in the first service's image.
     registry: str = ""
     port: int = 0
     checked_path: str = ""
@@ -87,15 +87,15 @@ class Seen:
     gateway: str = ""
     gateway_image: str = ""
     public_url: str = ""
-    #: What the application answers at this path there; 0 without an answer.
+    #: The path probed at `public_url`, and the status of its answer; 0 without an answer.
     public_path: str = "/"
     public_status: int = 0
 
 
 def look(folder: Path | None) -> Seen:
-    """Look at the project that was brought up from `folder`, or at the only one on this host.
+    """Inspect the project that was started from `folder`, or the only one on this host.
 
-    Raises ProductionError when there is none, or no saying which.
+    Raises ProductionError when no project, or more than one, matches.
     """
     host = LocalHost({}, NullRecorder())
     name, directory = _project(host, folder)
@@ -108,11 +108,11 @@ def look(folder: Path | None) -> Seen:
     env_files = [_below(path, directory) for path in first.env_files] or [".env"]
     told = {path: _variables(Path(directory) / path) for path in env_files}
     seen.variables = tuple(dict.fromkeys(name for names in told.values() for name in names))
-    # Now that there are services, Compose is called with the files that their labels name.
+    # With the services known, Compose is called with the files that their labels name.
     known = {"env_file": env_files[0], "services": tuple(dict.fromkeys(each.service for each in containers))}
     production = Production(host, project.model_copy(update=known), Deadlines())
     _follow_tag(production, seen, containers)
-    # Of several the last one that has the variable counts.
+    # With several env files, the last one that has the variable wins.
     seen.env_file = next((path for path in reversed(env_files) if seen.tag_variable in told[path]), env_files[0])
     api = [each for each in containers if seen.services and each.service == seen.services[0]]
     _look_at_gateway(seen, containers)
@@ -125,7 +125,7 @@ def look(folder: Path | None) -> Seen:
 
 
 def _look_at_public_address(seen: Seen) -> None:
-    """Find what the application answers there; a path that answers for its health will do."""
+    """Find a path that the application answers at the public address: / or a health path."""
     http = HttpClient(3.0, _Nobody())
     try:
         healthy = [path for path, answer in seen.answers.items() if answer.status == 200 and path != "/metrics"]
@@ -147,7 +147,7 @@ def _project(host: Host, folder: Path | None) -> tuple[str, str]:
     try:
         answer = host.check(asking)
     except CommandFailed as error:
-        # Without Compose v2 docker takes its options for its own.
+        # Without Compose v2, docker reads the options of `compose` as its own.
         raise ProductionError(
             error.seen, "check that this user's docker has Compose v2: type docker compose version"
         ) from None
@@ -165,11 +165,7 @@ def _project(host: Host, folder: Path | None) -> tuple[str, str]:
     ]
     if len(found) != 1:
         known = "; ".join(f"{name} in {place}" for name, place in sorted(places.items())) or "none"
-        told = (
-            f"no project that runs was brought up from {wanted}"
-            if wanted
-            else "there is no saying which project is meant"
-        )
+        told = f"no running project was started from {wanted}" if wanted else "exactly one running project was expected"
         raise ProductionError(f"{told} (running: {known})", "name its folder: type runbook init FOLDER")
     return found[0]
 
@@ -186,7 +182,7 @@ def _variables(path: Path) -> tuple[str, ...]:
 
 
 def _follow_tag(production: Production, seen: Seen, containers: list[Container]) -> None:
-    """Find the variable that names the release: the one by which the images of most services change their tag."""
+    """Find the variable that names the release: the one that sets the image tag of the most services."""
     now = production.services()
     best: tuple[str, list[str]] = ("", [])
     likely = sorted(seen.variables, key=lambda name: (not re.search(r"TAG|VERSION|RELEASE", name), name))
@@ -216,7 +212,7 @@ def _follow_tag(production: Production, seen: Seen, containers: list[Container])
 
 
 def _follows(service: str, variable: str, image: str) -> bool:
-    """Tell whether the variable decides the tag of that image, by itself or as a part of it."""
+    """Tell whether the variable is the tag of that image, or a part of the tag."""
     try:
         TagForm.learned(service, variable, image)
     except ProductionError:
@@ -250,13 +246,16 @@ def _look_at_api(production: Production, seen: Seen, api: Container, found: Mapp
 
 
 def _places(api: Container, port: int) -> list[str]:
-    """Where that port of the container is reached."""
+    """Return the addresses at which that port of the container is reachable."""
     found = [f"{address}:{port}" for address in api.addresses if port]
     return [*found, api.ports[port]] if port in api.ports else found
 
 
 def _ask(http: HttpClient, places: list[str], path: str, host: str = "", *, pages: bool = False) -> Answer | None:
-    """What the first of these places answers, asked as users ask it; None without an answer, and for most `pages`."""
+    """Return the answer of the first of these places, requested with the users' Host header, or None.
+
+    Without `pages`, an HTML page counts as no answer.
+    """
     for place in places:
         try:
             answer = http.get(f"http://{place}{path}", {"Host": host} if host else {})
@@ -267,7 +266,7 @@ def _ask(http: HttpClient, places: list[str], path: str, host: str = "", *, page
         except ValueError:
             said = None
         if not pages and "<html" in answer.body[:2000].lower() and answer.status < 300:
-            return None  # one page for every path, as single-page applications have it
+            return None  # single-page applications answer every path with the same page
         return Answer(path, answer.status, said if isinstance(said, dict) else None, answer.body[:2000])
     return None
 
@@ -288,7 +287,7 @@ def _look_at_database(seen: Seen, containers: list[Container]) -> None:
 
 
 def _look_at_gateway(seen: Seen, containers: list[Container]) -> None:
-    """Find what users reach first: a gateway by its name, or what else publishes a port, or the application itself."""
+    """Find the users' entry point: a gateway by its name, else another service that publishes a port, else the app."""
     others = [each for each in containers if each.service not in seen.services and not _is_database(each)]
     kinds = {
         each.service: next((k for k in _GATEWAYS if k in each.image_name.lower() or k in each.service), "")
@@ -296,7 +295,7 @@ def _look_at_gateway(seen: Seen, containers: list[Container]) -> None:
     }
     named = [each for each in others if kinds[each.service] or each.service in ("gateway", "proxy")]
     own = [each for each in containers if each.service == next(iter(seen.services), "")]
-    # Not the first of several: which of them is the way in cannot be seen.
+    # With several such services the entry point is ambiguous: take none.
     publish = [each for each in others if each.ports] if not any(each.ports for each in own) else []
     for each in (*named[:1], *(publish if len({one.service for one in publish}) == 1 else ())):
         seen.gateway, seen.gateway_image = each.service, kinds[each.service] or each.image_name

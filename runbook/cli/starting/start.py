@@ -1,4 +1,4 @@
-"""`runbook init [FOLDER]`: look at a running Compose project, and write a commented settings file for it."""
+"""`runbook init [FOLDER]`: inspect a running Compose project, and write a commented settings file for it."""
 
 import argparse
 import os
@@ -15,22 +15,20 @@ from runbook.settings.loading.loader import load
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what `init` is told on the command line."""
-    parser.add_argument(
-        "folder", nargs="?", type=Path, metavar="FOLDER", help="the folder from which it was brought up"
-    )
-    parser.add_argument("--settings", type=Path, default=SETTINGS, metavar="PATH", help="the file that is written")
+    """Add the options of `init`."""
+    parser.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="the folder from which it was started")
+    parser.add_argument("--settings", type=Path, default=SETTINGS, metavar="PATH", help="the file to write")
     parser.set_defaults(run=start)
 
 
 def start(chosen: argparse.Namespace) -> str:
-    """Write the file, and return what there is to say.
+    """Write the file, and return the text to print.
 
-    Raises SettingsError where the file is there already, and ProductionError where no project can be looked at.
+    Raises SettingsError when the file exists, and ProductionError when no project can be inspected.
     """
     path: Path = chosen.settings
     if path.exists() or path.is_symlink():
-        raise SettingsError(f"{path} is there already, and is not overwritten", "name another one with --settings PATH")
+        raise SettingsError(f"{path} already exists, and is not overwritten", "name another one with --settings PATH")
     seen = look(chosen.folder)
     text = written(seen, f"{datetime.now(UTC):%Y-%m-%d}")
     with tempfile.TemporaryDirectory(prefix="runbook-") as folder:
@@ -46,6 +44,6 @@ def start(chosen: argparse.Namespace) -> str:
         ) from None
     given = f" --settings {path}" if path != SETTINGS else ""
     left_out = [f"  {each.key}: {each.follows}" for each in absent_from(settings)]
-    services = ", ".join(seen.services) or "NOT SEEN: what names its release; [project] in that file says what to do"
+    services = ", ".join(seen.services) or "NOT SEEN: the variable with the release's tag; see [project] in that file"
     done = f"{path} is written: {settings.project.name}, {services}"
     return "\n".join([done, "not configured:", *left_out, f"next: runbook doctor{given}"])

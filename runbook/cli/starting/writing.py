@@ -1,4 +1,4 @@
-"""The settings file that is made of what was seen: each guess says why, and no secret stands in it."""
+"""The settings file written from the inspection: each guess has its reason, and no secret is in it."""
 
 import json
 from collections.abc import Iterator
@@ -6,20 +6,20 @@ from collections.abc import Iterator
 from runbook.cli.starting.seen import Answer, Seen
 
 _HEAD = """\
-# Settings of the rollback runbook for {name}, written by `runbook init` from what was seen of it on {day}.
-# Each value says why it is so; what was not seen is left out, or stands here as a comment. docs/settings.md explains
-# every key. No secret stands in this file, only where each one is found. Next: runbook doctor
+# Settings of the rollback runbook for {name}, written by `runbook init` from what it saw on {day}.
+# A comment gives the reason for each value. Values that were not seen are left out, or are comments. docs/settings.md
+# explains every key. This file has no secrets, only their places. Next: runbook doctor
 """
 
 
 def written(seen: Seen, day: str) -> str:
-    """The text of the file; `day` is today."""
+    """Return the text of the file; `day` is today."""
     parts = (_project, _registry, _database, _migrations, _traffic, _health, _metrics, _people)
     sections = ["\n".join(part(seen)) for part in parts]
     return "\n\n".join([_HEAD.format(name=seen.name, day=day), *filter(None, sections)]) + "\n"
 
 
-#: Django's own classes tell where its migrations are: the newest row of each app, and the leaves of its files.
+#: The state of the migrations by Django's classes: the newest row of each app, and the leaf nodes of its files.
 _CURRENT = (
     "from django.db import connection as c; from django.db.migrations.recorder import MigrationRecorder as R",
     "n in R(c).migration_qs.filter(app=a).order_by('-id').values_list('name', flat=True)[:1]",
@@ -28,13 +28,13 @@ _HEADS = ("from django.db.migrations.loader import MigrationLoader as L", "_, n 
 
 
 def _text(value: object) -> str:
-    # A basic string of TOML is a string of JSON.
+    # A JSON string is a valid basic string of TOML.
     return json.dumps(value, ensure_ascii=False)
 
 
 def _project(seen: Seen) -> Iterator[str]:
     yield "[project]"
-    yield "# By the labels of its containers."
+    yield "# From the labels of its containers."
     yield f"name = {_text(seen.name)}"
     yield f"directory = {_text(seen.directory)}"
     yield f"env_file = {_text(seen.env_file)}"
@@ -43,19 +43,19 @@ def _project(seen: Seen) -> Iterator[str]:
         yield f"tag_variable = {_text(seen.tag_variable)}"
         yield f"services = {_text(list(seen.services))}"
         if seen.others:
-            yield f"# Not among them, since their images do not follow it: {', '.join(seen.others)}."
+            yield f"# Not included, because their images do not follow it: {', '.join(seen.others)}."
         if seen.at_rest:
-            yield f"# Not among them either, since no container of theirs is at work: {', '.join(seen.at_rest)}."
+            yield f"# Not included, because none of their containers is running: {', '.join(seen.at_rest)}."
     else:
-        yield "# NOT SEEN: no variable of the env file changes the tag of an image. Let the Compose file say"
+        yield "# NOT SEEN: a variable of the env file that changes the tag of an image. Write in the Compose file"
         yield "#   image: registry.example.com/shop/api:${IMAGE_TAG}"
-        yield "# and name the variable, and the services, here."
+        yield "# and name the variable and the services here."
         yield '#tag_variable = "IMAGE_TAG"'
         yield '#services = ["api", "jobs"]'
 
 
 def _registry(seen: Seen) -> Iterator[str]:
-    yield "# The registry is the one that the images name, with docker's own login; another user is named like this:"
+    yield "# The registry is the one in the images' names, with docker's login. For another user:"
     yield "#[registry]"
     yield f"#url = {_text(seen.registry or 'https://registry.example.com')}"
     yield '#username = "deploy"'
@@ -65,18 +65,18 @@ def _registry(seen: Seen) -> Iterator[str]:
 def _database(seen: Seen) -> Iterator[str]:
     if seen.database:
         yield "[database]"
-        yield f"# {seen.database} runs PostgreSQL; user and name are those that its container was made with."
+        yield f"# {seen.database} runs PostgreSQL; user and name are from its container's environment."
         yield f"service = {_text(seen.database)}"
         yield f"user = {_text(seen.database_user)}"
         yield f"name = {_text(seen.database_name)}"
     elif seen.database_url:
         yield "[database]"
-        yield "# No service runs PostgreSQL, and the env file has such a variable. psql must be on this host, or in"
+        yield "# No service runs PostgreSQL, but the env file has this variable. psql must be on this host, or in"
         yield "# an image that `image` names."
         yield f"url = {{ env_file = {_text(seen.database_url)} }}"
         yield '#image = "postgres:16"'
     else:
-        yield "# NOT SEEN: a database. Without one the schema is not looked at; a rollback asks for --no-migrations."
+        yield "# NOT SEEN: a database. Without one the schema is not checked; a rollback needs --no-migrations."
         yield "#[database]"
         yield '#url = { file = "/etc/rollback-runbook/database_url" }'
 
@@ -85,7 +85,7 @@ def _migrations(seen: Seen) -> Iterator[str]:
     configs = [path for path in seen.migrations if path.endswith(("alembic.ini", "pyproject.toml"))]
     if configs:
         yield "[migrations]"
-        told = "has a section [tool.alembic], and lies" if configs[0] == "pyproject.toml" else "lies"
+        told = "has a section [tool.alembic], and is" if configs[0] == "pyproject.toml" else "is"
         yield f"# {configs[0]} {told} in the working directory of {seen.services[0]}."
         yield f"service = {_text(seen.services[0])}"
         yield f"config = {_text(configs[0])}"
@@ -95,7 +95,7 @@ def _migrations(seen: Seen) -> Iterator[str]:
                 if any(path.endswith("/flask") for path in seen.migrations)
                 else [_python(seen), "-m", "flask"]
             )
-            yield "# Its env.py is Flask-Migrate's, which only runs by flask's own commands."
+            yield "# Its env.py is Flask-Migrate's, which only works with flask's commands."
             yield f"upgrade = {_text([*flask, 'db', 'upgrade', '{revision}'])}"
             yield f"downgrade = {_text([*flask, 'db', 'downgrade', '{revision}'])}"
             yield f"trial = {_text([*flask, 'db', 'current'])}"
@@ -108,13 +108,13 @@ def _migrations(seen: Seen) -> Iterator[str]:
 
 
 def _python(seen: Seen) -> str:
-    """The Python of the application's image, by its name on the PATH."""
+    """Return the name of Python on the PATH of the application's image."""
     names = [path.rpartition("/")[2] for path in seen.migrations]
     return next((name for name in names if name.startswith("python")), "python3")
 
 
 def _django(seen: Seen) -> Iterator[str]:
-    """Django's migrations, asked through manage.py: nothing has to be added to the application."""
+    """Yield the [migrations] section for Django. It uses manage.py, so the application needs no additions."""
     apps = [path.split("/")[0] for path in seen.migrations if "/migrations/0001_" in path]
     mark = "" if apps else "#"
     told = (
@@ -135,7 +135,7 @@ def _django(seen: Seen) -> Iterator[str]:
         words = [python, "manage.py", "migrate", names[0], "{revision}"]
         yield f"{mark}downgrade = {_text(words)}"
     else:
-        yield "# No downgrade: of several apps each has a revision of its own, and they are gone back by hand."
+        yield "# No downgrade: each of the apps has its own revision, so they go back by hand."
 
 
 def _traffic(seen: Seen) -> Iterator[str]:
@@ -151,10 +151,10 @@ def _traffic(seen: Seen) -> Iterator[str]:
         yield f"# {seen.public_path} answers {seen.public_status} there."
     else:
         told = f"answers {seen.public_status}" if seen.public_status else "gives no answer"
-        yield f"# NOT SEEN: a path that the application itself answers with less than 400; / {told}."
+        yield f"# NOT SEEN: a path that the application answers with a status below 400; / {told}."
     yield f"check_path = {_text(seen.public_path)}"
-    yield "# NOT SEEN: how traffic is paused. Without these three users meet the switch; docs/runbook.example.toml has"
-    yield "# them for nginx, HAProxy and Traefik."
+    yield "# NOT SEEN: how traffic is paused. Without these three, requests can fail during the switch."
+    yield "# docs/runbook.example.toml has them for nginx, HAProxy and Traefik."
     if seen.gateway:
         yield f"# {seen.gateway} runs {seen.gateway_image}."
     for word, argument in (("pause", "close"), ("resume", "open"), ("state", "state")):
@@ -162,7 +162,7 @@ def _traffic(seen: Seen) -> Iterator[str]:
 
 
 def _health(seen: Seen) -> Iterator[str]:
-    # 503 with an object is an answer as well: the application is not ready at this moment.
+    # 503 with a JSON object also counts: the application is not ready at this moment.
     asked = {
         path: answer
         for path, answer in seen.answers.items()
@@ -173,11 +173,11 @@ def _health(seen: Seen) -> Iterator[str]:
     if ready is None:
         if seen.has_health_check:
             yield "[health]"
-            yield "# No path that is known answers, and the container has a health check of its own."
+            yield "# No usual health path answers, but the container has a health check."
             yield f"service = {_text(seen.services[0])}"
             yield 'readiness = "container"'
         else:
-            yield "# NOT SEEN: a path that tells whether the application is well, or a health check of its container."
+            yield "# NOT SEEN: a health path of the application, or a health check of its container."
             yield "#[health]"
             yield '#readiness_path = "/readyz"'
         return
@@ -201,14 +201,14 @@ def _readiness(ready: Answer) -> Iterator[str]:
         if isinstance(v, str) and v.lower() in ("ok", "up", "pass", "healthy")
     }
     if parts:
-        yield "# What its answer says is true or false."
+        yield "# The members of its answer that are true or false."
         yield f"required = {_text(parts)}"
         yield f"behind_schema_may_be_false = {_text([k for k in parts if k in ('ready', 'migrations_current')])}"
     elif words:
-        yield "# What its answer says now."
+        yield "# Members of its answer, with their values now."
         yield f"values = {{ {', '.join(f'{_text(key)} = {_text(value)}' for key, value in words.items())} }}"
     else:
-        yield "# Its answer has no parts that say yes or no."
+        yield "# Its answer has no members that are true or false."
         yield 'readiness = "status"'
 
 
@@ -216,7 +216,7 @@ def _metrics(seen: Seen) -> Iterator[str]:
     answer = seen.answers.get("/metrics")
     token = next((name for name in seen.variables if "METRICS" in name and "TOKEN" in name), "")
     if answer is None or answer.status not in (200, 401, 403):
-        yield "# NOT SEEN: a page of metrics."
+        yield "# NOT SEEN: a metrics page."
         yield "#[metrics]"
         yield '#path = "/metrics"'
         return
@@ -230,7 +230,7 @@ def _metrics(seen: Seen) -> Iterator[str]:
 
 
 def _people(_seen: Seen) -> Iterator[str]:
-    yield "# Whom to tell, and where the ticket is opened: that cannot be seen."
+    yield "# The incident channel and the ticket tracker cannot be seen."
     yield "#[announcement]"
     yield '#url = { file = "/etc/rollback-runbook/announcement_url" }'
     yield "#[ticket]"

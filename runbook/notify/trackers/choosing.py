@@ -1,4 +1,4 @@
-"""Which tracker the settings ask for."""
+"""The choice of the tracker by the settings."""
 
 from collections.abc import Callable
 
@@ -20,7 +20,7 @@ def tracker_for(
     secret: Callable[[str], SecretStr],
     known: Callable[[], str | None],
 ) -> Tracker:
-    """Return it; `secret` gives a secret of the settings by its name, `known` the ticket that is on record."""
+    """Return the tracker. `secret` returns a secret of the settings by name, `known` the recorded ticket."""
     match settings:
         case GitHubTicket():
             return GitHubTracker(http, settings, secret("ticket token"), deadline)

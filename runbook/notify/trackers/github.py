@@ -1,4 +1,4 @@
-"""The follow-up ticket, by GitHub's REST API (https://docs.github.com/rest/issues/issues)."""
+"""The follow-up ticket through GitHub's REST API (https://docs.github.com/rest/issues/issues)."""
 
 from collections.abc import Mapping
 
@@ -30,8 +30,8 @@ class GitHubTracker(Tracker):
         }
 
     def find(self, incident: str) -> str | None:
-        """The address of its issue, as `Tracker.find` says."""
-        # By the list, not by GitHub's search: that one learns of a new issue only minutes later.
+        """Return the URL of the incident's issue, like `Tracker.find`."""
+        # By the list, not by GitHub's search, which finds a new issue only after minutes.
         labels = {"labels": ",".join(self._labels)} if self._labels else {}
         query = {"state": "all", **labels, "since": since(incident)}
         for issue in self._listing(self._url, self._headers, query, _has_next):
@@ -40,7 +40,7 @@ class GitHubTracker(Tracker):
         return None
 
     def create(self, incident: str, title: str, text: str) -> str:
-        """Open its issue, as `Tracker.create` says."""
+        """Open the incident's issue, like `Tracker.create`."""
         title, body = self._fitting(title, text, f"Incident: `{incident}`")
         issue = {"title": title, "body": body, "labels": list(self._labels)}
         return member(self._ask("POST", self._url, self._headers, issue, wanted=_CREATED).json(), "html_url")

@@ -1,4 +1,4 @@
-"""The follow-up ticket, by GitLab's REST API (https://docs.gitlab.com/api/issues)."""
+"""The follow-up ticket through GitLab's REST API (https://docs.gitlab.com/api/issues)."""
 
 from urllib.parse import quote
 
@@ -13,7 +13,7 @@ _CREATED = (201,)
 
 
 class GitLabTracker(Tracker):
-    """The issues of one project, on gitlab.com or a GitLab of the team's own."""
+    """The issues of one project, on gitlab.com or the team's own GitLab."""
 
     markup = MARKDOWN
     keys = "ticket.url, ticket.project"
@@ -25,8 +25,8 @@ class GitLabTracker(Tracker):
         self._headers = {"PRIVATE-TOKEN": token.get_secret_value()}
 
     def find(self, incident: str) -> str | None:
-        """The address of its issue, as `Tracker.find` says."""
-        # By the list, not by GitLab's search: how that one takes a name apart differs from version to version.
+        """Return the URL of the incident's issue, like `Tracker.find`."""
+        # By the list, not by GitLab's search, which splits a name differently from version to version.
         query = {**({"labels": self._labels} if self._labels else {}), "created_after": since(incident)}
         for issue in self._listing(self._url, self._headers, query, lambda headers: bool(headers.get("x-next-page"))):
             if names(issue.get("description"), incident):
@@ -34,7 +34,7 @@ class GitLabTracker(Tracker):
         return None
 
     def create(self, incident: str, title: str, text: str) -> str:
-        """Open its issue, as `Tracker.create` says."""
+        """Open the incident's issue, like `Tracker.create`."""
         title, description = self._fitting(title, text, f"Incident: `{incident}`")
         issue = {"title": title, "description": description, "labels": self._labels}
         return member(self._ask("POST", self._url, self._headers, issue, wanted=_CREATED).json(), "web_url")

@@ -1,4 +1,4 @@
-"""The follow-up ticket in Jira, by version 2 of its REST API, which Cloud, Server and Data Center have.
+"""The follow-up ticket in Jira, through version 2 of its REST API, which Cloud, Server and Data Center have.
 
 https://developer.atlassian.com/cloud/jira/platform/rest/v2 and https://developer.atlassian.com/server/jira/platform/rest
 """
@@ -17,7 +17,7 @@ _CREATED = (201,)
 
 
 class JiraTracker(Tracker):
-    """The issues of one project. A label of the incident's name finds its ticket again, and nothing else has it."""
+    """The issues of one project. Each ticket has a unique label with the incident's name, by which it is found."""
 
     markup = JIRA
     keys = "ticket.url, ticket.project, ticket.issue_type, ticket.user"
@@ -31,11 +31,11 @@ class JiraTracker(Tracker):
         if settings.user:
             secret = base64.b64encode(f"{settings.user}:{secret}".encode()).decode()
         self._headers = {"Authorization": f"{'Basic' if settings.user else 'Bearer'} {secret}"}
-        # Jira Cloud took the old search away (https://developer.atlassian.com/changelog/#CHANGE-2046).
+        # Jira Cloud removed the old search (https://developer.atlassian.com/changelog/#CHANGE-2046).
         self._search = "search/jql" if settings.user else "search"
 
     def find(self, incident: str) -> str | None:
-        """The address of its issue, as `Tracker.find` says."""
+        """Return the URL of the incident's issue, like `Tracker.find`."""
         jql = f'project = "{self._settings.project}" AND labels = "{incident}"'
         query = urlencode({"jql": jql, "fields": "key", "maxResults": 1})
         found = self._ask("GET", f"{self._url}/rest/api/2/{self._search}?{query}", self._headers).json()
@@ -48,7 +48,7 @@ class JiraTracker(Tracker):
         return f"{self._url}/rest/api/2/issue/{name}?fields=labels"
 
     def create(self, incident: str, title: str, text: str) -> str:
-        """Open its issue, as `Tracker.create` says."""
+        """Open the incident's issue, like `Tracker.create`."""
         summary, description = self._fitting(title, text, f"Incident: {self.markup.code(incident)}")
         issue = {
             "project": {"key": self._settings.project},

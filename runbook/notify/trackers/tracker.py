@@ -1,4 +1,4 @@
-"""What every tracker does: one ticket an incident, opened if it is not there, and found again."""
+"""The base of all trackers: one ticket per incident, opened if it does not exist, and found again."""
 
 import json
 import re
@@ -15,42 +15,42 @@ from runbook.hosts.http import HttpClient, HttpResponse
 from runbook.notify.markup import Markup
 from runbook.text import beginning
 
-#: As many pages of a list, with 100 tickets each, are read at most.
+#: The most pages of a list that are read, with 100 tickets each.
 _MOST_PAGES = 20
-#: Clocks differ: a list of what is new since an incident began begins so long before.
+#: Clocks differ: a list of tickets since the incident's beginning starts this much earlier.
 _MARGIN = timedelta(days=1)
 _GONE = (404, 410)
-_LONGEST = 300  # characters of what a tracker says that refuses
+_LONGEST = 300  # characters of a tracker's refusal
 
 
 class Tracker(ABC):
-    """An issue tracker. A ticket is found again by the incident's name, which it holds."""
+    """An issue tracker. A ticket is found again by the incident's name in it."""
 
-    #: In what its texts are written.
+    #: The markup of its texts.
     markup: Markup
-    #: The keys of `[ticket]` that a wrong answer may come from.
+    #: The keys of `[ticket]` to check after an unexpected answer.
     keys = "ticket.url"
-    #: As many characters of a title and of a text it takes.
+    #: The most characters of a title, and of a text.
     longest_title, longest_text = 255, 1_000_000
     _url: str
     _headers: Mapping[str, str]
 
     def __init__(self, http: HttpClient, place: str, deadline: float) -> None:
-        """`place` is where in the tracker tickets are; `deadline` the seconds that a new one may take to be listed."""
+        """`place` is the tracker's project. `deadline` is the seconds within which a new ticket must be listed."""
         self._http = http
         self._place = place
         self._deadline = deadline
 
     @abstractmethod
     def find(self, incident: str) -> str | None:
-        """The address of the ticket of `incident`, open or closed. Raises Inconclusive when nobody tells."""
+        """Return the URL of the ticket of `incident`, open or closed, or None. Raises Inconclusive when unknown."""
 
     @abstractmethod
     def create(self, incident: str, title: str, text: str) -> str:
-        """Open it and return its address. Raises Inconclusive when it is not known to be opened."""
+        """Open the ticket and return its URL. Raises Inconclusive when it is unknown whether it was opened."""
 
     def opening(self, incident: str, title: str, text: str, opened: Callable[[str], None]) -> Action:
-        """The change that opens the ticket of `incident`; one that is there counts. `opened` gets its address."""
+        """Return the change that opens the ticket of `incident`, unless it exists. `opened` receives its URL."""
         address = ""
 
         def already() -> str | None:
@@ -63,7 +63,7 @@ class Tracker(ABC):
             try:
                 address = self.create(incident, title, text)
             except Inconclusive:
-                # The answer may be lost, and the ticket not.
+                # The ticket may exist although the answer was lost.
                 with suppress(Inconclusive):
                     address = self.find(incident) or ""
                 if not address:
@@ -81,25 +81,25 @@ class Tracker(ABC):
         )
 
     def _fitting(self, title: str, text: str, incident: str) -> tuple[str, str]:
-        """Title and text as the tracker takes them; `incident` is the line by which the ticket is found again."""
+        """Return title and text within the tracker's limits. `incident` is the line by which the ticket is found."""
         end = f"\n\n{incident}\n"
         if len(text) + len(end) > self.longest_text:
             end = f"\n\n{self.markup.text('The rest is in the record.')}{end}"
-            # Whole lines: half a line may be half a piece of markup, or half a secret.
+            # Only whole lines: a cut line may have broken markup, or half a secret.
             text = text[: self.longest_text - len(end)].rpartition("\n")[0]
         return title if len(title) <= self.longest_title else beginning(title, self.longest_title - 2), text + end
 
     def listed(self, incident: str, known: str = "") -> Check:
-        """That the tracker lists the ticket of `incident`, or has the one that is `known`, an address on record.
+        """Check that the tracker lists the ticket of `incident`, or has the `known` one, a recorded URL.
 
-        A search may be behind (Jira Cloud's), and labels may have been dropped that the token may not set (GitHub).
+        A search may lag (Jira Cloud), and a tracker may drop labels that the token may not set (GitHub).
         """
 
         def observe() -> Observation:
             if address := self.find(incident):
                 return Observation(ok=True, seen=f"ticket {address}")
             there = bool(known) and self._has(known, incident)
-            return Observation(there, f"ticket {known}, not in the list itself" if there else "no such ticket")
+            return Observation(there, f"ticket {known}, but not in the list" if there else "no such ticket")
 
         return Check("the tracker to list the ticket", observe, "open the ticket by hand", self._deadline)
 
@@ -109,13 +109,13 @@ class Tracker(ABC):
         return answer.status not in _GONE and names(answer.body, incident)
 
     def _issue(self, name: str) -> str:
-        """Where the tracker's API has the ticket that is called so at the end of its address."""
+        """Return the API's URL of the ticket, by the last part of its public URL."""
         return f"{self._url}/{name}"
 
     def _listing(
         self, url: str, headers: Mapping[str, str], query: Mapping[str, str], more: Callable[[Mapping[str, str]], bool]
     ) -> Iterator[dict[str, Any]]:
-        """Each ticket of a list, page by page; `more` tells from an answer's headers whether another page follows."""
+        """Yield each ticket of a list, page by page. `more` tells from the headers whether another page follows."""
         for page in range(1, _MOST_PAGES + 1):
             asked = urlencode({**query, "per_page": 100, "page": page})
             answer = self._ask("GET", f"{url}?{asked}", headers)
@@ -128,7 +128,7 @@ class Tracker(ABC):
         raise Inconclusive(
             f"the tracker lists more than {_MOST_PAGES * 100} tickets since the incident began, and none read so far is"
             " this incident's",
-            "look for it by hand; or give ticket.labels one that nothing else has",
+            "look for it by hand; or add a label to ticket.labels that no other ticket has",
         )
 
     def _ask(
@@ -146,7 +146,7 @@ class Tracker(ABC):
 
 
 def not_a_list(found: object) -> Inconclusive:
-    """The error for an answer that is no list of tickets: whether there is one is not known then."""
+    """Return the error for an answer that is not a list of tickets: it is unknown whether the ticket exists."""
     return Inconclusive(
         f"the tracker answered with {beginning(json.dumps(found), 80)} where a list of tickets was expected",
         "look for the ticket in the tracker by hand",
@@ -154,12 +154,12 @@ def not_a_list(found: object) -> Inconclusive:
 
 
 def names(text: object, incident: str) -> bool:
-    """Tell whether a ticket's text names `incident`, and not only another whose name begins with its."""
+    """Tell whether a ticket's text has the name of `incident`, not only a longer name that contains it."""
     return re.search(rf"(?<![\w-]){re.escape(incident)}(?![\w-])", str(text or "")) is not None
 
 
 def since(incident: str) -> str:
-    """From when on the ticket of `incident`, whose name begins with when it began, can have been opened (UTC)."""
+    """Return the earliest time (UTC) of the ticket of `incident`, from the time in its name."""
     try:
         began = datetime.strptime(incident.partition("-")[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     except ValueError:
@@ -168,7 +168,7 @@ def since(incident: str) -> str:
 
 
 def member(found: Any, name: str) -> str:
-    """A member of a receipt. Raises Inconclusive when it has none: whether there is a ticket is not known then."""
+    """Return a member of a receipt. Raises Inconclusive without it: it is unknown whether the ticket exists."""
     value = found.get(name) if isinstance(found, dict) else None
     if not isinstance(value, str) or not value:
         raise Inconclusive("the tracker gave no receipt for the ticket", "look for it in the tracker by hand")

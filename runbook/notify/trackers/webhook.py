@@ -1,4 +1,4 @@
-"""The follow-up ticket as JSON to an address of the team's own. It cannot be asked: the journal remembers."""
+"""The follow-up ticket as JSON to the team's own URL. It cannot be queried, so the journal remembers the ticket."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ _TAKEN = range(200, 300)
 
 
 class WebhookTracker(Tracker):
-    """An address that takes a POST of `incident`, `title` and `text`, and answers 2xx, with a `url` if it has one."""
+    """A URL that takes a POST of `incident`, `title` and `text`, and answers 2xx, optionally with a `url`."""
 
     markup = PLAIN
     keys = "the secret that ticket.url names"
@@ -22,29 +22,29 @@ class WebhookTracker(Tracker):
     def __init__(
         self, http: HttpClient, url: SecretStr, token: SecretStr | None, known: Callable[[], str | None]
     ) -> None:
-        """`known` tells what is on record of this incident's ticket."""
+        """`known` returns the recorded ticket of this incident."""
         super().__init__(http, "webhook", 0)
         self._address = url
         self._headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
         self._known = known
 
-    def find(self, incident: str) -> str | None:  # noqa: ARG002 - the journal is the incident's own
-        """What the journal has of its ticket."""
+    def find(self, incident: str) -> str | None:  # noqa: ARG002 - the journal has only this incident
+        """Return the recorded ticket."""
         return self._known()
 
     def create(self, incident: str, title: str, text: str) -> str:
-        """Send it, and return the `url` of the answer, if it has one."""
+        """Send the ticket, and return the `url` of the answer, or "webhook" without one."""
         ticket = {"incident": incident, "title": title, "text": text}
-        # An answer may be lost: whoever takes it can tell by this that it is the same again.
+        # If an answer is lost, the receiver can recognize the same ticket by this.
         headers = {"Idempotency-Key": incident, **self._headers}
         answer = self._ask("POST", self._address.get_secret_value(), headers, ticket, wanted=_TAKEN)
         try:
             return member(answer.json(), "url")
         except Inconclusive:
-            return "webhook"  # it took the ticket, and need not say more
+            return "webhook"  # a 2xx answer without a URL is a receipt too
 
     def listed(self, incident: str, known: str = "") -> Check:
-        """That the webhook took the ticket, as the journal has it."""
+        """Check that the webhook took the ticket, according to the journal."""
 
         def observe() -> Observation:
             taken = known or self.find(incident)

@@ -1,1 +1,1 @@
-"""Secret stores, one file each: a value read, set where nobody else changed it, and read back."""
+"""Secret stores, one file each: read a value, set it unless somebody else changed it, and read it back."""

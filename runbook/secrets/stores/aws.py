@@ -1,4 +1,4 @@
-"""How AWS is asked: one client for each service, with deadlines, and its errors as the runbook's own."""
+"""Requests to AWS: one client per service, with deadlines, and its errors turned into the runbook's."""
 
 import logging
 from collections.abc import Callable
@@ -10,21 +10,21 @@ from runbook.secrets.stores.store import UNREADABLE, package
 from runbook.settings.stores import AwsSettings
 from runbook.text import beginning
 
-# botocore's debugging output has the answers, and those hold secrets.
+# botocore's debug output has the answers, which contain secrets.
 logging.getLogger("botocore").setLevel(logging.CRITICAL)
 
-#: AWS's own tool, by which a person does the same.
+#: The AWS CLI, with which a person does the same.
 TOOL = ("aws",)
 _BUSY = ("ThrottlingException", "TooManyUpdates", "RequestLimitExceeded")
 _REFUSED, _TOO_MANY = range(400, 500), 429
-_NOT_AWS = "what answers in AWS's place gives no answer that can be read"
-_LONGEST = 300  # characters of what AWS says; what stands in its way says whole pages
+_NOT_AWS = "the answer cannot be read; it may not be from AWS"
+_LONGEST = 300  # characters of AWS's message; a proxy may send a whole page
 
 _Found = TypeVar("_Found")
 
 
 def client(service: str, settings: AwsSettings, deadline: float) -> Any:
-    """Return boto3's client for `service`; `deadline` is the seconds for one answer.
+    """Return boto3's client for `service`. `deadline` is the time limit of one answer, in seconds.
 
     Raises SettingsError when boto3 is not installed, and StoreError when the region or the profile is missing.
     """
@@ -38,9 +38,9 @@ def client(service: str, settings: AwsSettings, deadline: float) -> Any:
             config=config.Config(
                 connect_timeout=deadline,
                 read_timeout=deadline,
-                # Who asks again looks first: a change whose answer was lost would be made twice.
+                # No retries: after a lost answer a retry would make the change twice.
                 retries={"total_max_attempts": 1},
-                proxies={},  # none of the shell's, like every other request
+                proxies={},  # not the shell's proxies, like all requests
             ),
         )
 
@@ -48,15 +48,15 @@ def client(service: str, settings: AwsSettings, deadline: float) -> Any:
 
 
 def tool(settings: AwsSettings) -> tuple[str, ...]:
-    """The beginning of a command of AWS's own tool that asks the same AWS."""
+    """Return the beginning of an AWS CLI command for the same account, region and endpoint."""
     given = {"region": settings.region, "profile": settings.profile, "endpoint-url": settings.endpoint_url}
     return (*TOOL, *(word for name, value in given.items() if value for word in (f"--{name}", value)))
 
 
 def ask(name: str, next_step: str, deadline: float, call: Callable[[], _Found]) -> _Found:
-    """Return what `call` makes of AWS's answer, within `deadline` seconds.
+    """Return the result of `call`, within `deadline` seconds.
 
-    Raises Inconclusive when there is no answer, or none that can be read, and StoreError when AWS refuses.
+    Raises Inconclusive without a readable answer, and StoreError when AWS refuses.
     """
     try:
         return _told(name, next_step, lambda: within(deadline, call))
@@ -67,7 +67,7 @@ def ask(name: str, next_step: str, deadline: float, call: Callable[[], _Found]) 
 
 
 def _told(name: str, next_step: str, call: Callable[[], _Found]) -> _Found:
-    """Turn boto3's errors into Inconclusive (no answer) and StoreError (refused), with what helps."""
+    """Turn boto3's errors into Inconclusive (no answer) and StoreError (refused), with the next step."""
     errors, parsers = package("botocore.exceptions"), package("botocore.parsers")
     try:
         return call()

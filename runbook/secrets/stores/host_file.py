@@ -1,4 +1,4 @@
-"""A file on the production host, as Compose mounts it for `secrets:` and `configs:`; replaced in one step."""
+"""A file on the production host, as mounted by Compose for `secrets:` and `configs:`, replaced atomically."""
 
 import hashlib
 import shlex
@@ -12,7 +12,7 @@ from runbook.hosts.host import Host
 from runbook.secrets.stores.store import MOST_BYTES, Found, changed
 
 _CHANGED, _OF_OTHERS = 75, 76
-# $1 is the file, $2 the SHA-256 of what was read; the new content comes on standard input.
+# $1 is the file, $2 the SHA-256 of the content read; the new content comes on standard input.
 _REPLACE = f"""
 set -eu
 new="$1.runbook-new"
@@ -25,15 +25,15 @@ printf '%s  %s\\n' "$2" "$1" | sha256sum --check --status || exit {_CHANGED}
 mv --force --no-target-directory -- "$new" "$1"
 sync -- "$1"
 """
-# $1 is the file: its folder must be writable, and its owner be kept, which root can and others only for their own.
+# $1 is the file. Its folder must be writable, and its owner is kept: root can do that, others only for their own files.
 _SETTABLE = '[ -w "$(dirname -- "$1")" ] && { [ "$(id -u)" = 0 ] || [ -O "$1" ]; }'
 
 
 class HostFile:
-    """One file that holds the value and nothing else; a line break at its end stays as it is."""
+    """A file with the value and nothing else. Trailing line breaks are kept."""
 
     def __init__(self, path: str, command: Command, host: Host) -> None:
-        """`command` gives folder and deadline."""
+        """`command` provides the folder and the deadline."""
         self.name = f"the file {path}"
         self.longest = 3 * command.deadline
         self.path = path
@@ -41,7 +41,7 @@ class HostFile:
         self._host = host
 
     def read(self) -> Found:
-        """Return the content, without line breaks at its end; its version is a SHA-256."""
+        """Return the content without trailing line breaks. Its version is a SHA-256."""
         content = self._content()
         return Found(
             SecretStr(content.decode(errors="surrogateescape").rstrip("\r\n")), hashlib.sha256(content).hexdigest()
@@ -54,7 +54,7 @@ class HostFile:
         return done.stdout
 
     def set(self, value: str, seen: Found) -> None:
-        """Replace it: mode, owner and extended attributes stay, a link is followed, and it is whole at every moment."""
+        """Replace the file atomically. Mode, owner and extended attributes are kept, and a link is followed."""
         before = self._content()
         content = value.encode() + before[len(before.rstrip(b"\r\n")) :]
         real = self._host.check(replace(self._command, argv=("readlink", "-e", "--", self.path))).text.rstrip("\n")
@@ -69,12 +69,12 @@ class HostFile:
 
     def _of_others(self) -> StoreError:
         return StoreError(
-            f"{self.name}: expected one that this user may replace and leave with its owner and mode; saw another's",
+            f"{self.name}: expected a file that this user may replace without changing its owner and mode",
             shlex.join(("ls", "-ld", self.path, self.path.rpartition("/")[0] or ".")),
         )
 
     def settable(self) -> str:
-        """Say that it can be replaced. Raises StoreError when it cannot."""
+        """Check that the file can be replaced, and say so. Raises StoreError when it cannot."""
         real = replace(self._command, argv=("readlink", "-e", "--", self.path))
         path = self._host.run(real).text.rstrip("\n") or self.path
         if self._host.run(replace(self._command, argv=("sh", "-c", _SETTABLE, "sh", path))).exit_code != 0:
@@ -82,5 +82,5 @@ class HostFile:
         return "this user may replace it"
 
     def by_hand(self, value: str) -> str:
-        """Return a line for the shell."""
+        """Return the shell command that sets the value."""
         return f"printf %s {shlex.quote(value)} > {shlex.quote(self.path)}"

@@ -1,4 +1,4 @@
-"""The stores that the settings name, opened; packages for AWS and Vault are loaded only then."""
+"""Opening of the stores in the settings. Packages for AWS and Vault are imported only then."""
 
 import posixpath
 from collections.abc import Mapping
@@ -26,12 +26,12 @@ class Stores:
     """All secret stores of one production."""
 
     def __init__(self, settings: Settings, host: Host, env_values: dict[str, str], redactor: Redactor) -> None:
-        """`env_values` are those of production's env files, in which Vault's login may be."""
+        """`env_values` are the values of production's env files, which may have Vault's login."""
         self._settings = settings
         self._host = host
         self._env_values = env_values
         self._redactor = redactor
-        # Making one takes as long as several answers.
+        # Creating a client takes as long as several requests.
         self._aws = cache(lambda service: client(service, settings.aws, settings.deadlines.http))
 
     def open(self, address: StoreAddress) -> Store:
@@ -54,7 +54,7 @@ class Stores:
         raise SettingsError(f"no store for {address.kind}", "name one that docs/settings.md lists")
 
     def read(self, address: StoreAddress) -> SecretStr:
-        """Return the secret at an address. Raises Inconclusive, StoreError or SettingsError, and never shows it."""
+        """Return the secret at an address. Raises Inconclusive, StoreError or SettingsError, which never show it."""
         return self.open(address).read().value
 
     def _command(self, *argv: str) -> Command:

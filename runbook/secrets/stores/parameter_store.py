@@ -1,4 +1,4 @@
-"""AWS SSM Parameter Store: one parameter, of any type, that keeps its type, key and tier."""
+"""AWS SSM Parameter Store: one parameter of any type, which keeps its type, key and tier."""
 
 import shlex
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ class ParameterStore:
     """One parameter (https://docs.aws.amazon.com/systems-manager/latest/APIReference/)."""
 
     def __init__(self, parameter: str, client: Any, deadline: float, *, tool: Sequence[str] = TOOL) -> None:
-        """`client` is boto3's for `ssm`, whose answers take `deadline` seconds at most; `tool` is AWS's own."""
+        """`client` is boto3's for `ssm`; `deadline` is the seconds for one answer; `tool` is the AWS CLI."""
         self.name = f"{parameter} in AWS SSM Parameter Store"
         self.longest = _REQUESTS * deadline
         self._parameter, self._tool = parameter, (*tool, "ssm")
@@ -40,7 +40,10 @@ class ParameterStore:
         return ask(self.name, self._command("get-parameter"), self._deadline, call)
 
     def set(self, value: str, seen: Found) -> None:
-        """Set it. AWS has no condition for that: a change in the same moment is found by its version, and told."""
+        """Set it. AWS has no conditional update, so a change in the same moment is detected by its version afterwards.
+
+        Raises StoreError for such a change.
+        """
         now = self._get()
         if str(now["Version"]) != seen.version:
             raise changed(self.name, self._look)
@@ -53,12 +56,12 @@ class ParameterStore:
         version = ask(self.name, self._put(value, kept), self._deadline, call)
         if version != now["Version"] + 1:
             raise StoreError(
-                f"{self.name} was changed by somebody in the same moment: version {version - 1} was overwritten unseen",
+                f"{self.name}: somebody else changed it at the same moment; version {version - 1} was overwritten",
                 self._look,
             )
 
     def _kept(self, kind: str) -> dict[str, str]:
-        # Without its key, a SecureString would be encrypted anew with the account's default key.
+        # Without its key, a SecureString would be encrypted with the account's default key.
         asked = [{"Key": "Name", "Option": "Equals", "Values": [self._parameter]}]
         allow = f"allow ssm:DescribeParameters: without it the key of {self._parameter} would be lost"
 
@@ -71,19 +74,17 @@ class ParameterStore:
         except StoreError:
             found = {}
         if kind == "SecureString" and not found.get("KeyId"):
-            raise StoreError(
-                f"{self.name} is a SecureString, and AWS does not say with which key it is encrypted", allow
-            )
+            raise StoreError(f"{self.name} is a SecureString, but AWS does not tell its encryption key", allow)
         return {"Type": kind} | {name: found[name] for name in ("KeyId", "Tier") if found.get(name)}
 
     def settable(self) -> str:
-        """Say who asks: AWS tells nobody beforehand whether a parameter may be set."""
+        """Check that its type and key are readable. AWS does not tell beforehand whether a parameter may be set."""
         kind = self._get()["Type"]
         self._kept(kind)
         return f"a {kind}; AWS does not tell beforehand whether it may be set"
 
     def by_hand(self, value: str) -> str:
-        """Return the command of AWS's own tool; it keeps type, key and tier, as far as AWS tells them."""
+        """Return the AWS CLI command. It keeps type, key and tier, as far as AWS tells them."""
         try:
             kept = self._kept(self._get()["Type"])
         except RunbookError:

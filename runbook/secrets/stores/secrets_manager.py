@@ -17,12 +17,12 @@ _REQUESTS = 3  # of one `set`
 class SecretsManager:
     """One secret (https://docs.aws.amazon.com/secretsmanager/latest/apireference/)."""
 
-    def __init__(  # noqa: PLR0913 - what is asked, how, and who learns of it
+    def __init__(  # noqa: PLR0913 - the secret, the client, and who learns its values
         self, secret: str, key: str | None, client: Any, deadline: float, learn: Learn, *, tool: Sequence[str] = TOOL
     ) -> None:
-        """`client` is boto3's for `secretsmanager`, with `deadline`; `learn` gets the other keys' values.
+        """`client` is boto3's for `secretsmanager`, with `deadline`. `learn` receives the other keys' values.
 
-        `tool` is the beginning of a command of AWS's own.
+        `tool` is the beginning of an AWS CLI command.
         """
         self.name = f"{f'{key} of ' if key else ''}{secret} in AWS Secrets Manager"
         self.longest = _REQUESTS * deadline
@@ -54,7 +54,10 @@ class SecretsManager:
         return ask(self.name, self._command("describe-secret"), self._deadline, call)
 
     def set(self, value: str, seen: Found) -> None:
-        """Set it. AWS has no condition for that: a change in the same moment is found by its version, and told."""
+        """Set it. AWS has no conditional update, so a change in the same moment is detected by its version afterwards.
+
+        Raises StoreError for such a change.
+        """
         text, version = self._current()
         if version != seen.version:
             raise changed(self.name, self._look)
@@ -66,16 +69,16 @@ class SecretsManager:
         ask(self.name, self.by_hand(value), self._deadline, call)
         if (before := self._get("AWSPREVIOUS")["VersionId"]) != seen.version:
             raise StoreError(
-                f"{self.name} was changed by somebody in the same moment: version {before} was overwritten unseen",
+                f"{self.name}: somebody else changed it at the same moment; version {before} was overwritten",
                 self._look,
             )
 
     def settable(self) -> str:
-        """Say that AWS tells nobody beforehand."""
+        """Say that AWS does not tell beforehand."""
         return "AWS does not tell beforehand whether it may be set"
 
     def by_hand(self, value: str) -> str:
-        """Return the command of AWS's own tool; one key of several is changed with jq."""
+        """Return the AWS CLI command. One key of several is changed with jq."""
         put = self._command("put-secret-value")
         if self._key is None:
             return f"{put} {shlex.join(('--secret-string', value))}"

@@ -1,4 +1,4 @@
-"""What every secret store can do with one value, and what several of them need."""
+"""The interface of secret stores, and helpers that several of them share."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -10,27 +10,27 @@ from pydantic import SecretStr
 
 from runbook.errors import SettingsError, StoreError
 
-#: Bytes of a value that are read at most: what is longer is no value of a switch, and no secret of ours.
+#: The most bytes read of a value. A longer one is neither a switch's value nor a secret of the runbook.
 MOST_BYTES = 1 << 20
-#: What libraries raise, and who takes their answers apart, where the answer has another form.
+#: The errors for an answer in an unexpected form, from libraries or from reading its parts.
 UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, RecursionError)
-#: Learns what is secret among the values that stood beside the one that was asked for.
+#: Learns the secrets among the values beside the requested one.
 Learn = Callable[[Mapping[str, str]], None]
 
 
 @dataclass(frozen=True)
 class Found:
-    """A value as it was read, and by what the store tells that state from any other."""
+    """A value as read, and the version that identifies its state in the store."""
 
     value: SecretStr
     version: str
 
 
 class Store(Protocol):
-    """One value in a secret store, asked anew by each call.
+    """One value in a secret store, requested by each call.
 
-    Each call ends by itself. It raises Inconclusive when the store gives no answer, and StoreError when it refuses, or
-    has no such value. `name` is the value's place in words; `longest` is how many seconds `set` may take.
+    Each call has a deadline. It raises Inconclusive when the store gives no answer, and StoreError when the store
+    refuses or lacks the value. `name` is the value's place in words; `longest` is the time limit of `set` in seconds.
     """
 
     name: str
@@ -40,33 +40,33 @@ class Store(Protocol):
         """Return the value."""
 
     def set(self, value: str, seen: Found) -> None:
-        """Change `seen` to `value`, which is no secret. Raises StoreError when somebody else changed it meanwhile."""
+        """Change `seen` to `value`, which is not secret. Raises StoreError when somebody else changed it meanwhile."""
 
     def settable(self) -> str:
-        """Say what is known of whether it may be set, changing nothing. Raises StoreError when it may not."""
+        """Say whether it may be set, as far as known, without a change. Raises StoreError when it may not."""
 
     def by_hand(self, value: str) -> str:
-        """Return the command with which a person would set it."""
+        """Return the command with which a person sets it."""
 
 
 def package(name: str) -> Any:
-    """Import a package that only some stores need. Raises SettingsError, with the command that installs it."""
+    """Import a package that only some stores need. Raises SettingsError with the command that installs it."""
     try:
         return import_module(name)
     except ModuleNotFoundError:
         raise SettingsError(
-            f"the settings name a secret store that needs the Python package {name}, and it is not installed",
+            f"the settings name a secret store that needs the Python package {name}, which is not installed",
             f".venv/bin/pip install {name.partition('.')[0]}",
         ) from None
 
 
 def changed(name: str, look: str) -> StoreError:
-    """The error for a value that somebody else changed after it was read."""
-    return StoreError(f"{name} was changed by somebody after it was read, so it was left as it is now", look)
+    """Return the error for a value that somebody else changed after it was read."""
+    return StoreError(f"{name}: somebody else changed it after it was read, so the runbook did not change it", look)
 
 
 def members_of(text: str, name: str) -> dict[str, Any]:
-    """Return the members of a secret that is a JSON object. Raises StoreError when it is something else."""
+    """Return the members of a secret that is a JSON object. Raises StoreError when it is not."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
@@ -80,19 +80,19 @@ def members_of(text: str, name: str) -> dict[str, Any]:
 
 
 def with_member(text: str, key: str, value: str, name: str) -> str:
-    r"""Return a secret that is a JSON object with another text under `key`; all else stays to the byte.
+    r"""Return a secret that is a JSON object with a new text under `key`. All other bytes stay the same.
 
-    Raises StoreError when it is no such object.
+    Raises StoreError when it is not a JSON object.
 
     >>> with_member('{"a": "on", "rate": 1.10}', "a", "off", "x")
     '{"a": "off", "rate": 1.10}'
     """
-    members_of(text, name)  # raises when it is none
+    members_of(text, name)  # raises when it is not an object
     decode = json.JSONDecoder(strict=True).raw_decode
     at, spans = _skip(text, text.index("{") + 1), []
     while text[at] != "}":
         found, at = decode(text, at)
-        begin = _skip(text, _skip(text, at) + 1)  # behind the colon
+        begin = _skip(text, _skip(text, at) + 1)  # after the colon
         _, at = decode(text, begin)
         if found == key:
             spans.append((begin, at))
@@ -111,10 +111,10 @@ def _skip(text: str, at: int) -> int:
 
 
 def member(found: Mapping[str, Any], key: str, name: str, learn: Learn) -> SecretStr:
-    """Return the text under `key`, and let `learn` know the others. Raises StoreError when there is no such text."""
+    """Return the text under `key`, and pass the others to `learn`. Raises StoreError when there is no such text."""
     learn({other: value for other, value in found.items() if other != key and isinstance(value, str)})
     value = found.get(key)
     if not isinstance(value, str):
-        seen = "something that is no text" if key in found else f"the keys {', '.join(sorted(found)) or '(none)'}"
+        seen = "something that is not text" if key in found else f"the keys {', '.join(sorted(found)) or '(none)'}"
         raise StoreError(f"{name}: expected a text under the key {key}, saw {seen}", "correct key in the settings")
     return SecretStr(value)

@@ -1,4 +1,4 @@
-"""HashiCorp Vault and OpenBao: one key of a secret in a key-value engine of version 2."""
+"""HashiCorp Vault and OpenBao: one key of a secret in a version 2 key-value engine."""
 
 import logging
 import shlex
@@ -15,14 +15,14 @@ from runbook.settings.secret_source import SecretSource
 from runbook.settings.stores import VaultSettings
 from runbook.text import beginning
 
-# They log addresses, and what went wrong with them.
+# They log addresses and errors.
 for _name in ("hvac", "urllib3"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)
 
-_REQUESTS = 3  # of one `set`: read, write, and a look at what refused it
-_AT_ONCE = 2  # requests within one deadline, since a login may come before
-_LONGEST = 300  # characters of what Vault says
-#: hvac's errors that a server gives which may answer another time: sealed, starting, behind, or busy.
+_REQUESTS = 3  # of one `set`: read, write, and read again after a refusal
+_AT_ONCE = 2  # deadlines per request, because a login may come first
+_LONGEST = 300  # characters of Vault's message
+#: hvac's errors for a server that may answer later: sealed, starting, behind, or busy.
 _NOT_NOW = ("VaultDown", "VaultNotInitialized", "InternalServerError", "BadGateway", "RateLimitExceeded",
             "PreconditionFailed", "UnexpectedError")  # fmt: skip
 _MAY_SET = {"root", "update"}
@@ -33,7 +33,7 @@ _Found = TypeVar("_Found")
 class Vault:
     """One key (https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2)."""
 
-    def __init__(  # noqa: PLR0913 - what is asked, how, as whom
+    def __init__(  # noqa: PLR0913 - the secret, the server, and the login
         self,
         path: str,
         key: str,
@@ -43,7 +43,7 @@ class Vault:
         secret: Callable[[SecretSource], SecretStr],
         learn: Learn,
     ) -> None:
-        """`secret` resolves the login's own secrets; `learn` gets the other keys' values, and the token."""
+        """`secret` resolves the login's secrets. `learn` receives the other keys' values, and the token."""
         self.name = f"{key} of {path} in Vault"
         self.longest = _REQUESTS * _AT_ONCE * deadline
         self._path, self._key, self._settings, self._learn = path.strip("/"), key, settings, learn
@@ -66,7 +66,7 @@ class Vault:
         return self._ask(self._command("get"), call)
 
     def set(self, value: str, seen: Found) -> None:
-        """Write all keys, this one changed, on the condition that the version is still the one that was seen."""
+        """Write all keys, with this one changed, if the version is still the one seen (check-and-set)."""
         found, version = self._get()
         if version != seen.version:
             raise changed(self.name, self._command("get"))
@@ -75,7 +75,7 @@ class Vault:
             answer = client.secrets.kv.v2.create_or_update_secret(
                 path=self._path, mount_point=self._mount, secret=found | {self._key: value}, cas=int(version)
             )
-            answer["data"]["version"]  # what has not got it is no answer of Vault's
+            answer["data"]["version"]  # without it the answer is not Vault's
 
         try:
             self._ask(self.by_hand(value), call)
@@ -85,7 +85,7 @@ class Vault:
             raise
 
     def settable(self) -> str:
-        """Ask Vault what the token may do there. Raises StoreError when it may not write."""
+        """Ask Vault for the token's capabilities. Raises StoreError when it may not write."""
         place = f"{self._mount}/data/{self._path}"
         try:
             found: set[str] = self._ask(
@@ -101,7 +101,7 @@ class Vault:
         return "the token may set it"
 
     def by_hand(self, value: str) -> str:
-        """Return the command of Vault's own tool; the token is what `vault login` left."""
+        """Return the Vault CLI command. It uses the token of `vault login`."""
         return self._command("patch", f"{self._key}={value}")
 
     def _command(self, verb: str, *assignments: str) -> str:
@@ -115,7 +115,7 @@ class Vault:
         return (f"-address={settings.address}", *((f"-ca-cert={settings.ca_file}",) if settings.ca_file else ()))
 
     def _ask(self, by_hand: str, call: Callable[[Any], _Found]) -> _Found:
-        """Return what `call` makes of the answer to hvac's client, within the deadline for each request."""
+        """Return the result of `call` with hvac's client, within the deadline."""
         errors, broken = package("hvac.exceptions"), package("requests.exceptions")
         name, place = self.name, self._settings.address
         look = shlex.join(("vault", "status", *self._server))
@@ -130,11 +130,11 @@ class Vault:
         except broken.RequestException as error:
             raise Inconclusive(f"{name}: Vault at {place} gave no answer: {type(error).__name__}", look) from None
         except TimeoutError as error:
-            self._connected = None  # the call that was left behind may still use it
+            self._connected = None  # the abandoned call may still use it
             raise Inconclusive(f"{name}: Vault at {place} gave no answer: {error}", look) from None
         except UNREADABLE:
             raise Inconclusive(
-                f"{name}: what answers at {place} is not Vault, or sends us elsewhere: no answer that can be read",
+                f"{name}: the answer from {place} cannot be read; it is a redirect, or not from Vault",
                 f"name the active server itself in vault.address; {look}",
             ) from None
 
@@ -155,7 +155,7 @@ class Vault:
         if self._connected is None:
             settings = self._settings
             session = package("requests").Session()
-            session.trust_env = False  # no proxies of the shell, like every other request
+            session.trust_env = False  # not the shell's proxies, like all requests
             session.verify = str(settings.ca_file) if settings.ca_file else True
             client = package("hvac").Client(
                 url=settings.address,
@@ -163,7 +163,7 @@ class Vault:
                 namespace=settings.namespace,
                 timeout=self._deadline,
                 session=session,
-                allow_redirects=False,  # the token would go wherever they lead
+                allow_redirects=False,  # a redirect would send the token elsewhere
             )
             if settings.token:
                 client.token = self._sendable(settings.token)
@@ -186,5 +186,5 @@ class Vault:
 
 
 def _said(error: Any) -> str:
-    """What Vault says, or what stands in its way; that may be a page."""
+    """Return Vault's message, or the beginning of the answer, which may be a proxy's page."""
     return beginning(str(error) if error.errors else f"{error.text or 'nothing'}, on {error.url}", _LONGEST)

@@ -1,1 +1,1 @@
-"""Mistakes in the settings, told all at once with their places; and what the environment overrides."""
+"""Loading of the settings: all mistakes reported at once with their lines, and overrides from the environment."""

@@ -1,6 +1,6 @@
-"""What sections of the settings must have in common: looked at beside the sections themselves, to tell all at once.
+"""Contradictions between sections of the settings, reported together with the mistakes within sections.
 
-It works on settings of which some may be wrong: what a section that is wrong says is not held against another.
+Some sections may be invalid. An invalid section is not compared with others.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -8,11 +8,11 @@ from typing import Any
 
 from runbook.settings.loading.problems import Problem
 
-_VAULT = "a secret is in Vault, and there is no section [vault] with its address"
+_VAULT = "a secret is in Vault, but there is no section [vault] with its address"
 
 
 def problems_across(given: Mapping[str, Any], wrong: Collection[str | int]) -> list[Problem]:
-    """Every contradiction between sections of `given`, of which those in `wrong` are wrong by themselves."""
+    """Return every contradiction between sections of `given`. Those in `wrong` are invalid."""
     sound = {name: value for name, value in given.items() if name not in wrong and isinstance(value, Mapping)}
     return [*_services(sound), *_vault(given, wrong), *_addresses(sound, wrong)]
 
@@ -50,4 +50,4 @@ def _in_vault(value: Any) -> Iterator[tuple[str | int, ...]]:
 def _addresses(sound: Mapping[str, Any], wrong: Collection[str | int]) -> Iterator[Problem]:
     public = "traffic" in sound or "traffic" in wrong
     if "metrics" in sound and "url" not in sound["metrics"] and not public:
-        yield Problem(("metrics",), "its path is below traffic.public_url, and there is none: set that, or metrics.url")
+        yield Problem(("metrics",), "its path is below traffic.public_url, which is missing: set that, or metrics.url")

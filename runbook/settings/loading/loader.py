@@ -1,4 +1,4 @@
-"""Load the settings file, and tell every mistake in it at once, each with its line and what is allowed."""
+"""Load the settings file, or report all its mistakes at once, each with its line and what is allowed."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,10 +15,9 @@ from runbook.settings.schema import Settings
 
 
 def load(path: Path) -> Settings:
-    """Load the settings file at `path`; variables of this process may override values of it.
+    """Load the settings file at `path`. Variables of this process may override its values.
 
-    Raises SettingsError, with a line for every mistake, when it is missing, not TOML, or has an unknown key or a wrong
-    value.
+    Raises SettingsError, with a line per mistake, when it is missing, not TOML, or has an unknown key or invalid value.
     """
     text = text_of(path)
     given = toml_of(path, text)
@@ -42,5 +41,5 @@ def load(path: Path) -> Settings:
 
 
 def _line(key: Key, lines: Mapping[Key, int]) -> int:
-    """The line of a key, or of the nearest table around it; 1 where that is not in the file."""
+    """Return the line of a key, or of the nearest table around it; 1 if the file has neither."""
     return next((lines[key[:end]] for end in range(len(key), 0, -1) if key[:end] in lines), 1)

@@ -1,4 +1,4 @@
-"""Settings that the environment overrides, for CI: RUNBOOK__SECTION__KEY=VALUE, as pydantic-settings reads them."""
+"""Overrides of settings by the environment, for CI: RUNBOOK__SECTION__KEY=VALUE, read by pydantic-settings."""
 
 import os
 from collections.abc import Mapping
@@ -14,26 +14,26 @@ PREFIX = "RUNBOOK__"
 
 @dataclass(frozen=True)
 class Overrides:
-    """The values that variables give, as they would stand in the file, and the variable of each key."""
+    """The values from variables, in the form of the file, and the variable of each key."""
 
     values: Mapping[str, Any] = field(default_factory=dict)
     names: Mapping[Key, str] = field(default_factory=dict)
 
     def over(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the settings of a file with these values in the place of its own."""
+        """Return the settings of a file with these values replaced."""
         return _merged(given, self.values)
 
     def of(self, key: Key) -> str | None:
-        """Return the variable that gives the value of `key`, or of something around it or in it."""
+        """Return the variable that sets `key`, a table around it, or a part of it."""
         return next((name for at, name in self.names.items() if key[: len(at)] == at or at[: len(key)] == key), None)
 
 
 def overrides() -> Overrides:
-    """Read the variables of this process. Raises SettingsError for a list or a table that is no JSON."""
+    """Read the variables of this process. Raises SettingsError for a list or a table that is not JSON."""
     names = {tuple(name[len(PREFIX) :].lower().split("__")): name for name in os.environ if name.startswith(PREFIX)}
     if not names:
         return Overrides()
-    # Whoever sets none need not wait for it.
+    # Imported only if needed, because it is slow.
     from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict  # noqa: PLC0415
     from pydantic_settings.exceptions import SettingsError as Unread  # noqa: PLC0415
 

@@ -1,6 +1,7 @@
-"""At which line of a TOML file each key stands: no parser of TOML tells it, so the file is read statement by statement.
+"""The line of each key in a TOML file. TOML parsers do not report it, so the file is read statement by statement.
 
-A statement is complete when the parser takes it: a table's header, or a key with its value, over several lines or not.
+A statement is a table's header, or a key with its value, on one or more lines. It is complete when the parser accepts
+it.
 """
 
 import tomllib
@@ -11,7 +12,7 @@ Key = tuple[str | int, ...]
 
 
 def lines_of(text: str) -> dict[Key, int]:
-    r"""Return the line (from 1 on) of each key, table and element of a list of tables; empty for text that is no TOML.
+    r"""Return the line (counted from 1) of each key, table and element of a list of tables; empty if it is not TOML.
 
     >>> lines_of('[a]\nb = { c = 1 }\n[[d]]\ne = 2')[("a", "b", "c")]
     2
@@ -24,9 +25,9 @@ def lines_of(text: str) -> dict[Key, int]:
 
 
 def placed(text: str) -> Iterator[tuple[int, int | None, list[Key]]]:
-    """Each statement: the lines at which it begins and ends, and the keys that it makes.
+    """Yield each statement: its first line, its last line, and the keys that it defines.
 
-    One that is never complete is the last, and has no end.
+    An incomplete statement is the last one, and has no last line.
     """
     table: Key = ()
     counts: dict[Key, int] = {}
@@ -48,7 +49,7 @@ def placed(text: str) -> Iterator[tuple[int, int | None, list[Key]]]:
 
 
 def _statements(text: str) -> Iterator[tuple[int, int | None, str]]:
-    """Each statement with the lines at which it begins and ends; no end for one that is never complete."""
+    """Yield each statement with its first and last line; an incomplete one has no last line."""
     begun, lines = 0, list[str]()
     for number, line in enumerate(text.splitlines(), 1):
         if not lines and (not line.strip() or line.lstrip().startswith("#")):
@@ -67,7 +68,7 @@ def _statements(text: str) -> Iterator[tuple[int, int | None, str]]:
 
 
 def _path(parsed: Any) -> Key:
-    """The keys of a header, which has nothing beside them."""
+    """Return the keys of a table's header."""
     path: list[str] = []
     while parsed:
         parsed = parsed[0] if isinstance(parsed, list) else parsed
@@ -79,7 +80,7 @@ def _path(parsed: Any) -> Key:
 
 
 def _inside_lists(path: Key, counts: dict[Key, int]) -> Key:
-    """The same path through the newest element of each list of tables on the way."""
+    """Return the path through the newest element of each list of tables in it."""
     inside: Key = ()
     for part in path:
         inside = (*inside, part)
@@ -89,7 +90,7 @@ def _inside_lists(path: Key, counts: dict[Key, int]) -> Key:
 
 
 def _keys(parsed: Any) -> Iterator[Key]:
-    """Every key in a value, and every place in a list, at whatever depth."""
+    """Yield the path of every key and every list index in a value, at any depth."""
     items: Iterator[tuple[str | int, Any]] = iter(())
     if isinstance(parsed, dict):
         items = iter(parsed.items())

@@ -1,4 +1,4 @@
-"""What is wrong with settings, each mistake with its place, what was found there, and what is allowed."""
+"""The mistakes in settings, each with its key, what was found, and what is allowed."""
 
 import difflib
 import types
@@ -21,19 +21,19 @@ _KINDS: Mapping[type, str] = {str: "a string", list: "a list", dict: "a table", 
 
 @dataclass(frozen=True)
 class Problem:
-    """One mistake: the dotted `key`, and what is wrong, in one line without any value that could be secret."""
+    """One mistake: the key, and a one-line description without any value that could be secret."""
 
     key: Key
     said: str
 
     @property
     def name(self) -> str:
-        """The key as people write it."""
+        """The key in dotted form."""
         return ".".join(map(str, self.key)) or "the settings"
 
 
 def problems_of(errors: Sequence[ErrorDetails], given: Mapping[str, Any]) -> list[Problem]:
-    """Every mistake that pydantic has found in `given`, each key once, in the order of the file."""
+    """Return the mistakes that pydantic found in `given`, one per key, in the order of the errors."""
     said: dict[Key, list[str]] = {}
     for error in errors:
         key = _key(error["loc"], given, missing=error["type"] == "missing")
@@ -41,12 +41,12 @@ def problems_of(errors: Sequence[ErrorDetails], given: Mapping[str, Any]) -> lis
         if (word := _words(error, key, given)) not in words:
             words.append(word)
     meant = {(*key[:-1], _nearest(key)) for key, words in said.items() if words[0].startswith(_UNKNOWN)}
-    # A misspelt key is also a missing one: the spelling is told.
+    # A misspelled key is also a missing key: only the spelling is reported.
     return [Problem(key, _joined(words)) for key, words in said.items() if not (words == [_MISSING] and key in meant)]
 
 
 def _joined(words: Sequence[str]) -> str:
-    """What is expected there, where several kinds would do, and what was found."""
+    """Return one message from several about the same key: all that is allowed, and what was found."""
     parts = [word.removeprefix("expected ").partition("; found ") for word in words]
     if len(words) == 1 or not all(word.startswith("expected ") for word in words):
         return " or ".join(words)
@@ -54,7 +54,7 @@ def _joined(words: Sequence[str]) -> str:
 
 
 def _key(location: Sequence[str | int], given: Mapping[str, Any], *, missing: bool) -> Key:
-    """The part of pydantic's location that stands in the file; which of several models it tried is no key."""
+    """Return the part of pydantic's location that is in the file, without the names of the models it tried."""
     if tuple(location) == _TAGGED:
         location = (*_TAGGED, "tracker")
     elif tuple(location[:1]) == _TAGGED:
@@ -99,7 +99,7 @@ def _nearest(key: Key) -> str:
 
 
 def _found(key: Key, given: Any) -> str:
-    """What stands there: a number or a truth value as it is, and of everything else the kind alone."""
+    """Return the value there if it is a number or a boolean, otherwise only its kind."""
     for part in key:
         try:
             given = given[part]
@@ -111,7 +111,7 @@ def _found(key: Key, given: Any) -> str:
 
 
 def keys_at(key: Key) -> frozenset[str]:
-    """The keys that are known at a place of the settings; none where nothing is known of it."""
+    """Return the keys allowed at a place of the settings; empty if unknown."""
     models: list[type[BaseModel]] = [Settings]
     for part in key:
         models = [found for model in models for found in _below(model, part)]
@@ -120,7 +120,7 @@ def keys_at(key: Key) -> frozenset[str]:
 
 def _below(model: type[BaseModel], part: str | int) -> Iterator[type[BaseModel]]:
     if isinstance(part, int) or part not in model.model_fields:
-        # An element of a list, or a name of the team's own: the model was found with the list itself.
+        # A list index, or a name chosen by the team: the model is that of the list or table.
         yield model
         return
     yield from _models_in(model.model_fields[part].annotation)

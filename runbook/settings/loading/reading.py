@@ -1,4 +1,4 @@
-"""The settings file as text and as TOML; what keeps it from being either is told with its line."""
+"""The settings file as text and as TOML, with the line of the first error."""
 
 import tomllib
 from pathlib import Path
@@ -9,17 +9,17 @@ from runbook.settings.loading.places import placed
 
 
 def text_of(path: Path) -> str:
-    """Return the text of the file, without a byte order mark. Raises SettingsError where there is none."""
+    """Return the text of the file, without a byte order mark. Raises SettingsError when it cannot be read."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
         raise SettingsError(
             f"no settings file at {path}",
-            "have it written: runbook init; or copy docs/runbook.example.toml, or name yours with --settings PATH",
+            "write one with runbook init; or copy docs/runbook.example.toml, or name yours with --settings PATH",
         ) from None
     except IsADirectoryError:
         raise SettingsError(
-            f"{path} is a folder, and the settings are a file", f"type its name: {path / 'runbook.toml'}"
+            f"{path} is a folder, not a settings file", f"type its name: {path / 'runbook.toml'}"
         ) from None
     except OSError as error:
         raise SettingsError(
@@ -35,7 +35,7 @@ def text_of(path: Path) -> str:
 
 
 def toml_of(path: Path, text: str) -> dict[str, Any]:
-    """Return what the text says. Raises SettingsError with the line at which it stops being TOML."""
+    """Parse the text. Raises SettingsError with the line of the first statement that is not TOML."""
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -44,7 +44,7 @@ def toml_of(path: Path, text: str) -> dict[str, Any]:
 
 
 def _wrong(text: str, error: str) -> tuple[int, str, str]:
-    """The line of the first statement that does not go with those before it, what it is, and what helps."""
+    """Return the line of the first statement that is invalid after those before it, the error, and the advice."""
     lines, before = text.splitlines(), dict[Any, int]()
     begun = 1
     for begun, end, keys in placed(text):
@@ -56,8 +56,8 @@ def _wrong(text: str, error: str) -> tuple[int, str, str]:
             twice = max((key for key in keys if key in before), key=len, default=())
             if twice:
                 name = ".".join(map(str, twice))
-                return begun, f"{name} stands twice: at line {before[twice]} already", "leave one of them out"
+                return begun, f"{name} is set twice, first at line {before[twice]}", "remove one of them"
             break
         before = dict.fromkeys(keys, begun) | before
-    helps = 'a string stands in quotes, a list in [ ], and each key on a line of its own: port = 8000, name = "shop"'
+    helps = 'a string needs quotes, a list [ ], and each key its own line: port = 8000, name = "shop"'
     return begun, f"not TOML: {error}", helps

@@ -1,1 +1,1 @@
-"""Where releases are found, besides the ledger: one file a source."""
+"""The sources of releases besides the ledger, one file per source."""

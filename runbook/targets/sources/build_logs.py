@@ -1,4 +1,4 @@
-"""Build logs as files on the production host (a build server's archive), or as what a command prints."""
+"""Build logs: files on the production host (a build server's archive), or a command's output."""
 
 import re
 from collections.abc import Iterator
@@ -12,12 +12,12 @@ from runbook.targets.sources.lines import MOST_LINES, mentioned_in, whole_lines
 from runbook.targets.sources.source import Through, Wanted
 
 _MOST_FILES = 50
-_LARGEST = 4 << 20  # bytes of each file, or of what the command prints
+_LARGEST = 4 << 20  # bytes of each file, or of the command's output
 _LARGEST_LIST = 8 << 20
 
 
 class BuildLogs:
-    """The logs that one entry of `targets.logs` names."""
+    """The logs of one entry of `targets.logs`."""
 
     def __init__(self, settings: LogSource, wanted: Wanted) -> None:
         command = " ".join(settings.command)
@@ -28,16 +28,16 @@ class BuildLogs:
         self._pattern = re.compile(settings.pattern)
 
     def candidates(self, through: Through) -> Iterator[Candidate]:
-        """The releases that the logs name: of files the newest file first, in each the last line first."""
+        """Return the releases in the logs: the newest file first, and in each file the last line first."""
         return islice(self._all(through), self._wanted.newest)
 
     def _all(self, through: Through) -> Iterator[Candidate]:
         told: set[str] = set()
         for place, written, lines in self._logs(through):
             if len(lines) > MOST_LINES:
-                self.remarks.append(f"of {place} the last {MOST_LINES} lines were searched")
+                self.remarks.append(f"only the last {MOST_LINES} lines of {place} were searched")
             mentions = list(mentioned_in(lines, self._pattern, self._wanted, through))
-            # A file for all builds was written to when the last of them ended.
+            # The time of a file with several builds is that of the last build.
             own_time = written if len(mentions) == 1 else None
             for mention in mentions:
                 if mention.tag not in told:
@@ -46,26 +46,26 @@ class BuildLogs:
                     yield mention.candidate(self._settings.means, proof, own_time, self.name)
 
     def _logs(self, through: Through) -> Iterator[tuple[str, datetime | None, list[str]]]:
-        """Each log: what it is called, when it was written to last, and its lines."""
+        """Yield each log: its name, the time of its last change, and its lines."""
         if self._settings.path is None:
             yield self.name, None, whole_lines(through.run(*self._settings.command, most_output=_LARGEST).text)
             return
         argv = ("find", "-L", self._settings.path, "-maxdepth", "4", "-type", "f", "-printf", r"%T@ %s %p\0")
         listed = through.run(*argv, most_output=_LARGEST_LIST, in_part=True)
         if listed.exit_code != 0:
-            self.remarks.append(f"not all of it could be listed: {listed.last_line[:200]}")
+            self.remarks.append(f"it could not be listed completely: {listed.last_line[:200]}")
         files = _listed(listed.text)
         if not files:
             raise SourceError(
-                f"{self._settings.path} holds no file", "name the folder of the build logs in targets.logs"
+                f"{self._settings.path} has no files", "name the folder of the build logs in targets.logs"
             )
         if len(files) > _MOST_FILES:
-            self.remarks.append(f"{len(files) - _MOST_FILES} older of {len(files)} files were not read")
+            self.remarks.append(f"the oldest {len(files) - _MOST_FILES} of {len(files)} files were not read")
         read = 0
         for written, size, path in files[:_MOST_FILES]:
             try:
                 text = through.run("tail", f"--bytes={_LARGEST}", "--", path, most_output=_LARGEST).text
-            except SourceError as error:  # another user's, or gone meanwhile
+            except SourceError as error:  # no permission, or removed meanwhile
                 _ = through.seconds_left
                 self.remarks.append(f"{path} was not read: {error.seen}")
                 continue
@@ -73,7 +73,7 @@ class BuildLogs:
             place = path
             if size > _LARGEST:
                 place = f"the last {_LARGEST >> 20} MiB of {path}"
-                self.remarks.append(f"of {path} the last {_LARGEST >> 20} MiB were read")
+                self.remarks.append(f"only the last {_LARGEST >> 20} MiB of {path} were read")
             yield place, datetime.fromtimestamp(written, UTC), whole_lines(text, began=size <= _LARGEST)
         if not read:
             raise SourceError(f"none of its files could be read: {self.remarks[-1]}", "let this user read them")

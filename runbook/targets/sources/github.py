@@ -1,4 +1,4 @@
-"""GitHub Actions: the runs of a workflow that succeeded (https://docs.github.com/rest/actions/workflow-runs)."""
+"""GitHub Actions: successful runs of a workflow (https://docs.github.com/rest/actions/workflow-runs)."""
 
 import io
 import lzma
@@ -21,14 +21,14 @@ from runbook.targets.sources.source import Through, Wanted
 
 _MOST_FILES = 20
 _LARGEST_FILE = 1 << 20  # bytes of each file of an artifact
-#: What comes of an archive that is broken, of a kind that is not known, or locked.
+#: The errors for an archive that is damaged, of an unknown kind, or encrypted.
 _UNREADABLE = (
     zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, OSError, zlib.error, lzma.LZMAError
 )  # fmt: skip
 
 
 class GitHubRuns:
-    """The runs that one entry of `targets.github` names."""
+    """The runs of one entry of `targets.github`."""
 
     def __init__(self, settings: GitHubSource, token: SecretStr, named: str, wanted: Wanted) -> None:
         """`named` is the key of the token in the settings."""
@@ -48,14 +48,14 @@ class GitHubRuns:
         self._actions = f"/repos/{settings.repository}/actions"
 
     def candidates(self, through: Through) -> Iterator[Candidate]:
-        """The releases that the newest successful runs name, the newest run first."""
+        """Yield the releases in the newest successful runs, the newest run first."""
         query = {"branch": self._settings.branch, "status": "success"}
         runs = f"{self._actions}/workflows/{quote(self._settings.workflow)}/runs"
         told, unread = 0, Unread(self.remarks)
         ours = filterfalse(_of_a_fork, self._api.listed(through, runs, query, "workflow_runs"))
         for run in islice(ours, self._wanted.newest):
             if not isinstance(run.get("id"), int):
-                raise SourceError("GitHub gave a run without an id", "ask the address by hand, with curl")
+                raise SourceError("GitHub gave a run without an id", "request the URL by hand, with curl")
             lines = unread.noting(f"run {run['id']}", self._lines(through, run))
             for mention in mentioned_in(lines, self._pattern, self._wanted, through):
                 told += 1
@@ -65,11 +65,11 @@ class GitHubRuns:
         if not told:
             unread.raise_first()
             self.remarks.append(
-                f"no {self._settings.read} of its newest successful runs has a line that fits the pattern"
+                f"no {self._settings.read} of its newest successful runs has a line that matches the pattern"
             )
 
     def _lines(self, through: Through, run: dict[str, Any]) -> Iterator[str]:
-        """The lines of a run in which the pattern is looked for."""
+        """Yield the lines of a run to search with the pattern."""
         settings = self._settings
         if settings.read == "title":
             yield str(run.get("display_title") or "")
@@ -80,9 +80,7 @@ class GitHubRuns:
                 if artifact.get("name") == settings.artifact and not artifact.get("expired"):
                     answer = self._api.get(through, f"{self._actions}/artifacts/{_number(artifact)}/zip")
                     if was_cut(answer):
-                        raise NotRead(
-                            "its artifact is larger than 8 MiB", "let an artifact of its own name the release"
-                        )
+                        raise NotRead("its artifact is larger than 8 MiB", "name the release in a separate artifact")
                     yield from _unpacked(answer.content)
         else:
             for job in self._api.listed(through, f"{self._actions}/runs/{run['id']}/jobs", {}, "jobs"):
@@ -102,7 +100,7 @@ class GitHubRuns:
 
 
 def _of_a_fork(run: dict[str, Any]) -> bool:
-    """Tell whether a run is of a pull request from a fork, whose branch may have the same name: anybody's."""
+    """Tell whether a run is of a pull request from a fork. Anybody can give a fork's branch the same name."""
     own, head = run.get("repository"), run.get("head_repository")
     ours = isinstance(own, dict) and isinstance(head, dict) and own.get("id") == head.get("id")
     return str(run.get("event")).startswith("pull_request") and not ours
@@ -111,12 +109,12 @@ def _of_a_fork(run: dict[str, Any]) -> bool:
 def _number(found: dict[str, Any]) -> int:
     number = found.get("id")
     if not isinstance(number, int):
-        raise SourceError("GitHub gave a job or an artifact without an id", "ask the address by hand, with curl")
+        raise SourceError("GitHub gave a job or an artifact without an id", "request the URL by hand, with curl")
     return number
 
 
 def _unpacked(packed: bytes) -> Iterator[str]:
-    """The lines of an artifact's files, as far as they are not too large or too many."""
+    """Yield the lines of an artifact's files: 20 files at most, 1 MiB of each."""
     try:
         with zipfile.ZipFile(io.BytesIO(packed)) as archive:
             for entry in [each for each in archive.infolist() if not each.is_dir()][:_MOST_FILES]:
@@ -125,4 +123,4 @@ def _unpacked(packed: bytes) -> Iterator[str]:
                 text = content[:_LARGEST_FILE].decode("utf-8", errors="replace")
                 yield from whole_lines(text, ended=len(content) <= _LARGEST_FILE)
     except _UNREADABLE:
-        raise NotRead("an artifact of GitHub is no archive that can be read", "download it by hand") from None
+        raise NotRead("an artifact of GitHub is not a readable archive", "download it by hand") from None

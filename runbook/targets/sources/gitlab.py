@@ -1,4 +1,4 @@
-"""GitLab CI: the jobs of a name that succeeded on a branch (https://docs.gitlab.com/api/jobs/)."""
+"""GitLab CI: successful jobs with one name on a branch (https://docs.gitlab.com/api/jobs/)."""
 
 import re
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _MOST_PIPELINES = 50
 
 
 class GitLabJobs:
-    """The jobs that one entry of `targets.gitlab` names."""
+    """The jobs of one entry of `targets.gitlab`."""
 
     def __init__(self, settings: GitLabSource, token: SecretStr, named: str, wanted: Wanted) -> None:
         """`named` is the key of the token in the settings."""
@@ -34,7 +34,7 @@ class GitLabJobs:
         self._project = f"/projects/{quote(settings.project, safe='')}"
 
     def candidates(self, through: Through) -> Iterator[Candidate]:
-        """The releases that the newest successful jobs of that name tell, the newest pipeline first."""
+        """Yield the releases in the newest successful jobs with that name, the newest pipeline first."""
         told, unread = 0, Unread(self.remarks)
         for job in islice(self._jobs(through), self._wanted.newest):
             lines = unread.noting(f"job {job['id']}", self._lines(through, job))
@@ -45,15 +45,15 @@ class GitLabJobs:
                 yield mention.candidate(self._settings.means, proof, time, self.name)
         if not told:
             unread.raise_first()
-            self.remarks.append("nothing that its newest successful jobs wrote has a line that fits the pattern")
+            self.remarks.append("no output of its newest successful jobs has a line that matches the pattern")
 
     def _jobs(self, through: Through) -> Iterator[dict[str, Any]]:
-        # The job counts, and not its pipeline: what comes after a deployment may fail.
+        # The job must succeed, not its pipeline: a later job than the deployment may fail.
         query = {"ref": self._settings.branch, "order_by": "id", "sort": "desc"}
         pipelines = self._api.listed(through, f"{self._project}/pipelines", query)
         for number, pipeline in enumerate(pipelines, 1):
             if number > _MOST_PIPELINES:
-                self.remarks.append(f"only its newest {_MOST_PIPELINES} pipelines were looked at")
+                self.remarks.append(f"only its newest {_MOST_PIPELINES} pipelines were read")
                 return
             path = f"{self._project}/pipelines/{_number(pipeline)}/jobs"
             for job in self._api.listed(through, path, {"scope[]": "success"}):
@@ -66,12 +66,12 @@ class GitLabJobs:
             through, f"{path}/artifacts/{quote(artifact)}" if artifact else f"{path}/trace", end=True
         )
         if was_cut(answer):
-            self.remarks.append(f"what job {job['id']} wrote is too long: only its end was read")
+            self.remarks.append(f"the output of job {job['id']} is too long: only its end was read")
         yield from whole_lines(answer.body, began=not was_cut(answer))
 
 
 def _number(found: dict[str, Any]) -> int:
     number = found.get("id")
     if not isinstance(number, int):
-        raise SourceError("GitLab gave a pipeline or a job without an id", "ask the address by hand, with curl")
+        raise SourceError("GitLab gave a pipeline or a job without an id", "request the URL by hand, with curl")
     return number

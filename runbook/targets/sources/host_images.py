@@ -1,4 +1,4 @@
-"""Images that are on the production host: what a rollback needs no registry for."""
+"""Images on the production host, which a rollback can use without a registry."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ class _Held:
 
 
 class HostImages:
-    """The images of the rolled-back services that the engine holds."""
+    """The engine's images of the rolled-back services."""
 
     name = "images on the production host"
 
@@ -29,11 +29,11 @@ class HostImages:
         self._wanted = wanted
 
     def candidates(self, through: Through) -> Iterator[Candidate]:
-        """The releases of which the host holds an image, the newest built first."""
+        """Yield the releases with an image on the host, the newest build first."""
         engine = through.host.engine
         ours = [each for each in engine.images(through.seconds_left) if self._is_wanted(each)]
         if len(ours) > _MOST_IMAGES:
-            self.remarks.append(f"{len(ours) - _MOST_IMAGES} of {len(ours)} images were not looked at")
+            self.remarks.append(f"{len(ours) - _MOST_IMAGES} of {len(ours)} images were not inspected")
         ids = dict.fromkeys(str(each.get("Id")) for each in ours[:_MOST_IMAGES])
         releases: dict[str, _Held] = {}
         for image in engine.images_of(list(ids), through.seconds_left) if ids else ():
@@ -44,7 +44,7 @@ class HostImages:
             yield Candidate(
                 tag,
                 held.digests,
-                f"built: the host holds its image of {', '.join(sorted(held.services))}",
+                f"built: the host has its image of {', '.join(sorted(held.services))}",
                 time=moment_in(held.created),
                 source=self.name,
                 copies=True,
@@ -73,5 +73,5 @@ class HostImages:
 def _names(image: Mapping[str, Any], member: str) -> list[str]:
     found = image.get(member) or []
     if not isinstance(found, list):
-        raise SourceError("the engine answered something else than images", "docker image ls")
+        raise SourceError("the engine did not return a list of images", "docker image ls")
     return list(map(str, found))

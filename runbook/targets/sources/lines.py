@@ -1,4 +1,4 @@
-"""Releases in the lines of a log, found by the pattern of the settings. Logs are a stranger's: all is bounded."""
+"""Releases in the lines of a log, found by the settings' pattern. Logs are untrusted, so everything has a limit."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -12,26 +12,26 @@ from runbook.settings.target_sources import Means
 from runbook.targets.candidate import Candidate, Kind, moment_in
 from runbook.targets.sources.source import Through, Wanted
 
-_LONGEST_LINE = 1000  # characters: a pattern may take time that grows fast with the length
-#: So many lines of a log are searched, the last ones.
+_LONGEST_LINE = 1000  # characters: a pattern's time may grow fast with the length
+#: The number of lines searched, at the end of a log.
 MOST_LINES = 200_000
 _COLOURS = re.compile(r"\x1b\[[0-9;?]{0,32}[A-Za-z]")
 
 
 @dataclass
 class Mentioned:
-    """A release as the lines of one log name it."""
+    """A release found in the lines of one log."""
 
     tag: str
     line: int
     digests: dict[str, str] = field(default_factory=dict)
-    #: Digests that no service of the settings has: which image they are of the log does not say.
+    #: Digests without a service: the log does not say which image they belong to.
     other_digests: list[str] = field(default_factory=list)
     time: datetime | None = None
 
     def candidate(self, means: Means, proof: str, time: datetime | None, source: str) -> Candidate:
-        """Return it as a candidate; `time` counts where the lines name none."""
-        # A digest that is not known to be of one of the images cannot be held against it.
+        """Return it as a candidate. `time` is used if the lines have none."""
+        # A digest of an unknown image cannot count against the candidate.
         other = (
             f", with the digest {self.other_digests[0]} of an image that it does not name" if self.other_digests else ""
         )
@@ -49,7 +49,7 @@ class Mentioned:
 def mentioned_in(
     lines: Sequence[str], pattern: re.Pattern[str], wanted: Wanted, through: Through
 ) -> Iterator[Mentioned]:
-    """Return the releases that the last lines name, the last named first; those that cannot be one are left out.
+    """Return the valid releases in the last lines, the last named first.
 
     Raises SourceError at the deadline.
     """
@@ -71,24 +71,24 @@ def mentioned_in(
 
 
 def whole_lines(text: str, *, began: bool = True, ended: bool = True) -> list[str]:
-    """Return the lines of a text, without the first where it `began` before, and the last where it `ended` later.
+    """Return the complete lines of a text: not the first unless the text `began` there, not the last unless it `ended`.
 
-    Half a line names half a tag, which is the name of another release.
+    A cut line may contain a cut tag, which would name another release.
     """
     lines = text.splitlines()
     return lines[0 if began else 1 : len(lines) if ended else -1]
 
 
 def _groups_in(line: str, pattern: re.Pattern[str], through: Through) -> dict[str, str | None]:
-    """What the groups of the pattern hold; nothing where it does not fit, or only at where the line was cut off."""
+    """Return the groups of the match; empty without a match, or if the match touches the cut end of the line."""
     plain = _COLOURS.sub("", line[: 2 * _LONGEST_LINE])
     text = plain[:_LONGEST_LINE]
     try:
         match = search(pattern, text, through.seconds_left)
     except TimeoutError:
         raise SourceError(
-            "its deadline passed while the pattern was searched for in one line",
-            "write the pattern without repetitions in repetitions",
+            "its deadline passed while the pattern searched one line",
+            "write the pattern without nested repetitions",
         ) from None
     whole = len(plain) == len(text) and len(line) <= 2 * _LONGEST_LINE
     return match.groupdict() if match is not None and (whole or match.end() < len(text)) else {}

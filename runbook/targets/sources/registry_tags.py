@@ -1,4 +1,4 @@
-"""The container registry's list of tags, newest first by what their images say of when they were built."""
+"""The container registry's tags, newest first by the build times in their images."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -33,8 +33,8 @@ class _Built:
 class RegistryTags:
     """The tags of the services' repositories.
 
-    A registry does not say when a tag was made, so each one's image is asked; with many tags, of the `newest` only, in
-    the order in which people read versions.
+    A registry does not know when a tag was made, so the build time is read from each image. With many tags, only the
+    `newest` by version order are read.
     """
 
     def __init__(self, connect: Callable[[Through], Registry], host: str, wanted: Wanted, platform: str | None) -> None:
@@ -45,7 +45,7 @@ class RegistryTags:
         self._platform = platform
 
     def candidates(self, through: Through) -> Iterator[Candidate]:
-        """The releases whose tags the registry lists for the first of the services, the newest built first."""
+        """Yield the releases whose tags the registry lists for the first service, the newest build first."""
         registry = self._connect(through)
         service, image = next(iter(self._wanted.images.items()))
         listed = registry.tags(image.repository)
@@ -54,16 +54,14 @@ class RegistryTags:
         tags = sorted(filter(None, found), key=_as_version, reverse=True)
         asked = tags[: self._wanted.newest]
         if len(listed) > len(tags) > 0:
-            self.remarks.append(
-                f"{len(listed) - len(tags)} of {len(listed)} tags cannot be a release (targets.pattern)"
-            )
+            self.remarks.append(f"{len(listed) - len(tags)} of {len(listed)} tags are not releases (targets.pattern)")
         if len(tags) > len(asked):
             self.remarks.append(
-                f"of {len(tags)} tags the last {len(asked)} by version were looked at, from {asked[0]} to {asked[-1]};"
+                f"only the {len(asked)} highest versions of {len(tags)} tags were read, {asked[0]} to {asked[-1]};"
                 " targets.newest and targets.pattern decide which"
             )
         if not tags:
-            self.remarks.append(f"of {len(listed)} tags of {image.repository} none can be a release")
+            self.remarks.append(f"none of the {len(listed)} tags of {image.repository} is a release")
         asked += [tag for tag in tags[len(asked) :] if tag in self._wanted.looked_at]
         built = []
         for tag in asked:
@@ -72,7 +70,7 @@ class RegistryTags:
                 built.append((tag, self._built(registry, image.repository, found[tag])))
             except RegistryRefused:
                 raise
-            except (RegistryError, ProductionError) as error:  # removed meanwhile, or no image at all
+            except (RegistryError, ProductionError) as error:  # removed meanwhile, or not an image
                 if tag == asked[-1] and not built:
                     raise
                 self.remarks.append(f"{tag} cannot be read: {error.seen}")
@@ -103,7 +101,7 @@ class RegistryTags:
     def _built(self, registry: Registry, repository: str, tag: str) -> _Built:
         digest, found = registry.manifest(repository, tag)
         if kind := _no_image(found):
-            raise RegistryError(f"it is no image, but {kind}", "name releases alone with targets.pattern")
+            raise RegistryError(f"it is not an image, but {kind}", "let targets.pattern match only releases")
         time = _annotated(found)
         if (members := found.get("manifests")) is not None:
             platforms = {_platform(each.get("platform")): each for each in _objects(members)}
@@ -120,7 +118,7 @@ class RegistryTags:
     def _configured(
         self, registry: Registry, repository: str, manifest: Mapping[str, Any]
     ) -> tuple[datetime | None, str | None]:
-        """When an image was built and for which platform, by its configuration."""
+        """Return an image's build time and platform from its configuration."""
         named = manifest.get("config")
         if not isinstance(named, dict) or not isinstance(named.get("digest"), str):
             return None, None
@@ -132,7 +130,7 @@ class RegistryTags:
 
 
 def _no_image(manifest: Mapping[str, Any]) -> str | None:
-    """Return what a manifest or an index says to be in the place of an image: a chart, a build cache, a signature."""
+    """Return the media type of a manifest or index that is no image: a chart, a build cache, a signature. Or None."""
     if "manifests" in manifest:
         said = [each.get("mediaType") for each in _objects(manifest["manifests"])]
         other = [str(kind) for kind in said if kind not in _MANIFESTS]
@@ -152,7 +150,7 @@ def _objects(found: object) -> list[dict[str, Any]]:
 
 
 def _platform(found: object) -> str | None:
-    """A platform as `linux/amd64`; None for what runs nowhere, such as the statement of origin beside an image."""
+    """Return a platform as `linux/amd64`; None for entries that cannot run, such as an attestation."""
     if not isinstance(found, dict):
         return None
     system, architecture = found.get("os"), found.get("architecture")
@@ -165,7 +163,7 @@ def _seconds(time: datetime | None) -> float:
 
 
 def _as_version(tag: str) -> list[tuple[int, int, str]]:
-    """Sort as people read versions: v9 before v10, and a release behind its candidates (1.2-rc1 before 1.2).
+    """Return a sort key for version order: v9 before v10, and 1.2-rc1 before 1.2.
 
     >>> sorted(["v10", "v9", "v9.1-rc1", "v9.1"], key=_as_version)
     ['v9', 'v9.1-rc1', 'v9.1', 'v10']

@@ -1,4 +1,4 @@
-"""A CI service's HTTP API: pages, rate limits and redirects to where it keeps its files."""
+"""A CI service's HTTP API: pages, rate limits, and redirects to its file storage."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,27 +15,27 @@ from runbook.targets.sources.source import Through
 _MOST_PAGES = 100
 _MOST_WAITS = 3
 _PER_PAGE = 30
-_LIMITED = 60.0  # seconds, where a limit has no end of its own
-#: GitHub's second kind of limit may come without any header; this is in the address of what explains it.
+_LIMITED = 60.0  # seconds, for a limit without a stated end
+#: GitHub's secondary rate limit may come without any header. This is in the URL of its explanation.
 _SECONDARY = "secondary-rate-limit"
 
 
 @dataclass(frozen=True)
 class RestApi:
-    """The API at `url`; `headers` go to whichever server answers, `credentials` to this one alone."""
+    """The API at `url`. `headers` go to every server, also after redirects; `credentials` only to this one."""
 
     name: str
     url: str
     headers: Mapping[str, str]
     credentials: Mapping[str, str]
-    #: Where the settings name the token.
+    #: The settings key of the token.
     token: str
 
     def get(self, through: Through, path: str, *, end: bool = False) -> HttpResponse:
-        """GET a path, with its query; a rate limit is waited for where it ends before the deadline.
+        """GET a path with its query. Wait for a rate limit that ends before the deadline.
 
-        Of what is too long the beginning is read, or the `end`. Raises NotRead, SourceError for any other answer than
-        200, and NoAnswer.
+        Only the beginning of a long answer is read, or its `end`. Raises NotRead, NoAnswer, and SourceError for any
+        other answer than 200.
         """
         for _ in range(_MOST_WAITS):
             _ = through.seconds_left
@@ -47,8 +47,8 @@ class RestApi:
                 break
             through.wait(wait, f"{self.name} limits requests (HTTP {answer.status})")
         else:
-            raise SourceError(f"{self.name} goes on limiting requests (HTTP {answer.status})", "ask again later")
-        # Logs and artifacts are handed out by another server, which knows no token.
+            raise SourceError(f"{self.name} keeps limiting requests (HTTP {answer.status})", "try again later")
+        # Logs and artifacts come from another server, which does not get the token.
         own = urlsplit(answer.url).netloc == urlsplit(self.url).netloc
         if answer.status in (401, 403) and own:
             raise SourceError(
@@ -57,7 +57,7 @@ class RestApi:
         asked, settings = path.partition("?")[0][:200], self.token.rpartition(".")[0]
         if answer.status in (404, 410) or (answer.status != 200 and not own):
             raise NotRead(
-                f"{self.name} answered {answer.status} to {asked}: it is not there, or not for this token",
+                f"{self.name} answered {answer.status} to {asked}: it does not exist, or this token may not read it",
                 f"check the names under {settings}, and what its token may read",
             )
         if answer.status != 200:
@@ -68,15 +68,15 @@ class RestApi:
         return answer
 
     def json(self, through: Through, path: str) -> Any:
-        """Return the JSON at a path. Raises as `get` does, and Inconclusive when it is none."""
+        """Return the JSON at a path. Raises like `get`, and Inconclusive when it is not JSON."""
         return self.get(through, path).json()
 
     def listed(
         self, through: Through, path: str, query: Mapping[str, str], member: str = ""
     ) -> Iterator[dict[str, Any]]:
-        """Return each object of a list, page by page; `member` holds the list where a page is an object.
+        """Yield each object of a list, page by page. If a page is an object, its `member` has the list.
 
-        Raises as `get` does, and SourceError when it is no list, or has no end.
+        Raises like `get`, and SourceError when it is not a list, or has more than 100 pages.
         """
         path += "?" + urlencode({**query, "per_page": str(_PER_PAGE)})
         for _ in range(_MOST_PAGES):
@@ -84,7 +84,7 @@ class RestApi:
             page = answer.json()
             found = page.get(member) if member and isinstance(page, dict) else page
             if not isinstance(found, list):
-                raise SourceError(f"{answer.url[:200]} gives no list", "ask the address by hand, with curl")
+                raise SourceError(f"{answer.url[:200]} did not return a list", "request the URL by hand, with curl")
             yield from (each for each in found if isinstance(each, dict))
             linked, own = next_page(answer, self.name), urlsplit(self.url)
             if linked is None or not found:
@@ -92,18 +92,18 @@ class RestApi:
             if (linked.scheme, linked.netloc) != (own.scheme, own.netloc) or not linked.path.startswith(own.path):
                 raise SourceError(f"{self.name} names another server for its next page", "ask the server's owner")
             path = f"{linked.path.removeprefix(own.path)}?{linked.query}"
-        raise SourceError(f"{self.name} gives a list of more than {_MOST_PAGES} pages", "ask the server's owner")
+        raise SourceError(f"{self.name} returned a list of more than {_MOST_PAGES} pages", "ask the server's owner")
 
 
 class Unread:
-    """What of a list could not be read; it is told, and does not stop what comes behind it."""
+    """The items of a list that could not be read. They are reported, and do not stop the rest."""
 
     def __init__(self, remarks: list[str]) -> None:
         self._remarks = remarks
         self._first: RunbookError | None = None
 
     def noting(self, what: str, lines: Iterable[str]) -> list[str]:
-        """Read `lines`; nothing, and a remark, where they cannot be read."""
+        """Read `lines`. If they cannot be read, return none and add a remark."""
         try:
             return list(lines)
         except (NotRead, NoAnswer) as error:
@@ -112,18 +112,18 @@ class Unread:
             return []
 
     def raise_first(self) -> None:
-        """Raise why the first could not be read, if any could not."""
+        """Raise the error of the first item that could not be read, if any."""
         if self._first is not None:
             raise self._first
 
 
 def was_cut(answer: HttpResponse) -> bool:
-    """Tell whether an answer was too long to be read to its end."""
+    """Tell whether an answer was too long to be read completely."""
     return len(answer.content) >= LARGEST_BODY
 
 
 def _limited(answer: HttpResponse) -> float | None:
-    """For how many seconds no more requests are wanted; None where they are."""
+    """Return the seconds until the next request is allowed; None if the answer is not a rate limit."""
     if answer.status not in (403, 429, 503):
         return None
     headers, now = answer.headers, _moment(answer.headers.get("date")) or datetime.now(UTC)

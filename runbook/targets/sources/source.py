@@ -1,4 +1,4 @@
-"""What a source of releases is, and through what it looks: an HTTP client, the host, and a deadline."""
+"""A source of releases, and its access: an HTTP client, the host, and a deadline."""
 
 import re
 import time
@@ -14,15 +14,15 @@ from runbook.patterns import fits
 from runbook.release import ImageName, TagForm, checked_tag
 from runbook.targets.candidate import Candidate
 
-#: Seconds that the pattern may take for one tag.
+#: Time limit of the pattern for one tag, in seconds.
 _LONGEST_SEARCH = 1
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is looked for: the images of each rolled-back service and how they follow the tag, and which tags count.
+    """The search: the image of each rolled-back service, how it follows the tag, and the pattern for valid tags.
 
-    Of `newest` releases a source tells, the newest first, and of those `looked_at` as far as it lists them.
+    A source yields `newest` releases, the newest first, and those in `looked_at` that it lists.
     """
 
     images: Mapping[str, ImageName]
@@ -32,12 +32,12 @@ class Wanted:
     looked_at: frozenset[str] = frozenset()
 
     def tag_in(self, service: str, reference: str) -> str | None:
-        """Return the release's tag that an image of `service` stands for; None for another image, or another tag."""
+        """Return the release's tag in an image of `service`; None for another image, or a tag that does not count."""
         tag = self.forms[service].value_in(reference)
         return tag if tag is not None and self.counts(tag) else None
 
     def counts(self, tag: str) -> bool:
-        """Tell whether `tag` can be a release's. Raises SourceError when the pattern cannot tell in time."""
+        """Tell whether `tag` can be a release's. Raises SourceError when the pattern takes too long."""
         try:
             return fits(self.pattern, checked_tag(tag), _LONGEST_SEARCH)
         except TargetError:
@@ -45,13 +45,14 @@ class Wanted:
         except TimeoutError:
             raise SourceError(
                 f"targets.pattern takes more than {_LONGEST_SEARCH} s for the tag {tag}",
-                "write the pattern without repetitions in repetitions",
+                "write the pattern without nested repetitions",
             ) from None
 
     def meant(self, tag: str, image: str | None, service: str | None) -> tuple[str | None, list[str]]:
-        """Return the release's tag that a log means, and the services that a digest beside it is of.
+        """Return the release's tag in a log line, and the services that the line's digest belongs to.
 
-        With an image of the settings, `tag` is that of the image; otherwise the release's own. None is no release.
+        If `image` is an image of the project, `tag` is that image's tag, otherwise the release's. None means that it is
+        not a release.
         """
         named = self.services_of(service or image)
         if not image or not self.services_of(image):
@@ -61,7 +62,7 @@ class Wanted:
         return release, [each for each in named if found.get(each, release) == release]
 
     def services_of(self, name: str | None) -> list[str]:
-        """Return the services that `name` means, of a service or an image without a tag; None is all of one image."""
+        """Return the services with this name or image (without a tag). None means all, if they share one image."""
         if name is None:
             return list(self.images) if len({image.name for image in self.images.values()}) == 1 else []
         return [
@@ -72,7 +73,7 @@ class Wanted:
 
 
 class Through:
-    """Through what one source looks, until its deadline."""
+    """The access of one source: an HTTP client and the host, until its deadline."""
 
     def __init__(self, http: HttpClient, host: Host, deadline: float) -> None:
         """`deadline` is in seconds from now."""
@@ -82,22 +83,22 @@ class Through:
 
     @property
     def seconds_left(self) -> float:
-        """The seconds that are left. Raises SourceError when there are none."""
+        """The seconds left. Raises SourceError when there are none."""
         left = self._until - time.monotonic()
         if left <= 0:
-            raise SourceError("its deadline has passed", "raise targets.deadline, or let it look at less")
+            raise SourceError("its deadline has passed", "raise targets.deadline, or lower targets.newest")
         return left
 
     def wait(self, seconds: float, why: str) -> None:
-        """Wait as long as a server asks for. Raises SourceError, with `why`, when that is past the deadline."""
+        """Wait as long as a server requires. Raises SourceError, with `why`, when that is past the deadline."""
         if seconds >= self.seconds_left:
-            raise SourceError(f"{why} for {seconds:.0f} s, which is past its deadline", "ask again after that time")
+            raise SourceError(f"{why} for {seconds:.0f} s, which is past its deadline", "try again after that time")
         time.sleep(max(seconds, 0.0))
 
     def run(self, *argv: str, most_output: int, in_part: bool = False) -> Completed:
-        """Run a command on the host that only reads. Raises SourceError when it does not exit 0, or HostError.
+        """Run a read-only command on the host. Raises HostError, and SourceError for an exit code other than 0.
 
-        With `in_part` an error counts only where nothing was printed.
+        With `in_part` an exit code other than 0 is an error only without output.
         """
         command = Command(argv, self.seconds_left, secret_output=True, most_output=most_output)
         answer = self.host.run(command)
@@ -114,14 +115,14 @@ class Source(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is, in words."""
+        """The name of the source, in words."""
 
     @property
     def remarks(self) -> list[str]:
-        """What it left out and why, in words, once it was asked."""
+        """The remarks on what it left out and why, after it was asked."""
 
     def candidates(self, through: Through) -> Iterator[Candidate]:
-        """The releases that it knows, the newest first; it may stop at any of them.
+        """Yield its releases, the newest first. It may fail after any of them.
 
-        Raises RunbookError when it cannot be asked, or not to its end.
+        Raises RunbookError when the source cannot be read, or not completely.
         """

@@ -372,7 +372,7 @@ def test_emergency_that_left_traffic_held_goes_on(
 def test_status_says_how_long_requests_wait() -> None:
     """A gate that holds refuses who has waited for so long."""
     asked: list[bool] = []
-    answer = SimpleNamespace(seen="http://shop lets a request wait")
+    answer = SimpleNamespace(seen="http://shop holds requests")
     gate = SimpleNamespace(state=lambda: "held", public_answer=lambda held: (asked.append(held), answer)[1])
     context = SimpleNamespace(gate=gate, settings=SimpleNamespace(traffic=SimpleNamespace(hold_seconds=20)))
     told = dict(status._of_traffic(context))  # type: ignore[arg-type]  # a part of it

@@ -48,7 +48,7 @@ def test_records_are_listed_newest_last(reports: Path, capsys: pytest.CaptureFix
     assert lines[1].split()[-7:] == ["30.0", "s", "unknown", "31.0", "s", "anna", "20260101T100000Z-shop-rollback"]
     assert "not whole" in lines[3]
     assert "1 of 3 journals are not whole" in lines
-    assert "no rehearsal is on record: script/rehearse makes one" in lines
+    assert "no rehearsal is on record: run script/rehearse" in lines
     assert lines[-1] == str(reports / "index.html")
     assert (reports / "index.html").is_file()
 
@@ -336,7 +336,7 @@ def test_record_of_a_run_at_work(tmp_path: Path, capsys: pytest.CaptureFixture[s
     for wrong in ("not whole", "nterrupted", "never closed", "the run ended", "--resume", "killed"):
         assert wrong not in text
     assert said(capsys, "verify", journal.path, code=1).startswith(
-        "NOT ended: a run is writing it at this moment; its first 5 entries are as written\n"
+        "NOT ended: a run is writing it at this moment; its first 5 entries are intact\n"
     )
     assert main(["render", str(journal.path)]) == 1
     assert f"python -m runbook records show {journal.path}" in capsys.readouterr().err

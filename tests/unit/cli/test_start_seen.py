@@ -42,7 +42,7 @@ def test_services_that_crash_in_a_loop_are_rolled_back_too(state: str, services:
     assert seen.at_rest == tuple({"api", "jobs"} - {*services})
     assert seen.others == ("db",)
     if seen.at_rest:
-        assert "# Not among them either, since no container of theirs is at work: jobs." in written(seen, "today")
+        assert "# Not included, because none of their containers is running: jobs." in written(seen, "today")
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def test_announced_head_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[s
     head = verify(journal).entries[9]["sha256"]
     code, lines = said(capsys, journal, "--head", f" {head.upper()} ")
     assert code == 0
-    assert lines[1] == "head: the announced one is entry 9; everything up to it is as it was announced"
+    assert lines[1] == "head: the announced one is entry 9; everything up to it is unchanged since then"
 
 
 def test_journal_that_was_rewritten_since_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -56,7 +56,7 @@ def test_head_below_the_damage_is_not_confirmed(tmp_path: Path, capsys: pytest.C
     assert said(capsys, journal, "--head", heads[0])[1][1].startswith("head: the announced one is entry 3")
     code, lines_said = said(capsys, journal, "--head", heads[1])
     assert code == 1
-    assert lines_said[1].startswith("head NOT found among the lines that can be believed")
+    assert lines_said[1].startswith("head NOT found among the valid lines")
 
 
 @pytest.mark.parametrize("head", ["", "abc", "g" * 64, "0" * 63])
@@ -160,7 +160,7 @@ def test_journal_that_contradicts_its_announcement_is_told(tmp_path: Path, capsy
     code, lines = said(capsys, journal)
     assert (code, lines[0].startswith("whole: ")) == (1, True)
     assert lines[1] == (
-        f"announcement NOT of this journal: it names head {head}, which is no entry above it: "
+        f"announcement NOT of this journal: it names head {head}, which is not an entry above it: "
         "the journal was rewritten since it was announced"
     )
 
@@ -188,7 +188,7 @@ def test_plan_that_was_rewritten_since_is_told(tmp_path: Path, capsys: pytest.Ca
         code, told_now = said(capsys, execution)
         assert code == 1
         assert told_now[1] == (
-            f"plan NOT as it was carried out: head {head} is no entry of {plan.parent.name}, which lies beside: {why}"
+            f"plan NOT as it was executed: head {head} is not an entry of {plan.parent.name} beside it: {why}"
         )
 
 

@@ -43,7 +43,7 @@ def test_wrong_address_is_refused_without_showing_it(
 ) -> None:
     """An address that Apprise does not know is refused by the setting's name; the secret is printed nowhere."""
     caplog.set_level(logging.DEBUG)
-    with pytest.raises(SettingsError, match=r"announcement\.url names is no Apprise address") as caught:
+    with pytest.raises(SettingsError, match=r"announcement\.url names is not an Apprise address") as caught:
         channel(address)
     shown = str(caught.value) + caplog.text + "".join(capfd.readouterr())
     assert CANARY not in shown

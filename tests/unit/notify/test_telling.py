@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from runbook.errors import SettingsError
-from runbook.incident.facts import Facts, TurnedSwitch
+from runbook.incident.facts import Facts
+from runbook.incident.production_facts import TurnedSwitch
 from runbook.notify.telling import Kind, Stopped, Telling, Templates
 from runbook.notify.wording import restore_told, schema_told
 from runbook.settings.people import Turn
@@ -93,7 +94,7 @@ def test_our_own_templates(turn: Turn, title: str, words: list[str]) -> None:
 def test_forward_fix_and_emergency_are_told_as_such() -> None:
     """Nobody reads of a rollback where there is none."""
     forward = replace(KNOWN, forward=True, target="v3")
-    assert ours().fill(Turn.DONE, forward).title == "shop: gone forward to v3"
+    assert ours().fill(Turn.DONE, forward).title == "shop: moved forward to v3"
     assert "was rolled back" not in ours().fill(Turn.DONE, forward).text
     emergency = replace(KNOWN, emergency=True, switch=SWITCH)
     started, done = (ours().fill(turn, emergency) for turn in (Turn.STARTED, Turn.DONE))
@@ -102,7 +103,7 @@ def test_forward_fix_and_emergency_are_told_as_such() -> None:
     assert "exports of shop is off: EXPORT_MODE=off inside its containers" in done.text
     assert "orders team turns it on again." in done.text
     nobody = replace(emergency, switch=SWITCH.model_copy(update={"owner": None}))
-    assert "Nobody is named who turns it on again." in ours().fill(Turn.DONE, nobody).text
+    assert "No owner is named to turn it on again." in ours().fill(Turn.DONE, nobody).text
     on = replace(emergency, switch=SWITCH.model_copy(update={"state": "on"}))
     assert "turns it on again" not in ours().fill(Turn.DONE, on).text
     assert ours().fill(Turn.FAILED, emergency).title == "shop: the emergency failed"
@@ -117,7 +118,7 @@ def test_forward_fix_and_emergency_are_told_as_such() -> None:
             "shop: a dump is being restored",
             [
                 "ann@desk is restoring /srv/shop/.runbook/good.dump, of 2025-12-17 03:00:00 UTC, beside",
-                "whatever was written since then will be in the kept database shop_before_20251218030000 only.",
+                "everything written since then will be only in the kept database shop_before_20251218030000.",
                 "until a person starts the application again",
             ],
         ),
@@ -127,10 +128,10 @@ def test_forward_fix_and_emergency_are_told_as_such() -> None:
         (
             RESTORE,
             Turn.DONE,
-            "shop: restored from a dump of 2025-12-17 03:00:00 UTC; what was written since is not in it",
+            "shop: restored from a dump of 2025-12-17 03:00:00 UTC; data written since then is not in it",
             [
                 f"good.dump, 815 bytes, sha256 {'cd' * 32}.",
-                "Data loss: whatever was written since then is in the kept database shop_before_20251218030000 only",
+                "Data loss: everything written since then is only in the kept database shop_before_20251218030000",
                 "r2 before, r1 now.",
                 "public.orders 2, before 4; ",
                 "Users are not served: the application is stopped.",
@@ -143,7 +144,10 @@ def test_forward_fix_and_emergency_are_told_as_such() -> None:
             ABANDON,
             Turn.STARTED,
             "shop: the switch to v1 is being abandoned",
-            ["ann@desk is taking v1 away again; v2, beside which", "let on to v2 again: the gate was closed by this"],
+            [
+                "ann@desk is removing v1; v2, beside which",
+                "Traffic to v2 is being resumed: the gate was closed by this",
+            ],
         ),
         (ABANDON, Turn.FAILED, "shop: abandoning the switch failed", ["- traffic is paused", "--resume i-1"]),
         (ABANDON, Turn.INTERRUPTED, "shop: abandoning the switch was interrupted", ["--resume i-1"]),
@@ -151,10 +155,10 @@ def test_forward_fix_and_emergency_are_told_as_such() -> None:
         (
             ABANDON,
             Turn.DONE,
-            "shop: the switch to v1 was abandoned, v2 goes on",
+            "shop: the switch to v1 was abandoned, v2 keeps running",
             [
-                "v2 goes on in shop as before, and what was started of v1 was taken away.",
-                "v2 stays in quarantine. What was wrong with it is not mended.",
+                "v2 keeps running in shop, and everything that was started of v1 was removed.",
+                "v2 stays in quarantine. Its fault is not fixed.",
                 "Switched off: exports.",
                 f"journal head {'0' * 64}.",
             ],
@@ -268,8 +272,8 @@ def test_templates_of_a_team_are_for_one_kind_of_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("restored.jinja", "x", "restored.jinja is for no turn"),
-        ("restore/hold.jinja", "x", "restore/hold.jinja is for no turn, expected restore/held.jinja"),
+        ("restored.jinja", "x", "restored.jinja matches no turn"),
+        ("restore/hold.jinja", "x", "restore/hold.jinja matches no turn, expected restore/held.jinja"),
         ("restore/held.jinja", "{{ restore.dmp }}", "restore/held.jinja: .* has no attribute 'dmp'"),
     ],
 )
@@ -286,11 +290,11 @@ def test_broken_template_of_a_restore_is_found_by_its_plan(tmp_path: Path, name:
     [
         ("held.jinja", "{{ projct }}", "'projct' is undefined"),
         ("held.jinja", "{% if %}", "Expected an expression"),
-        ("held.jinja", "\n\n", "it gives no text"),
+        ("held.jinja", "\n\n", "it produces no text"),
         ("held.jinja", "{{ 1 // 0 }}", "zero"),
         ("held.jinja", "{{ ''.__class__.__mro__ }}", "unsafe"),
         ("held.jinja", "{% include '/etc/passwd' %}", "/etc/passwd"),
-        ("hold.jinja", "x", "hold.jinja is for no turn, expected held.jinja"),
+        ("hold.jinja", "x", "hold.jinja matches no turn, expected held.jinja"),
     ],
 )
 def test_broken_template_is_found_by_the_plan_and_does_not_silence_an_execution(

@@ -52,13 +52,13 @@ def told(facts: dict[str, Any], markup: Markup = PLAIN) -> str:
         ),
         pytest.param(
             FORWARD,
-            ["migrated on to r3", "Follow-up to v2, mended by v3"],
+            ["migrated to r3", "Follow-up to v2, fixed by v3"],
             ["rolled back", "restore point", "ship a forward-fix"],
             id="forward",
         ),
         pytest.param(
             APPLICATION | {"verdict": {"verdict": "unchanged"}, "restore point": POINT},
-            ["An earlier run, which broke off", POINT["path"], "Reconcile the data drift", "see the record of the run"],
+            ["An earlier, interrupted run", POINT["path"], "Reconcile the data drift", "see the record of the run"],
             [],
             id="resumed-behind-the-downgrade",
         ),
@@ -129,7 +129,7 @@ def test_switch_that_is_left_off_is_told() -> None:
     assert "Switched off: exports (EXPORT_MODE=off); the orders team turns it on again." in text
     assert "reports" not in text
     nobody = {"switches": {"exports": off | {"owner": None}}}
-    assert "nobody is named who turns it on again" in told(APPLICATION | {"before": before, "after": nobody})
+    assert "no owner is named who turns it on again" in told(APPLICATION | {"before": before, "after": nobody})
     assert "Switched off" not in told(
         APPLICATION | {"before": before, "after": {"switches": {"exports": off | {"state": "on"}}}}
     )

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from runbook.incident.facts import Facts, RowsOf
+from runbook.incident.facts import Facts
+from runbook.incident.schema_facts import RowsOf
 from runbook.notify.wording import restore_told, rows_told, schema_told
 from tests.support.incident_facts import APPLICATION, RESTORED, TO_RESTORE
 
@@ -15,9 +16,9 @@ def test_restore_is_told_from_its_facts() -> None:
     """Dump, size, hash, revisions, and that what was written since is in the kept database only; then the rest."""
     told = schema_told(Facts.model_validate(RESTORED), "Restore point: /srv/i-1.dump.")
     assert told == [
-        "The database shop is what a dump of 2025-12-17 03:00:00 UTC held.",
+        "The database shop has the contents of a dump of 2025-12-17 03:00:00 UTC.",
         f"Dump, on the production host: /srv/shop/.runbook/good.dump, 815 bytes, sha256 {'cd' * 32}.",
-        f"Data loss: whatever was written since then is in the kept database {KEPT} only; users miss it.",
+        f"Data loss: everything written since then is only in the kept database {KEPT}.",
         "Revisions: r2 before, r1 now.",
         "Rows: public.notes no table, before 7; public.orders 2, before 4; the same in 1 table.",
         "Restore point: /srv/i-1.dump.",

@@ -41,7 +41,7 @@ def test_address(written: str, words: tuple[str, ...]) -> None:
         ("ssh://", "no host"),
         ("ssh://deploy@", "no host"),
         ("ssh://@shop-1", "the user is ''"),
-        ("ssh://deploy:geheim@shop-1", "a password is in it"),
+        ("ssh://deploy:geheim@shop-1", "it has a password"),
         ("ssh://deploy@shop-1/srv/shop", "project.directory"),
         ("ssh://deploy@shop-1/", "project.directory"),
         ("ssh://deploy@shop-1?x=1", "project.directory"),

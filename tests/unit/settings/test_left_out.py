@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from runbook.actions import ActionName
-from runbook.production.gate_state import NO_GATE, By
+from runbook.production.service.gate_state import NO_GATE, By
 from runbook.production.service.health import Health
 from runbook.production.service.metrics import Metrics
 from runbook.production.service.traffic import TrafficGate

@@ -53,7 +53,7 @@ def test_those_that_no_snapshot_names_are_removed(tmp_path: Path) -> None:
     assert not {sha256(b"# 1"), sha256(b"# 2")} & kept(tmp_path)
 
 
-@pytest.mark.parametrize(("spoil", "words"), [(True, "is not the file that was kept"), (False, "is not there")])
+@pytest.mark.parametrize(("spoil", "words"), [(True, "is not the file that was kept"), (False, "does not exist")])
 def test_copy_that_is_not_what_was_kept(tmp_path: Path, *, spoil: bool, words: str) -> None:
     """It is not given out, and its content is in no error."""
     ledger = ledger_of(tmp_path)

@@ -119,7 +119,7 @@ def test_process_that_is_gone_needs_no_silence(tmp_path: Path, gone: Holder) -> 
     leave(tmp_path, gone)
     held = lock_of(tmp_path).observe()
     assert held is not None
-    assert "its process is gone" in str(held)
+    assert "its process has ended" in str(held)
     lock = lock_of(tmp_path)
     taken_over = lock.take("i-dead", str)
     assert taken_over is not None
@@ -205,7 +205,7 @@ def test_lock_that_was_taken_away_is_not_kept_nor_let_go_of(tmp_path: Path) -> N
     lock = lock_of(tmp_path)
     lock.take("i-1", str)
     leave(tmp_path, Holder.this_process("i-2"), age=20)
-    with pytest.raises(LockLost, match="taken away: incident i-2"):
+    with pytest.raises(LockLost, match="lost its lock: incident i-2"):
         lock.heartbeat()
     lock.release()
     held = lock_of(tmp_path).observe()
@@ -254,6 +254,6 @@ def test_folder_that_another_command_holds_is_said(tmp_path: Path, monkeypatch: 
     finally:
         os.close(held)
     seen = f"another process has held flock(1) on {tmp_path}/.runbook for 1 s, where a moment was expected"
-    assert stopped.value.seen == f"{seen}: the lock {path(tmp_path)} is left as it is"
+    assert stopped.value.seen == f"{seen}: the lock {path(tmp_path)} is unchanged"
     assert any(str(os.getpid()) in line for line in shown.splitlines())
     assert not path(tmp_path).exists()

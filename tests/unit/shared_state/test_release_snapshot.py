@@ -155,10 +155,10 @@ def test_differences(parts: dict[str, Any], differences: list[Difference]) -> No
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        pytest.param(lambda file: file.unlink(), "is not there", id="gone"),
-        pytest.param(lambda file: file.write_text("{}"), "its SHA-256 is another one", id="other"),
-        pytest.param(lambda file: file.write_bytes(b"\xff" * 9), "its SHA-256 is another one", id="no-text"),
-        pytest.param(lambda file: file.write_text(" " * 9_000_000), "holds more than 8000000 bytes", id="endless"),
+        pytest.param(lambda file: file.unlink(), "does not exist", id="gone"),
+        pytest.param(lambda file: file.write_text("{}"), "its SHA-256 differs", id="other"),
+        pytest.param(lambda file: file.write_bytes(b"\xff" * 9), "its SHA-256 differs", id="no-text"),
+        pytest.param(lambda file: file.write_text(" " * 9_000_000), "is larger than 8000000 bytes", id="endless"),
     ],
 )
 def test_damaged_file_is_not_taken_for_the_snapshot(tmp_path: Path, spoil: Any, words: str) -> None:
@@ -193,7 +193,7 @@ def _sha256(text: str) -> str:
         pytest.param({}, "no release snapshot was kept when v1 was validated", id="older-line"),
         pytest.param({"snapshot": {"unknown": "Compose says no"}}, "was validated: Compose says no", id="not-taken"),
         pytest.param({"snapshot": ["../../etc/passwd"]}, "no release snapshot was kept", id="odd"),
-        pytest.param({"digests": digests("2")}, "has no line for v1 on these digests", id="other-digests"),
+        pytest.param({"digests": digests("2")}, "has no line for v1 with these digests", id="other-digests"),
     ],
 )
 def test_release_without_a_snapshot(tmp_path: Path, more: dict[str, Any], words: str) -> None:

@@ -56,7 +56,7 @@ def test_source_that_is_down_stops_nothing() -> None:
     assert [(each.source, [one.tag for one in each.found], each.down) for each in found] == [
         ("up", ["v1", "v2"], ""),
         ("down", [], "refused https://x.example/log?…"),
-        ("broken", ["v3"], "it gave what cannot be read (ValueError)"),
+        ("broken", ["v3"], "its answer cannot be read (ValueError)"),
     ]
 
 

@@ -95,7 +95,7 @@ def test_what_speaks_against_a_release_keeps_it_from_being_chosen(barred: list[C
 def test_tag_that_was_moved_since_its_validation_stops_the_choice() -> None:
     """No older release is guessed at: whoever names one goes on."""
     moved = [validated("v8", digests={"api": ONE}), built("v8", 4, digests={"api": TWO}), validated("v1")]
-    with pytest.raises(TargetError, match=f"v8 would be the target, and api is {TWO} in registry, and was {ONE}"):
+    with pytest.raises(TargetError, match=f"v8 would be the target, but api is {TWO} in registry, and was {ONE}"):
         chosen(*moved)
     assert choose_from(ranked(*moved), "v1").chosen.tag == "v1"
 
@@ -139,7 +139,7 @@ def test_image_of_one_platform_of_the_failed_release_is_not_chosen() -> None:
     found = {one.tag: one.bar for one in ranked(index, part, built("v1", 1))}["v9-amd64"]
     assert found is not None
     assert (found.against, found.why) == (
-        Against.FAILED, "it has the images of the release that failed, under another tag",
+        Against.FAILED, "it has the images of the failed release, under another tag",
     )  # fmt: skip
 
 
@@ -181,7 +181,7 @@ def test_ledger_from_before_it_named_levels_keeps_its_order() -> None:
 
 def test_nothing_to_choose_is_told_with_every_reason() -> None:
     """Sources that could not be asked are named, too."""
-    with pytest.raises(TargetError, match=r"nor in another source \(v9: it is what a rollback replaces\); CI is down"):
+    with pytest.raises(TargetError, match=r"or in another source \(v9: it is the failed release\); CI is down"):
         choose_from(ranked(built("v9", 1)), None, "; CI is down")
 
 

@@ -169,7 +169,7 @@ def test_missing_tag_is_missing_where_tags_cannot_be_listed(listing: int) -> Non
 
 def test_tag_that_is_listed_and_not_given_is_no_missing_tag() -> None:
     """A registry that contradicts itself leaves the question open."""
-    with pytest.raises(RegistryError, match="lists shop/api:v1 and does not give it") as caught:
+    with pytest.raises(RegistryError, match="lists shop/api:v1, but does not return it") as caught:
         digest_from(lambda asked: Reply(200, {"tags": ["v1"]}) if "tags/list" in asked.path else Reply(404))
     assert type(caught.value) is RegistryError
 
@@ -289,7 +289,7 @@ def test_token_service_that_refuses_is_a_refusal(status: int) -> None:
     def answer(asked: Asked) -> Reply:
         return Reply(status) if asked.path.startswith("/token") else challenge(f"http://{asked.headers['host']}/token")
 
-    with pytest.raises(RegistryRefused, match="gives the user deploy no token"):
+    with pytest.raises(RegistryRefused, match="refuses a token to the user deploy"):
         digest_from(answer)
 
 
@@ -297,7 +297,7 @@ def test_password_goes_to_no_other_host_in_the_clear() -> None:
     """A registry that sends us to another host over plain HTTP does not make us show the password there."""
     with serving(lambda _asked: Reply(200, {"token": "x"})) as other:
         elsewhere = other.url.replace("127.0.0.1", "localhost")
-        with pytest.raises(RegistryRefused, match="wants a token from"):
+        with pytest.raises(RegistryRefused, match=r"sends logins to .*, which is not an https"):
             digest_from(lambda _asked: challenge(f"{elsewhere}/token"))
     assert other.asked == []
 
@@ -365,7 +365,7 @@ def test_pages_of_another_host_are_asked_of_this_one() -> None:
 def test_page_at_no_address_is_told() -> None:
     """A link to a next page that is no address is an error of the registry's."""
     broken = Reply(200, {"tags": ["v1"]}, {"Link": '<http://[::1>; rel="next"'})
-    with serving(lambda _asked: broken) as server, asking() as http, pytest.raises(RegistryError, match="no address"):
+    with serving(lambda _asked: broken) as server, asking() as http, pytest.raises(RegistryError, match="not a URL"):
         registry(server.url, http).tags("shop/api")
 
 
@@ -385,7 +385,7 @@ def test_more_pages_than_there_can_be_are_an_error() -> None:
         page = next(pages)
         return Reply(200, {"tags": [f"v{page}"]}, {"Link": f'<?last=v{page}>; rel="next"'})
 
-    with serving(answer) as server, asking() as http, pytest.raises(RegistryError, match="without end"):
+    with serving(answer) as server, asking() as http, pytest.raises(RegistryError, match="and more follow"):
         registry(server.url, http).tags("shop/api")
 
 

@@ -24,8 +24,8 @@ def test_failed_release_is_passed_over_and_said_so(tmp_path: Path) -> None:
     choice = Remembered(tmp_path, [line("v1"), line("v2"), line("v3")]).choose(["v2", "v3"], None)
     assert choice.chosen.tag == "v1"
     assert choice.passed_over == (
-        PassedOver("v3", "it is what a rollback replaces"),
-        PassedOver("v2", "it is what a rollback replaces"),
+        PassedOver("v3", "it is the failed release"),
+        PassedOver("v2", "it is the failed release"),
     )
 
 
@@ -33,10 +33,10 @@ def test_what_the_ledger_would_have_given_is_passed_over_by_name(tmp_path: Path)
     """Who names a release passes over the one that would have been chosen; where it is that one, nothing is."""
     remembers = Remembered(tmp_path, [line("v1"), line("v2"), line("v3")])
     assert remembers.choose(["v3"], "v1").passed_over == (
-        PassedOver("v3", "it is what a rollback replaces"),
-        PassedOver("v2", "known good, but v1 was asked for by name"),
+        PassedOver("v3", "it is the failed release"),
+        PassedOver("v2", "known good, but v1 was requested by name"),
     )
-    assert remembers.choose(["v3"], "v2").passed_over == (PassedOver("v3", "it is what a rollback replaces"),)
+    assert remembers.choose(["v3"], "v2").passed_over == (PassedOver("v3", "it is the failed release"),)
 
 
 def test_quarantined_release_is_passed_over_whatever_its_tag(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_rollback_does_not_slide_further_back_by_itself(tmp_path: Path) -> None:
     """What a rollback returned to is not rolled back in turn unless a person names where to."""
     ledger = [line("v1"), line("v2", validated_by="i-9")]
     remembers = Remembered(tmp_path, ledger, [quarantined(digest) for digest in digests("3").values()])
-    with pytest.raises(TargetError, match="is itself what incident i-9 returned to") as caught:
+    with pytest.raises(TargetError, match="is itself the target of incident i-9") as caught:
         remembers.choose(["v2"], None)
     assert "--to TAG" in caught.value.next_step
     assert remembers.choose(["v2"], "v1").chosen.tag == "v1"
@@ -77,7 +77,7 @@ def test_newest_validation_of_a_tag_counts(tmp_path: Path) -> None:
     [
         pytest.param(None, "no known-good release on the ledger", id="no-ledger"),
         pytest.param([], "no known-good release on the ledger", id="empty-ledger"),
-        pytest.param([line("v3")], "v3: it is what a rollback replaces", id="only-what-failed"),
+        pytest.param([line("v3")], "v3: it is the failed release", id="only-what-failed"),
     ],
 )
 def test_no_target_is_told_with_what_to_type(tmp_path: Path, ledger: Any, why: str) -> None:
@@ -112,13 +112,13 @@ def test_release_asked_for_by_name_is_chosen(tmp_path: Path, ledger: Any, failed
 @pytest.mark.parametrize("tag", ["../../etc", "v1;reboot", "", "--help", ["v1"], {"v": 1}], ids=repr)
 def test_hostile_tag_in_the_ledger_is_refused(tmp_path: Path, tag: Any) -> None:
     """What cannot be a tag is not taken from the ledger into a command."""
-    with pytest.raises(TargetError, match="cannot be an image tag"):
+    with pytest.raises(TargetError, match="is not a valid image tag"):
         Remembered(tmp_path, [line(tag)]).choose([], None)
 
 
 def test_hostile_tag_asked_for_is_refused(tmp_path: Path) -> None:
     """The same for a tag from the command line."""
-    with pytest.raises(TargetError, match="cannot be an image tag"):
+    with pytest.raises(TargetError, match="is not a valid image tag"):
         Remembered(tmp_path).choose([], "$(id)")
 
 

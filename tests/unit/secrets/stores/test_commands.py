@@ -31,7 +31,7 @@ def test_change_of_others_is_not_overwritten(tmp_path: Path) -> None:
     store = opened(tmp_path)
     seen = store.read()
     (tmp_path / "value").write_text("maintenance\n")
-    with pytest.raises(StoreError, match="was changed by somebody after it was read"):
+    with pytest.raises(StoreError, match="somebody else changed it after it was read"):
         store.set("off", seen)
 
 
@@ -52,7 +52,7 @@ def test_refused(tmp_path: Path) -> None:
 
 def test_program_is_looked_for_beforehand(tmp_path: Path) -> None:
     """Of the command that sets it the plan can know that it is there, and no more."""
-    assert opened(tmp_path).settable().startswith("sh is there")
+    assert opened(tmp_path).settable().startswith("sh exists")
     get, put = (Command((name,), 10, str(tmp_path)) for name in ("cat", "no-such-program"))
-    with pytest.raises(StoreError, match="no program no-such-program"):
+    with pytest.raises(StoreError, match="the program no-such-program"):
         Commands(get, put, host()).settable()

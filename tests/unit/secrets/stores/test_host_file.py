@@ -67,7 +67,7 @@ def test_change_of_others_is_not_overwritten(path: Path) -> None:
     seen = store.read()
     path.chmod(stat.S_IRUSR | stat.S_IWUSR)
     path.write_bytes(b"maintenance\n")
-    with pytest.raises(StoreError, match="was changed by somebody after it was read"):
+    with pytest.raises(StoreError, match="somebody else changed it after it was read"):
         store.set("off", seen)
     assert [(each.name, each.read_bytes()) for each in path.parent.iterdir()] == [("export_mode", b"maintenance\n")]
 
@@ -87,5 +87,5 @@ def test_file_of_others_is_told_beforehand(path: Path) -> None:
     (folder / "id").chmod(0o755)
     theirs = path if os.geteuid() == 0 else Path("/etc/passwd")
     as_somebody = host(environment={"PATH": f"{folder}:/usr/bin:/bin"})
-    with pytest.raises(StoreError, match="expected one that this user may replace"):
+    with pytest.raises(StoreError, match="expected a file that this user may replace"):
         HostFile(str(theirs), Command((), 10, str(path.parent)), as_somebody).settable()

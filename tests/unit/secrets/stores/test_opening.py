@@ -48,7 +48,7 @@ def test_secret_of_the_runbook_from_a_command(tmp_path: Path) -> None:
         (SecretSource(ssm="/shop/TOKEN"), "/shop/TOKEN in AWS SSM Parameter Store"),
         (SecretSource(secrets_manager="shop"), "shop in AWS Secrets Manager"),
         (SecretSource(vault="shop", key="TOKEN"), "TOKEN of shop in Vault"),
-        (SecretSource(read=("op", "read it")), "what `op 'read it'` prints"),
+        (SecretSource(read=("op", "read it")), "the output of `op 'read it'`"),
     ],
 )
 @pytest.mark.parametrize("value", ["", "\n"], ids=repr)
@@ -72,7 +72,7 @@ def test_switch_in_a_file(tmp_path: Path) -> None:
     [
         (SwitchStore(ssm="/shop/EXPORT_MODE"), "/shop/EXPORT_MODE in AWS SSM Parameter Store"),
         (StoreAddress(secrets_manager="shop", key="MODE"), "MODE of shop in AWS Secrets Manager"),
-        (SwitchStore(read=("get",), set=("put",)), "what `get` prints"),
+        (SwitchStore(read=("get",), set=("put",)), "the output of `get`"),
     ],
 )
 def test_every_kind(tmp_path: Path, address: StoreAddress, name: str) -> None:
@@ -88,7 +88,7 @@ def test_every_kind(tmp_path: Path, address: StoreAddress, name: str) -> None:
         ('[switches.a]\nvariable="A"\npaths=["/a"]\nstore={ read=["cat"] }\n', "both read and set"),
         ('[switches.a]\nvariable="A"\npaths=["/a"]\nstore={ ssm="/a", file="a" }\n', "exactly one of"),
         ('[vault]\naddress="https://vault.example"\n', "either token, or role_id and secret_id"),
-        ('[vault]\naddress="https://vault.example"\ntoken={ vault="a", key="b" }\n', "is not in one"),
+        ('[vault]\naddress="https://vault.example"\ntoken={ vault="a", key="b" }\n', "cannot be in a store"),
     ],
 )
 def test_addresses_that_cannot_be_meant(tmp_path: Path, text: str, words: str) -> None:

@@ -44,7 +44,7 @@ def test_change_of_others_is_not_overwritten(aws: AwsSettings, others: Any) -> N
     store = opened(aws)
     seen = store.read()
     others.put_parameter(Name=NAME, Value="maintenance", Overwrite=True)
-    with pytest.raises(StoreError, match="was changed by somebody after it was read"):
+    with pytest.raises(StoreError, match="somebody else changed it after it was read"):
         store.set("off", seen)
     assert store.read().value.get_secret_value() == "maintenance"
 
@@ -59,7 +59,7 @@ def test_change_in_the_same_moment_is_told(aws: AwsSettings, others: Any, monkey
         return kept(kind)
 
     monkeypatch.setattr(store, "_kept", meanwhile)
-    with pytest.raises(StoreError, match="in the same moment: version 2 was overwritten"):
+    with pytest.raises(StoreError, match="at the same moment; version 2 was overwritten"):
         store.set("off", seen)
 
 

@@ -58,7 +58,7 @@ def test_change_of_others_is_not_overwritten(aws: AwsSettings, others: Any) -> N
     store = opened(aws, "EXPORT_MODE")
     seen = store.read()
     others.put_secret_value(SecretId=NAME, SecretString=json.dumps(CONTENT | {"WORKERS": 8}))
-    with pytest.raises(StoreError, match="was changed by somebody after it was read"):
+    with pytest.raises(StoreError, match="somebody else changed it after it was read"):
         store.set("off", seen)
     assert json.loads(others.get_secret_value(SecretId=NAME)["SecretString"])["WORKERS"] == 8
 
@@ -68,7 +68,7 @@ def test_change_of_others_is_not_overwritten(aws: AwsSettings, others: Any) -> N
     [
         ("pässword-4711", "EXPORT_MODE", "expected a JSON object"),
         (json.dumps(CONTENT), "EXPORTS", "the keys DB_PASSWORD, EXPORT_MODE, WORKERS"),
-        (json.dumps(CONTENT), "WORKERS", "something that is no text"),
+        (json.dumps(CONTENT), "WORKERS", "something that is not text"),
     ],
 )
 def test_what_is_not_as_the_settings_say(aws: AwsSettings, others: Any, content: str, key: str, words: str) -> None:

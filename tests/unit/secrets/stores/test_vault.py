@@ -62,7 +62,7 @@ def test_change_of_others_is_not_overwritten(shop: str) -> None:
     store = opened(shop)
     seen = store.read()
     bao(shop, "POST", DATA, data=CONTENT | {"NEW": "key"})
-    with pytest.raises(StoreError, match="was changed by somebody after it was read"):
+    with pytest.raises(StoreError, match="somebody else changed it after it was read"):
         store.set("off", seen)
 
 
@@ -77,7 +77,7 @@ def test_change_in_the_same_moment_is_refused_by_vault(shop: str, monkeypatch: p
         return found
 
     monkeypatch.setattr(store, "_get", meanwhile)
-    with pytest.raises(StoreError, match="was changed by somebody after it was read"):
+    with pytest.raises(StoreError, match="somebody else changed it after it was read"):
         store.set("off", seen)
     assert bao(shop, "GET", DATA)["data"]["data"]["EXPORT_MODE"] == "on"
 

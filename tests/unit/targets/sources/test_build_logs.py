@@ -147,7 +147,7 @@ def test_half_a_line_at_which_a_long_log_is_cut_names_no_release(tmp_path: Path)
         file.truncate(200 << 20)
     found, remarks = candidates(path=str(tmp_path / "log"), pattern=r"(?P<tag>\d+\.\d+)$")
     assert found == []  # a line of 4 MiB is cut as well
-    assert remarks == [f"of {tmp_path}/log the last 4 MiB were read"]
+    assert remarks == [f"only the last 4 MiB of {tmp_path}/log were read"]
 
 
 def test_last_of_very_many_lines_counts(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_last_of_very_many_lines_counts(tmp_path: Path) -> None:
     written(tmp_path / "log", "release v1\n" + "\n" * 1_500_000 + "release v2\n", 0)
     found, remarks = candidates(path=str(tmp_path / "log"))
     assert [each.evidence for each in found] == [f"built: line 1500002 of {tmp_path}/log names it"]
-    assert remarks == [f"of {tmp_path}/log the last 200000 lines were searched"]
+    assert remarks == [f"only the last 200000 lines of {tmp_path}/log were searched"]
 
 
 def test_file_that_cannot_be_read_stops_no_other(tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_only_the_newest_files_are_read_and_the_rest_is_told(tmp_path: Path) -> 
         written(tmp_path / f"{number}.log", f"release v{number}\n", number)
     found, remarks = candidates(path=str(tmp_path), newest=3)
     assert [each.tag for each in found] == ["v59", "v58", "v57"]
-    assert remarks == ["10 older of 60 files were not read"]
+    assert remarks == ["the oldest 10 of 60 files were not read"]
 
 
 @pytest.mark.parametrize("settings", [{"path": "/no/such/folder"}, {"command": ["false"]}, {"command": ["/no/such"]}])
@@ -195,7 +195,7 @@ def test_log_that_cannot_be_read_is_told(settings: dict[str, Any]) -> None:
 
 def test_folder_without_files_is_told(tmp_path: Path) -> None:
     """An empty archive is a place that was named wrongly."""
-    with pytest.raises(SourceError, match="holds no file"):
+    with pytest.raises(SourceError, match="has no files"):
         candidates(path=str(tmp_path))
 
 

@@ -90,7 +90,7 @@ def test_artifact_that_unpacks_without_end_is_cut() -> None:
 
 def test_artifact_that_is_no_archive_is_told() -> None:
     """What cannot be unpacked makes the source say so."""
-    with pytest.raises(SourceError, match="no archive"):
+    with pytest.raises(SourceError, match="not a readable archive"):
         candidates(GitHubActions(artifacts={4: b"PK\x03\x04"}), read="artifact", artifact="release")
 
 
@@ -127,7 +127,7 @@ def test_rate_limit_is_not_waited_for_past_the_deadline(headers: dict[str, str])
         pytest.param(Reply(401), "refuses the token", id="401"),
         pytest.param(Reply(403), "refuses the token", id="403"),
         pytest.param(Reply(404), "answered 404 to /repos/shop/shop/actions/workflows/deploy.yml/runs", id="404"),
-        pytest.param(Reply(200, {"workflow_runs": 7}), "gives no list", id="no-list"),
+        pytest.param(Reply(200, {"workflow_runs": 7}), "did not return a list", id="no-list"),
         pytest.param(Reply(200, {"workflow_runs": [{"id": "../x"}]}), "without an id", id="no-id"),
         pytest.param(
             Reply(200, {"workflow_runs": [{"id": 1}]}, {"Link": '<https://elsewhere.example/>; rel="next"'}),
@@ -151,7 +151,7 @@ def test_pattern_that_fits_nowhere_is_told() -> None:
     with github(actions) as (server, _), through() as looking:
         asked = source(server.url)
         assert list(asked.candidates(looking)) == []
-    assert "has a line that fits the pattern" in asked.remarks[0]
+    assert "has a line that matches the pattern" in asked.remarks[0]
 
 
 def test_run_whose_log_is_gone_stops_no_other() -> None:

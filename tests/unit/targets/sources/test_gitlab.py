@@ -111,7 +111,7 @@ def test_rate_limit_is_waited_for_or_told() -> None:
 
 @pytest.mark.parametrize(
     ("reply", "said"),
-    [(Reply(401), "refuses the token"), (Reply(404), "answered 404"), (Reply(200, {}), "no list")],
+    [(Reply(401), "refuses the token"), (Reply(404), "answered 404"), (Reply(200, {}), "did not return a list")],
 )
 def test_answer_that_is_no_help_is_told(reply: Reply, said: str) -> None:
     """What is wrong is said in words."""
@@ -156,4 +156,4 @@ def test_pipelines_without_the_job_are_not_looked_through_for_ever() -> None:
         settings = GitLabSource.model_validate({**given, "token": {"env": "CI_TOKEN"}})
         source = GitLabJobs(settings, SecretStr(TOKEN), "targets.gitlab.token", wanted())
         assert list(source.candidates(looking)) == []
-    assert source.remarks[0] == "only its newest 50 pipelines were looked at"
+    assert source.remarks[0] == "only its newest 50 pipelines were read"

@@ -35,7 +35,7 @@ def test_releases_are_told_by_their_images_tags() -> None:
     assert [each.tag for each in found] == ["v2", "v1"]
     assert found[1].digests == {"api": DIGEST}
     assert found[1].platforms == ("linux/amd64",)
-    assert found[1].evidence == "built: the host holds its image of api, jobs"
+    assert found[1].evidence == "built: the host has its image of api, jobs"
     assert found[1].copies
     assert found[0].time is not None
     assert found[0].time.isoformat() == "2025-12-02T10:00:00.123456+00:00"

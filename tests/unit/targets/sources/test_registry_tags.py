@@ -185,7 +185,7 @@ def test_what_is_no_image_is_no_release(other: Any) -> None:
         )
 
     assert [each.tag for each in candidates(answer)] == ["v1"]
-    with pytest.raises(RegistryError, match="it is no image, but application/vnd"):
+    with pytest.raises(RegistryError, match="it is not an image, but application/vnd"):
         candidates(answering(other, CONFIGURATION))
 
 
@@ -204,7 +204,7 @@ def test_repository_without_a_release_is_told() -> None:
             lambda through: Registry(server.url, None, None, through.http), name, wanted(name), "linux/amd64"
         )
         assert list(source.candidates(looking)) == []
-    assert source.remarks == ["of 0 tags of shop/api none can be a release"]
+    assert source.remarks == ["none of the 0 tags of shop/api is a release"]
 
 
 def test_image_that_another_service_lacks_costs_one_request() -> None:
