@@ -219,6 +219,17 @@ def _effect(reason: str) -> _Rule:
     return lambda _delta, table, _command, statement: table.affect(statement, reason)
 
 
+def _inheritance(reason: str) -> _Rule:
+    """Return a rule for both tables: the code may map only the parent, whose statements reach the child's rows."""
+
+    def rule(delta: SchemaDelta, child: Table, command: Any, statement: Statement) -> None:
+        parent = delta.table_of(command.def_)
+        for table in (parent, child):
+            table.affect(statement, reason.format(parent=parent.name, child=child.name))
+
+    return rule
+
+
 # The subcommands that have a rule. Any other is `review`.
 _SUBCOMMANDS: dict[At, _Rule] = {
     At.AT_AddColumn: _add,
@@ -253,6 +264,6 @@ _SUBCOMMANDS: dict[At, _Rule] = {
     At.AT_SetExpression: _effect("the database computes a generated column differently"),
     At.AT_SetIdentity: _effect("the database numbers rows differently"),
     At.AT_ReplicaIdentity: _effect("on a published table PostgreSQL may refuse UPDATE and DELETE"),
-    At.AT_AddInherit: _effect("queries on its new parent table also return its rows"),
-    At.AT_DropInherit: _effect("queries on its former parent table no longer return its rows"),
+    At.AT_AddInherit: _inheritance("statements on {parent} now also affect the rows of {child}"),
+    At.AT_DropInherit: _inheritance("statements on {parent} no longer affect the rows of {child}"),
 }  # fmt: skip
