@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from runbook.errors import RunbookError
-from runbook.incident.facts import Loss
+from runbook.incident.schema_facts import Loss
 from runbook.migrations.database import Database
 from runbook.migrations.destructive_sql import Harm, How, harms
 from runbook.migrations.verdict.column_types import of_text

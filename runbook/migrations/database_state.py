@@ -10,7 +10,7 @@ but they lag, and are lost in a crash.)
 import hashlib
 
 from runbook.errors import RunbookError
-from runbook.incident.facts import DatabaseState
+from runbook.incident.schema_facts import DatabaseState
 from runbook.migrations.database import Database
 
 _SNAPSHOT = "SELECT txid_current_snapshot() || ' of ' || oid FROM pg_database WHERE datname = current_database()"

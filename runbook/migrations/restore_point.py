@@ -10,7 +10,7 @@ from runbook.actions import Action, ActionName, Artifact, Check, Observation, Qu
 from runbook.errors import CheckFailed, Inconclusive
 from runbook.hosts.command import Command
 from runbook.incident.executor import Executor
-from runbook.incident.facts import DatabaseState, RestorePointFact
+from runbook.incident.schema_facts import DatabaseState, RestorePointFact
 from runbook.migrations.database import Database
 from runbook.migrations.database_state import is_unchanged, read_state
 from runbook.migrations.restore_steps import Restoring

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from runbook.hosts.command import Command
-from runbook.incident.facts import Facts, HowToRestore, RestoreStep
+from runbook.incident.facts import Facts
+from runbook.incident.schema_facts import HowToRestore, RestoreStep
 from runbook.migrations.database import Database, quoted
 from runbook.production.compose import Production
 from runbook.production.containers import counts

@@ -6,7 +6,8 @@ from typing import Any
 
 from runbook.actions import ActionName, Scope
 from runbook.clock import seconds_between
-from runbook.incident.facts import Facts, Snapshot, Strategy, Unknown
+from runbook.incident.facts import Facts, Strategy
+from runbook.incident.production_facts import Snapshot, Unknown
 from runbook.journal.journal import Entry
 from runbook.report.state_diff import Row, compared
 

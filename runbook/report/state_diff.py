@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from runbook.incident.facts import Snapshot, Unknown
+from runbook.incident.production_facts import Snapshot, Unknown
 from runbook.release import LOCAL, digest_told
 
 NOT_THERE = "not there"

@@ -269,7 +269,7 @@ def test_table_below_opens_from_the_keyboard(shown: Shown) -> None:
     if shown.told.entries[-1]["kind"] != "closed":
         expect(rows).to_have_count(0)
         return
-    page.get_by_text("As pytest reported it").press("Enter")  # it is folded
+    page.get_by_text("pytest's report").press("Enter")  # it is folded
     log = page.locator("#results-table .extras-row").first
     assert not log.is_visible()
     rows.locator("td.col-result").first.press("Enter")

@@ -16,7 +16,7 @@ from runbook.chapters.evidence import judged as evidence
 from runbook.chapters.evidence.bridging import Proposal, proposed
 from runbook.chapters.evidence.schema_copy import SchemaCopy
 from runbook.hosts.command import Command, Completed
-from runbook.incident.facts import Origin
+from runbook.incident.production_facts import Origin
 from runbook.migrations.bridge.definitions import DEFINITIONS
 from runbook.migrations.bridge.shapes import SHAPES
 from runbook.migrations.catalog import WHOLE_CATALOG

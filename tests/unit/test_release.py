@@ -3,7 +3,7 @@
 import pytest
 
 from runbook.errors import ProductionError, TargetError
-from runbook.incident.facts import ReleaseFact
+from runbook.incident.production_facts import ReleaseFact
 from runbook.release import PROBE, ImageName, Release, TagForm, checked_digest, checked_tag
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
@@ -38,7 +38,7 @@ def test_image_name_is_split(reference: str, registry: str, repository: str, tag
 )
 def test_image_without_a_tag_to_exchange_is_refused(reference: str) -> None:
     """An image whose tag cannot be exchanged is told, with what the Compose file should say."""
-    with pytest.raises(ProductionError, match="has no tag, or is fixed by a digest") as caught:
+    with pytest.raises(ProductionError, match="has no tag, or is pinned by a digest") as caught:
         ImageName.parse(reference)
     assert "${IMAGE_TAG}" in caught.value.next_step
 
@@ -120,7 +120,7 @@ def test_tags_pass(tag: str) -> None:
 )
 def test_what_cannot_be_a_tag_is_refused(tag: str) -> None:
     """What could mean something else in a command or a path is no tag."""
-    with pytest.raises(TargetError, match="cannot be an image tag"):
+    with pytest.raises(TargetError, match="is not a valid image tag"):
         checked_tag(tag)
 
 
@@ -178,7 +178,7 @@ def test_image_of_another_form_has_no_value(reference: str) -> None:
         pytest.param(f"r.example/{PROBE}/api:1", "more of api's image than its tag", id="repository"),
         pytest.param(f"r.example/api:{PROBE}-{PROBE}", "more of api's image than its tag: r.example/api:${VERSION}-${V",
                      id="twice"),
-        pytest.param(f"r.example/api:{PROBE}@{DIGEST}", "fixed by a digest beside VERSION", id="digest"),
+        pytest.param(f"r.example/api:{PROBE}@{DIGEST}", "pinned by a digest beside VERSION", id="digest"),
     ],
 )  # fmt: skip
 def test_tag_that_cannot_be_exchanged_is_refused_for_the_true_reason(image: str, words: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from runbook.incident.facts import Bridge, Relaxed, Touched
+from runbook.incident.schema_facts import Bridge, Relaxed, Touched
 from runbook.migrations.bridge.definitions import Definitions
 from runbook.migrations.database import quoted
 from runbook.migrations.image.mapped_models import Models

@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 
 from runbook.actions import ActionName
 from runbook.command_hints import enable_command, invocation
-from runbook.incident.facts import Facts, QuarantineFact, RestorePointFact
+from runbook.incident.facts import Facts
+from runbook.incident.production_facts import QuarantineFact
+from runbook.incident.schema_facts import RestorePointFact
 from runbook.journal.journal import Entry
 from runbook.report.follow_up.next_steps import ToDo, to_do
 from runbook.report.production_view import look_of

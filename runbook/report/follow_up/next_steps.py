@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook.actions import LeftOut
-from runbook.incident.facts import Facts, HalfWay, Strategy
+from runbook.incident.facts import Facts, Strategy
+from runbook.incident.schema_facts import HalfWay
 from runbook.journal.journal import Entry, newest_run
 from runbook.report.next_command import Next, gate_in_words, next_command
 from runbook.report.step_digest import in_short

@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import quote
 
 from runbook.clock import moment, seconds_between
-from runbook.incident.facts import Facts, Snapshot, Unknown
+from runbook.incident.facts import Facts
+from runbook.incident.production_facts import Snapshot, Unknown
 from runbook.journal.journal import Entry
 from runbook.text import beginning
 

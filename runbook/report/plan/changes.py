@@ -6,7 +6,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from runbook.actions import ActionName
-from runbook.incident.facts import Facts, Unknown
+from runbook.incident.facts import Facts
+from runbook.incident.production_facts import Unknown
 from runbook.journal.journal import Entry
 from runbook.release import digest_told
 from runbook.report.plan.model import Change, Sign

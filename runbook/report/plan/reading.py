@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from runbook.actions import Outcome, Question
-from runbook.incident.facts import Facts, Snapshot, Unknown
+from runbook.incident.facts import Facts
+from runbook.incident.production_facts import Snapshot, Unknown
 from runbook.journal.journal import Entry
 from runbook.journal.of_host import entries_of, hosts_of
 from runbook.report.incident_report import IncidentReport

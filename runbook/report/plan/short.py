@@ -94,7 +94,7 @@ def _why_stopped(plan: Plan, room: int) -> Iterator[Line]:
     why = beginning(visible(plan.stopped.why), _LONGEST_WHY)
     yield from _wrapped(f"    {why}", room, Tone.PLAIN if interrupted else Tone.BAD)
     if plan.stopped.helps:
-        yield from _wrapped(f"    what helps: {plan.stopped.helps}", room)
+        yield from _wrapped(f"    next step: {plan.stopped.helps}", room)
 
 
 def _from_to(plan: Plan, room: int) -> Iterator[Line]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 import pytest
 
 from runbook.errors import Inconclusive
-from runbook.incident.facts import Loss
+from runbook.incident.schema_facts import Loss
 from runbook.migrations.data_loss import beyond_accepted, losses_of
 from runbook.migrations.destructive_sql import harms
 from runbook.migrations.verdict.table_names import Name

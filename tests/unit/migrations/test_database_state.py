@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from runbook.errors import CommandTimedOut, Inconclusive, RunbookError
-from runbook.incident.facts import DatabaseState
+from runbook.incident.schema_facts import DatabaseState
 from runbook.migrations.database import Database
 from runbook.migrations.database_state import is_unchanged, read_state
 from runbook.settings.database import DatabaseSettings

@@ -2,7 +2,7 @@
 
 import pytest
 
-from runbook.incident.facts import Loss
+from runbook.incident.schema_facts import Loss
 from runbook.migrations.data_loss import largest, unknown_loss
 from runbook.migrations.destructive_sql import Harm, How, harms
 from runbook.migrations.verdict.table_names import Name

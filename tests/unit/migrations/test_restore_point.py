@@ -9,7 +9,8 @@ from runbook.actions import Action
 from runbook.errors import CheckFailed, EngineError, Inconclusive
 from runbook.hosts.command import Command
 from runbook.incident.executor import Executor
-from runbook.incident.facts import Facts, HowToRestore
+from runbook.incident.facts import Facts
+from runbook.incident.schema_facts import HowToRestore
 from runbook.migrations.database import Database
 from runbook.migrations.restore_point import RestorePoint
 from runbook.migrations.restore_steps import Restoring

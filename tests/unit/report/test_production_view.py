@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from runbook.incident.facts import Snapshot
+from runbook.incident.production_facts import Snapshot
 from runbook.journal.journal import Journal
 from runbook.journal.verify import verify
 from runbook.report.incident_report import IncidentReport

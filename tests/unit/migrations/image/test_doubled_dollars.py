@@ -86,5 +86,5 @@ def test_start_command_is_read_as_it_is(tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize("config", ["", [], None, 7])
 def test_engine_that_answers_odd_things(tmp_path: Path, config: Any) -> None:
     """What the engine says of the image must be what was asked for."""
-    with pytest.raises(EngineError, match="does not say how the image image starts → docker image inspect image"):
+    with pytest.raises(EngineError, match="does not report the start command of image → docker image inspect image"):
         signs.signs_of(context(tmp_path, config), "image", SERVICE)

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from runbook.incident.facts import QuarantineFact, RestorePointFact
+from runbook.incident.production_facts import QuarantineFact
+from runbook.incident.schema_facts import RestorePointFact
 from runbook.journal.journal import Entry
 from runbook.report.follow_up.follow_ups import (
     Announcement,
@@ -240,7 +241,7 @@ def test_users_who_wait_are_refused_in_the_end(looked: bool, by: str, waits: str
     """A gate that holds does not hold for ever; its own word, too, says no more than that it holds."""
     journal = Journal()
     if looked:
-        journal.observe("after", gate="held", public={"by": "held", "seen": "http://x lets a request wait"})
+        journal.observe("after", gate="held", public={"by": "held", "seen": "http://x holds requests"})
     else:
         journal.add("action", state="begun", **(named("user traffic is held") | HELD))
     first = journal.closed("failed", (), "x").to_do[0]

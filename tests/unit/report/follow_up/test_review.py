@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from runbook.incident.facts import Snapshot
+from runbook.incident.production_facts import Snapshot
 from runbook.journal.journal import Entry
 from runbook.report.follow_up.review import Review, cause, review
 from tests.support.telling import snapshot

@@ -202,7 +202,7 @@ def test_schema_that_stays_newer_is_said() -> None:
 
 def test_nothing_to_do() -> None:
     """Why, and what can be typed instead."""
-    why = "v1 runs already, traffic is served, and no rollback is under way"
+    why = "v1 already runs and serves traffic, and no rollback is open"
     texts = told(plans.entries(dict(plans.FACTS) | {"nothing to do": why}, outcome="nothing to do", left_out=0))
     assert texts[0].endswith("NOTHING TO DO")
     assert f"  {why}" in texts
@@ -251,7 +251,7 @@ def test_what_becomes_of_requests_is_told(strategy: str, line: str) -> None:
 
 def test_first_evidence_is_shown_to_its_end() -> None:
     """What PostgreSQL names stands at the end; what no two lines can hold is cut, and the rest is counted."""
-    said = 'orders: on the schema as it is now PostgreSQL says: column "customer" of relation "orders" does not exist'
+    said = 'orders: on the current schema PostgreSQL says: column "customer" of relation "orders" does not exist'
     verdict = {"verdict": "breaking", "evidence": [said, "second"]}
     shown = told(plans.entries(dict(plans.FACTS) | {"verdict": verdict, "strategy": "downgrade"}))
     first = next(n for n, line in enumerate(shown) if line.startswith("    since orders"))
