@@ -175,7 +175,7 @@ def _passes(found: Any, filters: Mapping[str, list[str]]) -> bool:
 class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = True
     block_on_close = False
-
+    request_queue_size = 128  # as many as a busy machine may leave waiting; with socketserver's 5 some are refused
     timeout = 0.1
 
     def serve_until(self, over: threading.Event) -> None:
