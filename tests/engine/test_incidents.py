@@ -222,7 +222,7 @@ class TestForwardFix:
         answer = here.practice.post("/orders", known)
         assert (answer.status_code, answer.headers["X-Release"]) == (201, fix)
         assert here.practice.ask("/readyz").json()["migrations_current"] is True
-        assert f"Over: production went forward to {fix}" in page(ran)
+        assert f"Over: production was rolled forward to {fix}" in page(ran)
         announced, ticket = told(here)
-        assert f"went forward from 2025-12-20-rc1 to {fix}" in announced
+        assert f"was rolled forward from 2025-12-20-rc1 to {fix}" in announced
         assert "migrated to 0005_orders_by_customer" in ticket

@@ -20,7 +20,7 @@ HEADLINES = {
     "breaking-migration": "Over: production runs 2025-12-15-rc1 again",
     "irreversible-migration": "Production is held as it is: expected a working downgrade",
     "export-leak": "Switched: EXPORT_MODE=off",
-    "forward-fix": "Over: production went forward to 2025-12-20-rc2",
+    "forward-fix": "Over: production was rolled forward to 2025-12-20-rc2",
     "half-way-downgrade": "Stopped at: When the schema is downgraded with the image of the failed release",
     "undone-downgrade": "Stopped at: When the schema is downgraded with the image of the failed release",
     "asking-migration": "Over: production runs 2025-12-15-rc1 again",

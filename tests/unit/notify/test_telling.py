@@ -94,7 +94,7 @@ def test_our_own_templates(turn: Turn, title: str, words: list[str]) -> None:
 def test_forward_fix_and_emergency_are_told_as_such() -> None:
     """Nobody reads of a rollback where there is none."""
     forward = replace(KNOWN, forward=True, target="v3")
-    assert ours().fill(Turn.DONE, forward).title == "shop: moved forward to v3"
+    assert ours().fill(Turn.DONE, forward).title == "shop: rolled forward to v3"
     assert "was rolled back" not in ours().fill(Turn.DONE, forward).text
     emergency = replace(KNOWN, emergency=True, switch=SWITCH)
     started, done = (ours().fill(turn, emergency) for turn in (Turn.STARTED, Turn.DONE))

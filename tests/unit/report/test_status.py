@@ -41,7 +41,7 @@ def test_rolled_back() -> None:
 def test_gone_forward() -> None:
     """A forward-fix never ran before, and is not called again."""
     found = story(outcome="passed", reached=["rolled-back"], facts={"target": {"tag": "v3"}, "strategy": "forward-fix"})
-    assert (found.headline, found.tone) == ("Over: production went forward to v3", "good")
+    assert (found.headline, found.tone) == ("Over: production was rolled forward to v3", "good")
 
 
 def test_switched() -> None:
