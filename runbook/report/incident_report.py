@@ -136,7 +136,10 @@ class IncidentReport:
         told = {
             "abandoned": ("Abandoned", f"nothing of {target} is left, and {self.from_to[0]} goes on"),
             "export-mode-confirmed": ("Switched", f"{switch.variable}={switch.value}" if switch else ""),
-            "rolled-back": ("Over", f"production {f'was rolled forward to {target}' if forward else f'runs {target} again'}"),
+            "rolled-back": (
+                "Over",
+                f"production was rolled forward to {target}" if forward else f"production runs {target} again",
+            ),
             "way-back": ("Could be rolled back", f"from {self.from_to[0]} to {target}, strategy {strategy}"),
             "known-good": ("Validated", f"{self._running} is known good"),
             "restored": ("Restored", self._restored),
