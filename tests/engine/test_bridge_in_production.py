@@ -69,7 +69,7 @@ def test_built_and_taken_away(here: Here, tmp_path: Path) -> None:
         here.sql(WRITE)
         against = bridge.removable(context).observe()
         assert not against.ok
-        assert "1 row would be refused" in against.seen
+        assert "would make 1 row invalid" in against.seen
         assert "SELECT * FROM public.orders WHERE c IS NULL" in against.seen
         here.sql("DELETE FROM orders WHERE c IS NULL")
         assert bridge.removable(context).observe().ok

@@ -97,10 +97,10 @@ def test_half_way(server: Cluster, tmp_path: Path) -> None:
     """A statement was committed on its own: the revision still says r3, and the catalog shows the difference."""
     error, fact = stopped(context(server, tmp_path), server, "ALTER TABLE orders DROP COLUMN note")
     assert fact.stands_between
-    assert fact.changed == ("column public.orders.note is gone",)
+    assert fact.changed == ("column public.orders.note is missing",)
     assert fact.missing == ("column public.orders.more is new",)
     assert "it stopped HALF-WAY: the database is at r3, as before" in error.seen
-    assert "the schema has changed (column public.orders.note is gone)" in error.seen
+    assert "the schema has changed (column public.orders.note is missing)" in error.seen
     assert "column public.orders.more is new" in error.seen
     assert fact.way_back == f"pytest features --settings s.toml -m restore --dump {POINT} --execute shop"
     assert error.next_step.index(fact.way_back) < error.next_step.index(fact.way_on)
@@ -117,7 +117,7 @@ def test_between_two_revisions(server: Cluster, tmp_path: Path) -> None:
     assert error.next_step.index(fact.way_on) < error.next_step.index(fact.way_back)
     # A second attempt is compared with the schema from before the first one.
     _, again = stopped(parts, server, "")
-    assert again.changed == ("column public.orders.more is gone",)
+    assert again.changed == ("column public.orders.more is missing",)
 
 
 def test_forward_fix_that_fails(server: Cluster, tmp_path: Path) -> None:

@@ -45,8 +45,8 @@ class TestHalfWayDowngrade:
         ran, fact = stopped(here, self.incident)
         assert "it stopped HALF-WAY: the database is at 0004_customers, as before" in words(ran)
         assert fact.stands_between
-        assert fact.changed == ("column public.orders.note is gone",)
-        assert "column public.orders.quantity is gone" in (fact.missing or ())
+        assert fact.changed == ("column public.orders.note is missing",)
+        assert "column public.orders.quantity is missing" in (fact.missing or ())
         assert set(known) - set(columns(here.practice, "orders")) == {"note"}
 
         typed = shlex.split(fact.way_back)

@@ -139,5 +139,5 @@ def test_what_cannot_be_kept_by_itself_is_named(server: Cluster, tmp_path: Path)
         "orders.number, changed to another type: only the restore point has it",
         "table heaps, rows deleted: only the restore point has it",
         "orders.name, a name that the downgrade itself assigns: only the restore point has it",
-        "table nowhere: it is not there",
+        "table nowhere: the database has no such table",
     ]

@@ -180,7 +180,7 @@ def test_swap_that_fails_leaves_the_live_one_serving(server: Cluster, tmp_path: 
     here.prepared()
     change = places.swapping(here.context)
     server.must("postgres", f"DROP DATABASE {here.there.beside}")
-    with pytest.raises(CommandFailed, match=r"does not exist|changed places"):
+    with pytest.raises(CommandFailed, match=r"does not exist|were not swapped"):
         here.context.incident.execute(change, here.context.host)
     assert here.sql("SELECT count(*) FROM orders") == "4\n"
     assert here.databases() == ["shop"]
@@ -203,7 +203,7 @@ def test_dumps_that_are_refused(server: Cluster, tmp_path: Path) -> None:
     assert "to verify it with" in here.refused(dump.whole)
     server.must("postgres", "CREATE DATABASE another")
     here.take("another", here.dump)
-    assert "it is of another on PostgreSQL" in here.refused(dump.fits)
+    assert "it is a dump of another on PostgreSQL" in here.refused(dump.fits)
     assert here.databases() == ["another", "shop"]
 
 
