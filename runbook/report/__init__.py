@@ -1,1 +1,1 @@
-"""What a journal tells, in the order in which people ask; reads journals only."""
+"""The report on an incident, made from its journal and nothing else."""

@@ -1,4 +1,4 @@
-"""What comes of holding a plan against its execution: each change, fact and stop as it was planned and as it was."""
+"""The comparison of a plan with its execution: each change, fact and stop, as planned and as it happened."""
 
 import re
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from runbook.clock import digits_of
 
 
 class PlanDiff(StrEnum):
-    """How what was done stands to what was planned."""
+    """How a change compares with the plan."""
 
     AS_PLANNED = "as planned"
     ALREADY_SO = "already so"
@@ -57,7 +57,7 @@ class ActionDiff:
 
 @dataclass(frozen=True)
 class FactDiff:
-    """Something that the execution found otherwise than the plan: `name`, and both in words (`-` for none)."""
+    """A fact that the execution found to differ from the plan: `name`, and both values in words (`-` for none)."""
 
     name: str
     planned: str
@@ -66,7 +66,7 @@ class FactDiff:
 
 @dataclass(frozen=True)
 class Stop:
-    """The step at which it stopped, with its keyword and place, and why in words."""
+    """The step at which the run stopped, with its keyword and place, and the reason in words."""
 
     step: str
     id: str
@@ -94,12 +94,12 @@ class PlanAndActual:
 
     @property
     def as_planned(self) -> int:
-        """How many changes were made as planned, or were so as the plan said."""
+        """The number of changes that were made as planned, or were already so as the plan said."""
         return sum(not change.apart for change in self.changes)
 
     @property
     def differences(self) -> int:
-        """In how many places it differs; what was not reached behind a stop is no place of its own, the stop is one."""
+        """The number of differences. A stop counts once; what it left unreached does not count."""
         no_place = PlanDiff.NOT_REACHED if self.stopped else None
         changes = sum(change.apart and change.standing is not no_place for change in self.changes)
         return changes + len(self.facts) + self._stopped_apart
@@ -112,7 +112,7 @@ class PlanAndActual:
 
     @property
     def summary(self) -> str:
-        """It in one sentence, for the page's head."""
+        """The comparison in one sentence, for the head of the page."""
         if not self.plan:
             return f"No plan to compare with: {self.why_none}"
         counted, scope = f"{self.as_planned} of {len(self.changes)} changes", self._to_production
@@ -125,7 +125,7 @@ class PlanAndActual:
 
     @property
     def _to_production(self) -> str:
-        """How many of those made as planned changed production, as the terminal counts them; empty if unknown."""
+        """The number of planned changes that changed production, as the terminal counts them. Empty if unknown."""
         if not self.as_planned or not all(change.scope for change in self.changes):
             return ""
         made = [change for change in self.changes if change.standing is PlanDiff.AS_PLANNED]
@@ -161,15 +161,15 @@ def without_name(value: _Value, incident: str) -> _Value:
 
 
 def as_planned(planned: str, executed: str) -> bool:
-    """Tell whether an execution may leave a change in this state when its plan left it in that one."""
+    """Return whether the states of a change in the plan and in the execution are consistent."""
     return (planned, executed) in _STATES
 
 
 def same_action(planned: str, executed: str) -> bool:
-    """Tell whether a command or message is the planned one, but for what could not be known yet."""
+    """Return whether a command or message is the planned one, apart from values that the plan could not know."""
     return re.fullmatch(_NOT_KNOWN_YET.sub(r"[^\\n]+", re.escape(planned)), executed) is not None
 
 
 def same_actions(planned: Sequence[str], executed: Sequence[str]) -> bool:
-    """Tell whether these are the planned commands and messages, in their order."""
+    """Return whether these are the planned commands and messages, in order."""
     return len(planned) == len(executed) and all(map(same_action, planned, executed))

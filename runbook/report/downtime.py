@@ -1,4 +1,4 @@
-"""For how long users were without service, as the probes of the public address measured it, run by run."""
+"""The time without service, from the probes of the public address, per run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ class Probed(NamedTuple):
 
     @property
     def good(self) -> bool:
-        """Tell whether a user would have been served."""
+        """Whether a user would have been served."""
         return NO_ANSWER < self.status < FIRST_BAD_STATUS
 
 
@@ -47,18 +47,18 @@ class Outage:
 
     @property
     def seconds(self) -> float:
-        """How long it lasted."""
+        """The duration in seconds."""
         return (self.ended - self.began).total_seconds()
 
     @property
     def known_whole(self) -> bool:
-        """Tell whether both its ends were seen; else it lasted for at least so long."""
+        """Whether both ends were seen. If not, the outage lasted at least that long."""
         return self.over and not self.begun_before
 
 
 @dataclass
 class Downtime:
-    """What the probes of one run were answered, from its beginning to its last entry."""
+    """The answers to the probes of one run, from its beginning to its last entry."""
 
     began: datetime
     ended: datetime
@@ -78,13 +78,13 @@ class Downtime:
 
     @property
     def waited(self) -> list[Probed]:
-        """The good probes that waited until traffic was let on: they were held, and not refused."""
+        """The good probes that waited until held traffic was released."""
         good = [(probe, probe.at + timedelta(milliseconds=probe.latency)) for probe in self.probes if probe.good]
         return [probe for probe, ended in good if any(probe.at < let_on <= ended for let_on in self.let_on)]
 
     @cached_property
     def outages(self) -> list[Outage]:
-        """The outages, in their order."""
+        """The outages, in order."""
         outages: list[Outage] = []
         bad: list[Probed] = []
         for probe in self.probes:
@@ -104,7 +104,7 @@ class Downtime:
 
     @property
     def probed_through(self) -> bool:
-        """Tell whether it was probed, and to its end."""
+        """Whether the run was probed until its end."""
         return bool(self.probes) and self.closed and self.error is None
 
     @property
@@ -114,21 +114,21 @@ class Downtime:
 
     @property
     def down_seconds(self) -> float:
-        """For how long users were without service in this run."""
+        """The seconds without service in this run."""
         return sum((outage.seconds for outage in self.outages), 0.0)
 
     @property
     def good(self) -> int:
-        """How many probes were good."""
+        """The number of good probes."""
         return sum(probe.good for probe in self.probes)
 
     @cached_property
     def latencies(self) -> list[int]:
-        """The latencies of the good probes in milliseconds, shortest first."""
+        """The latencies of the good probes in milliseconds, sorted."""
         return sorted(probe.latency for probe in self.probes if probe.good)
 
     def percentile(self, share: float) -> int | None:
-        """The latency that `share` (0 to 1) of the good probes did not exceed; None when there was none."""
+        """Return the latency (ms) that `share` (0 to 1) of the good probes did not exceed. None without good probes."""
         last = len(self.latencies) - 1
         return self.latencies[min(last, int(share * len(self.latencies)))] if self.latencies else None
 
@@ -167,7 +167,7 @@ def _measured(entries: Sequence[Entry], host: str) -> list[Downtime]:
 
 
 def without_service(runs: Sequence[Downtime]) -> float | None:
-    """The seconds in which users of any host were without service, in all runs; None when nothing was probed."""
+    """Return the seconds in which users of any host were without service, over all runs. None without probes."""
     if not any(run.probes for run in runs):
         return None
     if len(_by_host(runs)) == 1:
@@ -195,7 +195,7 @@ def known_whole(runs: Sequence[Downtime]) -> bool:
 
 
 def so_far(entries: Sequence[Entry]) -> list[Downtime]:
-    """What was measured in an incident whose run goes on: as if it ended with its newest entry."""
+    """Return the measurements of a running incident, as if it ended with its newest entry."""
     runs = measured(entries)
     for each in _by_host(runs):
         each[-1].closed = True
@@ -203,7 +203,7 @@ def so_far(entries: Sequence[Entry]) -> list[Downtime]:
 
 
 def in_words(runs: Sequence[Downtime]) -> str:
-    """What the probes have seen in all runs together, for the end of one; empty where nothing was probed."""
+    """Return a sentence on the probes of all runs, for the last lines. Empty without probes."""
     error = next((each[-1].error for each in _by_host(runs) if each[-1].error), None)
     probes = sum(len(run.probes) for run in runs)
     if not probes:
@@ -220,19 +220,19 @@ def in_words(runs: Sequence[Downtime]) -> str:
 
 
 def seconds_in_words(runs: Sequence[Downtime]) -> str:
-    """The seconds without service as one word: `12.3`, `≥12.3` where that may not be all of it, or `unknown`."""
+    """Return the seconds without service as one word: `12.3`, `≥12.3` if it may have been longer, or `unknown`."""
     down = without_service(runs)
     return "unknown" if down is None else f"{'' if known_whole(runs) else '≥'}{down:.1f}"
 
 
 def still_out(runs: Sequence[Downtime]) -> Probed | None:
-    """The last probe of all, if that was bad and its run came to its end; else None."""
+    """Return the very last probe if it was bad and its run ended normally, else None."""
     last = [each[-1] for each in _by_host(runs)]
     return next((run.probes[-1] for run in last if run.closed and run.probes and not run.probes[-1].good), None)
 
 
 def unmeasured(runs: Sequence[Downtime]) -> float:
-    """The seconds between runs of which nobody knows, since users were without service on at least one side."""
+    """Return the unmeasured seconds between runs, for gaps with users without service on at least one side."""
     return max(map(_unmeasured, _by_host(runs)), default=0)
 
 

@@ -1,4 +1,4 @@
-"""Where an execution differed from its plan, change by change; both stand in the execution's journal."""
+"""Where an execution differed from its plan, change by change, both from the execution's journal."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
@@ -23,7 +23,7 @@ from runbook.report.step_digest import ShortChange, StepDigest, in_short
 
 
 def plan_and_actual(entries: Sequence[Entry]) -> PlanAndActual | None:
-    """Hold the whole incident against the plan on record; None for a plan, or a journal that says nothing of plans."""
+    """Compare the whole incident with its plan. None for a plan, or for a journal without an entry about plans."""
     plan = next((entry for entry in reversed(entries) if entry["kind"] == "plan"), None)
     if plan is None:
         return None
@@ -44,7 +44,7 @@ def plan_and_actual(entries: Sequence[Entry]) -> PlanAndActual | None:
 
 
 def _stop(steps: Sequence[StepDigest]) -> Stop | None:
-    """The first step that did not let its scenario go on."""
+    """Return the first step that stopped its scenario."""
     for step in steps:
         if step.stopped:
             return Stop(f"{step.keyword} {step.text}", step.id, step.why)
@@ -52,7 +52,7 @@ def _stop(steps: Sequence[StepDigest]) -> Stop | None:
 
 
 def _changes(planned: Sequence[StepDigest], actual: Sequence[StepDigest], plan: str, name: str) -> Iterator[ActionDiff]:
-    """Every change of either, in the order of the execution, and then what it did not come to, as the plan has it."""
+    """Return every change of both, in the order of the execution, then those that it did not reach."""
     promised = {_key(step, number): step for number, step in _numbered(planned)}
     for number, step in _numbered(actual):
         said = promised.pop(_key(step, number), None)
@@ -64,7 +64,7 @@ def _changes(planned: Sequence[StepDigest], actual: Sequence[StepDigest], plan: 
 
 
 def _numbered(steps: Sequence[StepDigest]) -> Iterator[tuple[int, StepDigest]]:
-    """Each step with how often its scenario has said the same before."""
+    """Return each step with the number of earlier equal steps in its scenario."""
     counts: dict[tuple[str, str, str], int] = {}
     for step in steps:
         words = (step.scenario, step.keyword, step.text)
@@ -102,7 +102,7 @@ def _held(
 def _standing(
     planned: ShortChange | None, actual: ShortChange | None, said: Sequence[str], did: Sequence[str]
 ) -> tuple[PlanDiff, bool]:
-    """How a change stands to its plan, and whether that counts as a difference."""
+    """Return how a change compares with its plan, and whether that counts as a difference."""
     if actual is None:
         return PlanDiff.NOT_REACHED, True
     if actual.state == "begun":
@@ -123,7 +123,7 @@ def _evidence(planned: ShortChange | None, actual: ShortChange | None) -> str:
 
 
 def _lines(planned: Sequence[str], actual: Sequence[str]) -> Iterator[Line]:
-    """The lines of both, one above the other, with the incidents' own names taken out."""
+    """Return the lines of both, one above the other, without the incidents' names."""
     said = [line for action in planned for line in action.splitlines()]
     did = [line for action in actual for line in action.splitlines()]
     # What could not be known when it was planned is no difference.
@@ -137,7 +137,7 @@ def _lines(planned: Sequence[str], actual: Sequence[str]) -> Iterator[Line]:
 
 
 def _facts(planned: Mapping[str, Any], actual: Mapping[str, Any]) -> Iterator[FactDiff]:
-    """The facts that differ; what only one of them came to find out is no difference, a stop tells that."""
+    """Return the facts that differ. A fact that only one of them recorded is no difference."""
     for name, said in planned.items():
         if name in actual and said != actual[name]:
             yield FactDiff(name, _words(said), _words(actual[name]))

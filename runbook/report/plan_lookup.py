@@ -1,4 +1,4 @@
-"""The plan that an execution carries out: looked for among the records, and kept in short in its journal."""
+"""The plan of an execution: found among the records, and kept in short in the execution's journal."""
 
 import json
 import os
@@ -31,7 +31,7 @@ _REASONS = ("because", "override", "target")
 
 @dataclass(frozen=True)
 class Sought:
-    """The execution for which a plan is looked for: its first entry's members that a plan must share."""
+    """The execution whose plan is looked for: the members of its first entry that a plan must share."""
 
     project: str
     directory: str
@@ -42,7 +42,7 @@ class Sought:
 
     @classmethod
     def by(cls, opened: Entry) -> "Sought":
-        """The one of an execution that was opened with this entry."""
+        """Return the sought plan of an execution that began with this entry."""
         return cls(
             opened["project"],
             opened["directory"],
@@ -76,7 +76,7 @@ def newest_plan(reports: Path, sought: Sought) -> dict[str, Any]:
 
 
 def facts_in_short(entries: Sequence[Entry]) -> dict[str, Any]:
-    """The facts on which the strategy was decided, without what only reads differently from run to run."""
+    """Return the facts that decided the strategy, without values that always differ between runs."""
     hosts = hosts_of(entries)
     if hosts:
         of_each = {host: _in_short(Facts.of(entries_of(entries, host))) for host in hosts}
@@ -107,7 +107,7 @@ def _none(why: str) -> dict[str, Any]:
 
 
 def _newest_first(reports: Path, project: str, began: datetime) -> Iterator[Path]:
-    """The folders of records of `project` that are young enough, by their names."""
+    """Return the record folders of `project` that are recent enough, judged by their names."""
     oldest = (began - LONGEST_AGE).strftime("%Y%m%dT%H%M%SZ")
     try:
         names = sorted(os.listdir(reports), reverse=True)  # noqa: PTH208 - names are enough, and there may be thousands
@@ -120,7 +120,7 @@ def _newest_first(reports: Path, project: str, began: datetime) -> Iterator[Path
 
 
 def first_entry(journal: Path) -> Mapping[str, Any]:
-    """Read the first entry of a journal, not checked; empty when that is not possible."""
+    """Return the first entry of a journal, unverified. Empty if it cannot be read."""
     try:
         # A pipe would be waited for, for ever.
         if not journal.is_file():
@@ -132,7 +132,7 @@ def first_entry(journal: Path) -> Mapping[str, Any]:
 
 
 def last_entry(journal: Path) -> Mapping[str, Any]:
-    """Read the last entry of a journal, not checked; empty when that is not possible."""
+    """Return the last entry of a journal, unverified. Empty if it cannot be read."""
     try:
         if not journal.is_file():
             return {}
@@ -144,7 +144,7 @@ def last_entry(journal: Path) -> Mapping[str, Any]:
 
 
 def _may_have_changed(journal: Path) -> bool:
-    """Tell whether a run changed production, or nobody closed its journal and so nobody can tell."""
+    """Return whether a run changed production, or may have because its journal was not closed."""
     last = last_entry(journal)
     return last.get("kind") != "closed" or last.get("changes_made") != []
 
@@ -158,7 +158,7 @@ def _entry(line: bytes) -> Mapping[str, Any]:
 
 
 def _plans(opened: Mapping[str, Any], sought: Sought) -> bool:
-    """Tell whether a journal that begins like this plans what is sought, but for the target."""
+    """Return whether a journal with this first entry is a plan of the sought kind, apart from the target."""
     asked, wanted = opened.get("asked_for"), sought.asked_for
     return (
         opened.get("mode") == "plan"
@@ -170,7 +170,7 @@ def _plans(opened: Mapping[str, Any], sought: Sought) -> bool:
 
 
 def _read(journal: Path, sought: Sought) -> dict[str, Any] | None:
-    """A plan in short; None when it is not whole, never came to its end, or is for another target."""
+    """Return a plan in short. None if its journal is damaged or unfinished, or if it has another target."""
     try:
         if journal.stat().st_size > _LONGEST_JOURNAL:
             return None

@@ -1,4 +1,4 @@
-"""Production as an incident saw it: before and after, for how long traffic was paused, and what is not known of it."""
+"""Production as an incident saw it: before, after, how long traffic was paused, and what is unknown."""
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
@@ -23,7 +23,7 @@ _STAYS = (Strategy.IMAGE_ONLY, Strategy.BRIDGE)
 
 
 class Production:
-    """What a journal's entries, and the facts that they leave, tell of production."""
+    """The view of production from a journal's entries and facts."""
 
     def __init__(self, entries: Sequence[Entry], facts: Facts, *, emergency: bool) -> None:
         self._facts = facts
@@ -34,30 +34,30 @@ class Production:
 
     @property
     def looked_after(self) -> bool:
-        """Tell whether the newest run looked at production once more after its changes."""
+        """Whether the newest run took a snapshot after its changes."""
         return isinstance(self._facts.after, Snapshot)
 
     @property
     def seen_twice(self) -> bool:
-        """Tell whether production was looked at before the changes and after them."""
+        """Whether there are snapshots from before and after the changes."""
         return self.looked_after and self._facts.before is not None
 
     @property
     def title(self) -> str:
-        """What `before_and_after` shows, in words."""
+        """The title of `before_and_after`."""
         if self.seen_twice:
             return "Before and after"
         return f"Production as it was {'left' if self.looked_after else 'found'}"
 
     @property
     def before_and_after(self) -> list[Row]:
-        """What changed, and what must not have, side by side; production at that one moment where it was seen once."""
+        """What changed and what must not have changed, side by side. One column if there is one snapshot."""
         looks = [look for look in (self._facts.before, self._facts.after) if isinstance(look, Snapshot)]
         return compared(looks[0], looks[1] if len(looks) > 1 else None, self._must_stay) if looks else []
 
     @property
     def by_group(self) -> list[tuple[str, list[Row]]]:
-        """The same, by what the lines are about."""
+        """The same rows, grouped by subject."""
         return [(group, list(rows)) for group, rows in groupby(self.before_and_after, key=lambda row: row.group)]
 
     @property
@@ -84,23 +84,23 @@ class Production:
 
     @property
     def only_held(self) -> bool:
-        """Tell whether nothing was refused on purpose: wherever traffic was kept back, requests waited."""
+        """Whether the gate refused nothing: whenever traffic was paused, requests waited."""
         done = {entry.get("action") for entry in self._changes if entry["state"] == "begun"}
         return _PAUSED not in done
 
     @property
     def traffic_paused(self) -> bool:
-        """Tell whether the gate is closed, or holds, as far as this journal knows."""
+        """Whether the gate is closed or holds, according to this journal."""
         return self._gate in ("closed", "held")
 
     @property
     def traffic_held(self) -> bool:
-        """Tell whether requests wait, as far as this journal knows."""
+        """Whether requests wait, according to this journal."""
         return self._gate == "held"
 
     @property
     def left_unknown(self) -> bool:
-        """Tell whether something was changed and nobody looked at production afterwards."""
+        """Whether production was changed and no snapshot was taken afterwards."""
         return not self.looked_after and bool(self._changed_since)
 
     @property
@@ -114,49 +114,49 @@ class Production:
 
 
 class ProductionOnAll(Production):
-    """Production on all of several hosts: what is so on any of them, or on the first where each has its own."""
+    """Production on several hosts: true if true on any host; single values are those of the first."""
 
     def __init__(self, each: Sequence[Production]) -> None:
         self._each = each
 
     @property
     def looked_after(self) -> bool:
-        """Tell whether the newest run looked at all of them once more after its changes."""
+        """Whether the newest run took a snapshot of all hosts after its changes."""
         return all(each.looked_after for each in self._each)
 
     @property
     def seen_twice(self) -> bool:
-        """Tell whether all of them were looked at before the changes and after them."""
+        """Whether there are snapshots of all hosts from before and after the changes."""
         return all(each.seen_twice for each in self._each)
 
     @property
     def before_and_after(self) -> list[Row]:
-        """The rows of all of them."""
+        """The rows of all hosts."""
         return [row for each in self._each for row in each.before_and_after]
 
     @property
     def gate_closed_seconds(self) -> float | None:
-        """For how long traffic was paused on the host on which it was paused for longest."""
+        """The longest time for which traffic was paused on any host."""
         return max((seconds for each in self._each if (seconds := each.gate_closed_seconds) is not None), default=None)
 
     @property
     def only_held(self) -> bool:
-        """Tell whether nothing was refused on purpose on any of them."""
+        """Whether no gate refused anything."""
         return all(each.only_held for each in self._each)
 
     @property
     def traffic_paused(self) -> bool:
-        """Tell whether the gate of any of them is closed."""
+        """Whether any gate is closed."""
         return any(each.traffic_paused for each in self._each)
 
     @property
     def left_unknown(self) -> bool:
-        """Tell whether any was changed and not looked at afterwards."""
+        """Whether any host was changed and has no snapshot afterwards."""
         return any(each.left_unknown for each in self._each)
 
     @property
     def log_errors(self) -> dict[str, Mapping[str, int]]:
-        """None: each host tells its own."""
+        """None: each host has its own."""
         return {}
 
 
@@ -177,7 +177,7 @@ def gate(entries: Sequence[Entry]) -> str:
 
 
 def closing_of(entries: Sequence[Entry]) -> str:
-    """When this incident closed the gate, or let it hold, or began to (UTC), if it was not opened again; else empty."""
+    """Return when this incident closed or held the gate, or began to (UTC). Empty if it was opened again."""
     since = ""
     for entry in entries:
         if entry["kind"] == "action" and entry["state"] in ("begun", "done", "already so"):
@@ -189,21 +189,21 @@ def closing_of(entries: Sequence[Entry]) -> str:
 
 
 def waiting_of(entries: Sequence[Entry]) -> str:
-    """What becomes of requests while traffic is held, in words."""
+    """Return what happens to requests while traffic is held, in words."""
     holds = [entry["longest_wait"] for entry in entries if entry["kind"] == "action" and entry.get("longest_wait")]
     long = f"{holds[-1]:g} s at most" if holds else "as long as the gateway holds it"
     return f"a request waits for {long}, and is then refused"
 
 
 def look_of(entry: Entry) -> Snapshot | None:
-    """Return production as a journal entry tells that it was seen; None for any other entry."""
+    """Return the snapshot in a journal entry. None for other entries."""
     facts = Facts.of([entry], LOOKS)
     look = facts.before or facts.found_again or facts.after
     return look if isinstance(look, Snapshot) else None
 
 
 def _changed_since_last_look(entries: Sequence[Entry]) -> list[Entry]:
-    """What was changed on production since it was last looked at, in whichever run."""
+    """Return the changes to production since the last snapshot, in any run."""
     changes: list[Entry] = []
     for entry in entries:
         if look_of(entry):

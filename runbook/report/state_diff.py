@@ -1,4 +1,4 @@
-"""Two looks at production, side by side: what a rollback changes, and what it must not."""
+"""Two snapshots of production, side by side: what a rollback changes, and what it must not."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ NOT_THERE = "not there"
 
 @dataclass(frozen=True)
 class Row:
-    """One line of before and after: what, how it was, how it is, and whether it must stay as it was."""
+    """One row of before and after: the subject, both values, and whether it must stay the same."""
 
     group: str
     name: str
@@ -28,22 +28,22 @@ class Row:
 
     @property
     def changed(self) -> bool:
-        """Tell whether before and after differ."""
+        """Whether before and after differ."""
         return self.after is not None and self.before != self.after
 
     @property
     def kept(self) -> bool:
-        """Tell whether it must stay as it was, and did."""
+        """Whether it had to stay the same, and did."""
         return self.must_stay and self.after is not None and self.same and self.sure
 
     @property
     def broken(self) -> bool:
-        """Tell whether it must stay as it was, and is something else now."""
+        """Whether it had to stay the same, and changed."""
         return self.must_stay and self.after is not None and not self.same and not self.unknown
 
     @property
     def unchecked(self) -> bool:
-        """Tell whether it must stay as it was, and nobody could see whether it did."""
+        """Whether it had to stay the same, and that could not be checked."""
         return self.must_stay and self.after is not None and self.unknown
 
 
@@ -70,7 +70,7 @@ _GROUPS = ("Release", "Containers", "Database", "Users", "Switches", "Env file",
 
 
 class _Line(NamedTuple):
-    """One thing in a snapshot: in words, by which name it is told to stay as it was, and what tells whether it did."""
+    """One item of a snapshot: its words, its `must_stay` name, and the value that is compared."""
 
     group: str
     name: str

@@ -1,4 +1,4 @@
-"""How an incident ended, as far as its journal can be believed."""
+"""How an incident ended, as far as its journal can be trusted."""
 
 from dataclasses import dataclass
 
@@ -27,12 +27,12 @@ class Ending:
 
     @property
     def left_unknown_because(self) -> str:
-        """Why nobody knows how production was left, where no look after the changes is on record."""
+        """The reason why the final state of production is unknown, if there is no snapshot after the changes."""
         return "what was seen afterwards cannot be believed" if self.unknown else "nobody looked after the changes"
 
 
 def ending(story: IncidentReport, verified: Verified, *, under_way: bool = False) -> Ending:
-    """Tell how it ended; `under_way` says that a run is writing the journal at this moment."""
+    """Return how an incident ended. `under_way`: a run is writing the journal now."""
     if not story.began and not under_way:
         return Ending(NOTHING_BELIEVED, "bad", unknown=True)
     if story.began and not story.died:

@@ -37,11 +37,11 @@ class ShortChange:
 
     @property
     def told(self) -> list[str]:
-        """Its commands, and its message as people read it."""
+        """Its commands, and its message in readable form."""
         return [*self.commands, *([message_told(self.action, self.message)] if self.message else [])]
 
     def then(self, later: "ShortChange") -> "ShortChange":
-        """The same change when a later run of the incident came to it."""
+        """Return the change after a later run of the incident reached it."""
         if later.state == "already so" and self.state in ("begun", "done"):
             # It ended after the run that began it had died, say.
             return replace(self, state="done", evidence=later.evidence)
@@ -66,29 +66,29 @@ class StepDigest:
 
     @property
     def stopped(self) -> bool:
-        """Whether the run, or at least its scenario, stopped here."""
+        """Whether the run, or at least the scenario, stopped here."""
         accepted = self.outcome in _ACCEPTED and not self.detail
         return self.outcome not in _WENT_ON and not accepted
 
     @property
     def why(self) -> str:
-        """Why it stopped, and what helps, in words."""
+        """The reason why it stopped, and the next step, in words."""
         return with_next_step(self.detail, self.next_step)
 
     @classmethod
     def from_journal(cls, found: Mapping[str, Any]) -> "StepDigest":
-        """One that was kept as `as_kept` writes it; what is missing there is empty."""
+        """Return the object from the form of `as_kept`. Missing members are empty."""
         words = {name: str(found.get(name, "")) for name in _WORDS}
         changes = [ShortChange(**_only_known(change)) for change in found.get("changes", [])]
         return cls(**words, changes=changes)
 
     def as_kept(self) -> dict[str, Any]:
-        """The same in JSON's types."""
+        """Return it in JSON types."""
         return asdict(self)
 
 
 def in_short(entries: Sequence[Entry]) -> list[StepDigest]:
-    """Every step that began, in the order in which each began first."""
+    """Return every step that began, in the order of its first beginning."""
     found: dict[tuple[str, str, int], StepDigest] = {}
     of_scenario: dict[str, dict[int, StepDigest]] = {}
     counts: dict[str, int] = {}
@@ -118,7 +118,7 @@ def in_short(entries: Sequence[Entry]) -> list[StepDigest]:
 
 
 def _changed(step: StepDigest, of_this_run: list[ShortChange], entry: Entry) -> None:
-    """Take up what a run of the incident did; `of_this_run` are the changes that it came to in this step."""
+    """Add what a run of the incident did. `of_this_run` are its changes in this step."""
     state = entry["state"]
     if state == "done" and of_this_run:
         of_this_run[-1].state = "done"

@@ -1,4 +1,4 @@
-"""The timeline of a journal: chapters, scenarios and steps, run by run, with what was done under each."""
+"""The timeline of a journal: chapters, scenarios and steps, per run, with everything done in each."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ _MOST_REPEATED = 3
 
 @dataclass
 class Step:
-    """One step as it went: what it says, how it ended, and everything that was run and seen under it."""
+    """One step: its text, its outcome, and everything that was run and seen in it."""
 
     keyword: str
     text: str
@@ -33,7 +33,7 @@ class Step:
 
     @property
     def changes(self) -> list[Entry]:
-        """Its changes, in their last state."""
+        """The step's changes, in their last state."""
         last: dict[Any, Entry] = {}
         for entry in self.details:
             if entry["kind"] == "action":
@@ -42,17 +42,17 @@ class Step:
 
     @property
     def told(self) -> str:
-        """What was seen or done, or why it stopped and what helps, in words."""
+        """What was seen or done, or why it stopped and the next step, in words."""
         return with_next_step(self.detail, self.next_step)
 
     @property
     def stopped(self) -> bool:
-        """Whether the incident stopped at it, or would have without an override."""
+        """Whether the incident stopped here, or would have without an override."""
         return self.outcome in (Outcome.FAILED, Outcome.INCONCLUSIVE, Outcome.INTERRUPTED)
 
     @property
     def shown(self) -> list[tuple[Entry, str]]:
-        """Its details; what was asked repeatedly stands once, as it was last, with a summary of all answers."""
+        """The step's details. A repeated request appears once, as answered last, with a summary of all answers."""
         asked: dict[str, list[Entry]] = {}
         for number, entry in enumerate(self.details):
             asked.setdefault(f"{entry.get('on', '')} {_asked(entry) or number}", []).append(entry)
@@ -71,7 +71,7 @@ class Step:
 
     @property
     def change_in_words(self) -> str:
-        """How far its actions on production came, in words; empty if it began none."""
+        """How far its changes to production came, in words. Empty if none began."""
         if "begun" in self._states_on_production:
             return "begun, not finished"
         return "changed" if self.changed_production else ""
@@ -84,7 +84,7 @@ class Step:
 
 @dataclass
 class Scenario:
-    """One scenario: its steps, or the reason why it was left out."""
+    """One scenario: its steps, or why it was left out."""
 
     chapter: str
     name: str
@@ -96,7 +96,7 @@ class Scenario:
 
 
 class Timeline:
-    """The scenarios of an incident in the order in which they ran; works on journals that break off as well."""
+    """The scenarios of an incident in the order in which they ran. Also works on truncated journals."""
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         self.scenarios: list[Scenario] = []
@@ -148,7 +148,7 @@ def _asked(entry: Entry) -> str | None:
 
 
 def _answers(entries: Sequence[Entry]) -> str:
-    """How often something was asked within one step, for how long, and each answer with its count."""
+    """Repeated requests within one step: their number, their time span, and each answer with its count."""
     counts: dict[str, int] = {}
     for entry in entries:
         counts[_answer(entry)] = counts.get(_answer(entry), 0) + 1

@@ -1,1 +1,1 @@
-"""All incidents together: the index page and what it shows of them."""
+"""The archive of all incidents, and the index page."""

@@ -1,4 +1,4 @@
-"""Every incident of which a folder of reports has a record, read from the journals."""
+"""The incidents recorded in a folder of reports, read from their journals."""
 
 import json
 import os
@@ -22,7 +22,7 @@ _ANSWERS = ".answers"
 
 @dataclass(frozen=True)
 class Archive:
-    """The incidents, newest first, and what is not among them."""
+    """The incidents, newest first, and the folders that could not be read as such."""
 
     summaries: list[Summary]
     #: Name and reason of each folder that is no record.
@@ -34,12 +34,12 @@ class Archive:
 
     @property
     def suspect(self) -> list[Summary]:
-        """The incidents whose journals are not whole, or cannot be read."""
+        """The incidents whose journals are damaged or unreadable."""
         return [each for each in self.summaries if each.state in (State.NOT_WHOLE, State.UNREADABLE)]
 
     @property
     def unread(self) -> list[Summary]:
-        """The incidents that were not read for lack of time."""
+        """The incidents that were skipped for lack of time."""
         return [each for each in self.summaries if each.state is State.NOT_READ]
 
 
@@ -88,7 +88,7 @@ def _no_record(entry: "os.DirEntry[str]", folder: Path) -> str:
 
 
 def remember(reports: Path, archive: Archive) -> None:
-    """Keep what whole journals tell in a file, for the next `read` in a hurry. Raises OSError."""
+    """Cache the summaries of intact journals in a file, for the next `read` with a time limit. Raises OSError."""
     kept = [asdict(each) for each in archive.as_read if each.state is State.WHOLE]
     private_files.write(reports / _REMEMBERED, json.dumps(kept))
 
@@ -131,7 +131,7 @@ def _is_over(deadline: float | None) -> bool:
 
 
 def _stamp(name: str) -> str:
-    """The time in `20260131T235959Z-shop-rollback` as the journal writes it; else empty."""
+    """Return the time in `20260131T235959Z-shop-rollback` in the journal's format. Empty for other names."""
     digits = name[:8] + name[9:15]
     if len(digits) != 14 or not digits.isascii() or not digits.isdigit() or name[8] != "T":
         return ""

@@ -1,4 +1,4 @@
-"""Positions of the bars in the index's charts, which the template draws 360 units wide."""
+"""The geometry of the index's charts, which the template draws 360 units wide."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _ENDS = (10, 20, 30, 60, 90, 120, 180, 300, 600, 1200, 1800, 3600, 7200, 14400, 
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar, or the place of one that is missing, from its upper left corner."""
+    """One bar, or an empty slot for a missing one, from its upper left corner."""
 
     left: float
     top: float
@@ -28,13 +28,13 @@ class Bar:
 
     @property
     def middle(self) -> float:
-        """The middle of its foot."""
+        """The middle of the bar's foot."""
         return round(self.left + self.width / 2, 1)
 
 
 @dataclass(frozen=True)
 class Recoveries:
-    """The chart of times to recover: a bar for each rollback, oldest first."""
+    """The chart of times to recover: one bar per rollback, oldest first."""
 
     bars: list[Bar]
     #: Height of each line across, and the seconds that it stands for.
@@ -55,7 +55,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Months:
-    """The chart of incidents a month: a row for each kind, each in its own scale, and the months' names below."""
+    """The chart of incidents per month: one row per kind, each with its own scale, and the months below."""
 
     rows: list[Row]
     #: Where each month's name stands, and the name.
@@ -65,7 +65,7 @@ class Months:
 
 
 def recoveries(shown: Sequence[Summary]) -> Recoveries:
-    """A bar for each of `shown`; one that did not recover, or may not have, has no height."""
+    """Return a bar for each of `shown`. Without a known recovery its height is 0."""
     known = [each.time_to_recover for each in shown if each.time_to_recover is not None]
     most = max(known, default=0.0)
     end = next((end for end in _ENDS if end >= most), most)
@@ -83,7 +83,7 @@ def recoveries(shown: Sequence[Summary]) -> Recoveries:
 
 
 def months(trends: Trends) -> Months:
-    """The rows of every kind that occurs in the months of `trends`."""
+    """Return a row for each kind that occurs in the months of `trends`."""
     space = (WIDTH - _LABELS) / len(trends.months)
     rows = []
     for number, (kind, counts) in enumerate(trends.counts.items()):

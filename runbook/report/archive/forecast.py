@@ -1,4 +1,4 @@
-"""The interruption that is expected: what earlier incidents, and rehearsals, of the same way have cost."""
+"""The expected interruption, from earlier incidents and rehearsals of the same kind."""
 
 import threading
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ class Forecast:
     held: bool = False
 
     def __str__(self) -> str:
-        """Return it in words, with what it rests on."""
+        """Return the forecast in words, with the incidents that it is based on."""
         down, paused = self.without_service, self.paused
         told = [f"about {duration(down)} without service"] if down is not None else []
         kept = "requests wait" if self.held else "traffic paused"
@@ -85,7 +85,7 @@ def forecast(summaries: Sequence[Summary], way: str, project: str, host: str) ->
 
 
 class Forecasts:
-    """Reads a folder of records beside the work, and forecasts from them."""
+    """Reads a folder of records in the background, and forecasts from them."""
 
     def __init__(self, reports: Path, project: str) -> None:
         self._reports, self._project = reports, project
@@ -93,7 +93,7 @@ class Forecasts:
         self._reading = threading.Thread(target=self._read, name="forecast", daemon=True)
 
     def start(self) -> None:
-        """Begin to read."""
+        """Start to read."""
         self._reading.start()
 
     def _read(self) -> None:
@@ -103,7 +103,7 @@ class Forecasts:
             self._summaries = ()
 
     def found(self, way: str, host: str, patience: float = 0.0) -> Forecast | None:
-        """Return the forecast, None where it is not known; wait `patience` seconds at most for the records."""
+        """Return the forecast, or None if there is none. Waits at most `patience` seconds for the records."""
         if self._reading.ident is not None:
             self._reading.join(patience)
         return forecast(self._summaries, way, self._project, host)

@@ -1,4 +1,4 @@
-"""`reports/index.html`: every incident in one page, with trends."""
+"""`reports/index.html`: all incidents on one page, with trends."""
 
 import base64
 import hashlib
@@ -22,7 +22,7 @@ _ENDINGS = ("succeeded", "failed", "plan or part", "under way", "not read")
 
 
 def page(archive: Archive) -> str:
-    """The index as a whole page of its own."""
+    """Return the index as a complete page."""
     shown = trends(archive.summaries, archive.made)
     script = _text("index.js")
     context = {
@@ -43,7 +43,7 @@ def page(archive: Archive) -> str:
 
 
 def write(reports: Path, archive: Archive) -> Path:
-    """Write `<reports>/index.html` in one step, and return its path. Raises JournalError when it cannot be written."""
+    """Write `<reports>/index.html` atomically, and return its path. Raises JournalError if that fails."""
     target = reports / INDEX
     try:
         private_files.write(target, page(archive))
@@ -56,7 +56,7 @@ def write(reports: Path, archive: Archive) -> Path:
 
 
 def refresh(reports: Path) -> str:
-    """Make the index at the end of a run, in about two seconds; return why it could not be made, or nothing."""
+    """Make the index at the end of a run, within about two seconds. Return why it failed; empty if it did not."""
     try:
         write(reports, read(reports, _READING, pages=True))
     except Exception as error:  # noqa: BLE001 - the run is over, and an index changes nothing of what came of it

@@ -1,4 +1,4 @@
-"""Rollbacks that broke off and were gone on with under another name: linked, and their outage one."""
+"""Links between rollbacks that were interrupted and continued under another name, with their common outage."""
 
 from collections.abc import Sequence
 from dataclasses import replace

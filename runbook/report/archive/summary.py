@@ -1,4 +1,4 @@
-"""One incident as a line of the index."""
+"""One incident as a row of the index."""
 
 import math
 import os
@@ -27,7 +27,7 @@ _TIME = re.compile(r"20\d\d-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\d\.\d{6}Z")
 
 
 class State(StrEnum):
-    """How far a journal can be believed."""
+    """How far a journal can be trusted."""
 
     WHOLE = "whole"
     NOT_WHOLE = "not whole"
@@ -40,7 +40,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Summary:
-    """What there is to say of one incident; None is what is not known or was not so, and never 0."""
+    """The summary of one incident. None means unknown or not applicable, never 0."""
 
     #: As the file system names it, which may be anything.
     folder: str
@@ -95,29 +95,29 @@ class Summary:
 
     @property
     def name(self) -> str:
-        """The folder's name, fit to be shown."""
+        """The folder's name, escaped for display."""
         return one_line(os.fsencode(self.folder).decode("utf-8", errors="backslashreplace"))
 
     @property
     def link(self) -> str:
-        """Where its page is, or its journal if it has none, from the folder of the index; fit for an `href`."""
+        """The relative URL of the page, or of the journal if there is no page."""
         return f"{quote(os.fsencode(self.folder), safe='')}/{PAGE if self.has_page else JOURNAL}"
 
     @property
     def recovers(self) -> bool:
-        """Whether it was to recover something, so that a time to recover makes sense."""
+        """Whether the incident was to recover production, so that it has a time to recover."""
         return self.group in ("rollback", "emergency", "rehearsal") and not self.turns_on
 
     @property
     def ending(self) -> str:
-        """Its outcome in at most three words, for the filter."""
+        """The outcome in at most three words, for the filter."""
         if self.state in (State.UNDER_WAY, State.NOT_READ):
             return str(self.state)
         return {"good": "succeeded", "plan": "plan or part"}.get(self.tone, "failed")
 
 
 def stamp_of(journal: Path) -> tuple[int, ...]:
-    """The times of change in ns (nobody can set the ctime), and the size: another content has another stamp."""
+    """Return mtime and ctime in ns, and the size. Changed content changes them, because nobody can set the ctime."""
     try:
         found = journal.stat(follow_symlinks=False)
     except OSError as error:
@@ -126,13 +126,13 @@ def stamp_of(journal: Path) -> tuple[int, ...]:
 
 
 def has_page(folder: Path) -> bool:
-    """Whether the folder has a page, which is no link."""
+    """Return whether the folder has a page that is not a link."""
     page = folder / PAGE
     return page.is_file() and not page.is_symlink()
 
 
 def summarize(folder: Path) -> Summary:
-    """What the journal in `folder` tells. Raises JournalError when it cannot be read, or is a symbolic link."""
+    """Return the summary of the journal in `folder`. Raises JournalError if it is unreadable or a symbolic link."""
     journal = folder / JOURNAL
     if journal.is_symlink():
         raise JournalError(f"{JOURNAL} is a symbolic link", "copy the journal itself there")
@@ -185,7 +185,7 @@ def _told(verified: Verified, folder: str, *, under_way: bool) -> dict[str, Any]
 
 
 def _way(story: IncidentReport, verified: Verified) -> dict[str, Any]:
-    """What it did to production, and what came before it and after."""
+    """Return what the incident did to production, and the incidents before and after it."""
     under_way, probes = story.facts.open_rollback, [each for run in story.measured for each in run.probes]
     return {
         "changed": changed_production(verified.entries),
@@ -201,7 +201,7 @@ def _way(story: IncidentReport, verified: Verified) -> dict[str, Any]:
 
 
 def changed_production(entries: Sequence[Entry]) -> bool:
-    """Tell whether a change to production was begun."""
+    """Return whether a change to production began."""
     if any(entry["kind"] == "closed" and entry.get("changes_made") for entry in entries):
         return True
     return any(

@@ -1,4 +1,4 @@
-"""Trends over all incidents: time to recover, incidents a month, the last rehearsal."""
+"""Trends over all incidents: time to recover, incidents per month, the last rehearsal."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,18 +32,18 @@ class Trends:
 
     @property
     def rehearsed_when(self) -> str:
-        """How long ago the last rehearsal was, in words."""
+        """The age of the last rehearsal, in words."""
         days = self.days_since_rehearsal
         return "never" if days is None else {0: "today", 1: "yesterday"}.get(days, f"{days} days ago")
 
     @property
     def rehearsal_due(self) -> bool:
-        """Whether the last rehearsal is too long ago."""
+        """Whether the last rehearsal is too old."""
         return self.days_since_rehearsal is None or self.days_since_rehearsal > REHEARSE_EVERY.days
 
 
 def trends(summaries: Sequence[Summary], made: datetime) -> Trends:
-    """The trends of `summaries`, which may be in any order, as of `made` (UTC)."""
+    """Return the trends of `summaries` (in any order) as of `made` (UTC)."""
     dated = sorted((each for each in summaries if each.began), key=lambda each: each.began)
     ended = [each for each in dated if each.state is not State.UNDER_WAY]
     # What another run went on from is counted with that one.

@@ -1,4 +1,4 @@
-"""How long an execution usually takes, from the first and last entries of those that came to their end."""
+"""The usual duration of an execution, from the first and last entries of completed ones."""
 
 import os
 import time
@@ -17,7 +17,7 @@ _RESUMED = b'"kind":"resumed"'
 
 
 def usual_duration(reports: Path, project: str, kind: str) -> float | None:
-    """Return the median seconds of the newest executions of that kind which passed in one run; None without any."""
+    """Return the median duration, in seconds, of the newest executions of that kind that passed in one run, or None."""
     until = time.monotonic() + _READING
     found: list[float] = []
     for journal in _newest_first(reports, f"-{project}-{kind}"):
@@ -43,7 +43,7 @@ def _newest_first(reports: Path, name: str) -> Iterator[Path]:
 
 
 def _was_resumed(journal: Path) -> bool:
-    """Tell whether people were asleep, say, between two runs of it."""
+    """Return whether the incident took more than one run. The pause in between says nothing about the duration."""
     try:
         return _RESUMED in journal.read_bytes()
     except OSError:

@@ -1,1 +1,1 @@
-"""What people decided, and what is left for them to do."""
+"""The decisions of people, and what is left for them to do."""

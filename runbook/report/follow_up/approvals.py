@@ -1,4 +1,4 @@
-"""What people decided by themselves: what was typed that no run would do without, by whom, when and why."""
+"""Decisions of people: the options that overrode the runbook, with who, when and why."""
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -48,7 +48,7 @@ class Approval:
 
 
 def approvals(entries: Sequence[Entry]) -> list[Approval]:
-    """Every such decision, in the order in which they were typed first; each once, however often it is resumed."""
+    """Return the decisions in the order in which they were first typed, each once."""
     found: dict[str, Approval] = {}
     for entry in entries:
         if entry["kind"] in ("opened", "resumed") and isinstance(entry.get("asked_for"), Mapping):
@@ -68,7 +68,7 @@ def _asked(begun: Entry, entries: Sequence[Entry]) -> Iterator[tuple[str, Approv
 
 
 def _used(name: str, words: Sequence[str], entries: Sequence[Entry]) -> bool:
-    """A verdict counts only where the runbook has none, and a loss is accepted only where there is one."""
+    """Return whether the decision was needed: a verdict if the runbook had none, an accepted loss if there was one."""
     decided = [entry.get("option") for entry in entries if entry["kind"] == "decision" and entry.get("by_human")]
     return name not in _ONLY_WHERE_ASKED or list(words) in decided
 

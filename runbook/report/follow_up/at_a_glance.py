@@ -1,4 +1,4 @@
-"""The first three lines of a record: are users served, what is decided, and what to type next."""
+"""The first three lines of a record: whether users are served, the decision, and the next command."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from runbook.report.production_view import closing_of, waiting_of
 
 @dataclass(frozen=True)
 class AtAGlance:
-    """Each line in words; `served` is None where it is not known, `command` empty where there is none to type."""
+    """The lines in words. `served` is None if unknown; `command` is empty if there is none."""
 
     users: str
     served: bool | None
@@ -23,7 +23,7 @@ class AtAGlance:
 
 
 def at_a_glance(story: IncidentReport, entries: Sequence[Entry], *, end_unknown: bool = False) -> AtAGlance:
-    """Tell it of the incident that `entries` are of; `end_unknown` says that their end cannot be believed."""
+    """Return the lines for an incident's `entries`. `end_unknown`: the end of the journal cannot be trusted."""
     served, users = _users(story, entries)
     if end_unknown:
         served, users = None, "not known: the end of the journal cannot be believed"

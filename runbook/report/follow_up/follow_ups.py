@@ -1,4 +1,4 @@
-"""What is left to do when an incident is over: what people were told, what was left changed, kept and unfinished."""
+"""The follow-ups of an incident: messages sent, files and switches left changed, and what is unfinished."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -86,7 +86,7 @@ class SwitchOff:
 
 @dataclass(frozen=True)
 class LeftFile:
-    """A file that the incident left on the production host, and what it is in words."""
+    """A file that the incident left on the production host, with a description."""
 
     path: str
     what: str
@@ -94,7 +94,7 @@ class LeftFile:
 
 @dataclass(frozen=True)
 class FollowUps:
-    """Everything that is left of an incident; `to_do` has the most urgent first."""
+    """Everything that an incident left. `to_do` is sorted by urgency."""
 
     to_do: tuple[ToDo, ...]
     ticket: Ticket | None
@@ -107,7 +107,7 @@ class FollowUps:
 
     @property
     def left_anything(self) -> bool:
-        """Tell whether the incident left anything behind: people who were told, a restore point, a file."""
+        """Whether the incident left anything: a message, a restore point, a file."""
         parts = (self.messages, self.quarantined, self.restore_points, self.left_files)
         return any((self.ticket, self.announcement, *parts))
 
@@ -132,7 +132,7 @@ def follow_ups(entries: Sequence[Entry], *, end_unknown: bool = False) -> Follow
 
 
 def _message(entries: Sequence[Entry], name: ActionName) -> tuple[Mapping[str, str], Entry] | None:
-    """The newest message that was sent so, and the newest entry about it."""
+    """Return the newest message of that kind, and the newest entry about it."""
     said: Mapping[str, str] = {"title": "", "text": ""}
     newest: Entry | None = None
     for entry in entries:
@@ -146,7 +146,7 @@ def _message(entries: Sequence[Entry], name: ActionName) -> tuple[Mapping[str, s
 
 
 def _messages(entries: Sequence[Entry]) -> Iterator[Message]:
-    """What was told beside the work, in its order."""
+    """Return the messages that were sent during the execution, in order."""
     found: list[Message] = []
     for entry in entries:
         if entry["kind"] != "told":
@@ -172,7 +172,7 @@ def _ticket(said: Mapping[str, str], newest: Entry) -> Ticket:
 
 
 def _sent(newest: Entry) -> tuple[str, str, str]:
-    """State, time and receipt of a message. One that was found sent is done, and nobody knows when."""
+    """Return the state, time and receipt of a message. A message that was found sent is done at an unknown time."""
     receipt = "; ".join(newest.get("receipts", [])) or newest.get("evidence", "")
     if newest["state"] == "already so":
         return "done", "", receipt
@@ -202,7 +202,7 @@ def _switches_off(entries: Sequence[Entry]) -> Iterator[SwitchOff]:
 
 
 def _turned(entries: Sequence[Entry], variable: str, value: str) -> str:
-    """When a switch was last put into that position by this incident; empty when that is not on record."""
+    """Return when this incident last set the switch to that position. Empty if not on record."""
     done = [entry for entry in entries if entry["kind"] == "action" and entry["state"] == "done"]
     times = [
         str(entry["time"])
@@ -214,7 +214,7 @@ def _turned(entries: Sequence[Entry], variable: str, value: str) -> str:
 
 
 def _due(since: str, after: str) -> str:
-    """`since` (UTC) and as many hours or days more as `after` says, as in `24h` or `2d`; empty for anything else."""
+    """Return `since` (UTC) plus `after` (`24h`, `2d`). Empty for anything else."""
     found = _HOURS_OR_DAYS.fullmatch(after)
     if found is None:
         return ""
@@ -223,13 +223,13 @@ def _due(since: str, after: str) -> str:
 
 
 def _restore_points(entries: Sequence[Entry]) -> Iterator[RestorePointFact]:
-    """Every dump that is on record, the newest word on each."""
+    """Return every dump on record, with the newest entry about each."""
     facts = (Facts.of([entry], ("restore point",)).restore_point for entry in entries)
     yield from {fact.path: fact for fact in facts if fact}.values()
 
 
 def _left_files(entries: Sequence[Entry]) -> Iterator[LeftFile]:
-    """What changes left on the host and no later one removed. One that only began may have left its files too."""
+    """Return the files that changes left on the host and no later change removed, also of unfinished changes."""
     left: dict[str, LeftFile] = {}
     for entry in entries:
         if entry["kind"] != "action" or entry["state"] not in ("begun", "done"):

@@ -1,4 +1,4 @@
-"""What a person must still do, from how the incident ended, with what to type for it."""
+"""What a person must still do after an incident, with the commands to type."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _ACCEPTED = {
 
 @dataclass(frozen=True)
 class ToDo:
-    """Something that a person must do: in words, and what to type for it, if anything."""
+    """A task for a person: in words, and the command to type, if there is one."""
 
     text: str
     command: str = ""
@@ -54,7 +54,7 @@ def to_do(entries: Sequence[Entry], *, end_unknown: bool = False) -> Iterator[To
 
 
 def _of_databases(entries: Sequence[Entry], following: Next | None) -> Iterator[ToDo]:
-    """What a restore has left: an application that stands still, and the database that was live before."""
+    """Yield the tasks after a restore: the stopped application, and the former live database."""
     facts = Facts.of(entries, ("restored", "kept rows"))
     if (restored := facts.restored) is not None:
         if following is not None and following.command == restored.start:
@@ -70,13 +70,13 @@ def _of_databases(entries: Sequence[Entry], following: Next | None) -> Iterator[
 
 
 def _begun(entries: Sequence[Entry]) -> Iterator[ToDo]:
-    """The changes of which the journal has no end."""
+    """Return the changes that began and did not end."""
     for change in (change for step in in_short(entries) for change in step.changes if change.state == "begun"):
         yield ToDo(f"Look at it: “{change.summary}” was begun and never finished, and may be half done.")
 
 
 def _unfinished(entries: Sequence[Entry], closed: Mapping[str, Any], following: Next | None) -> Iterator[ToDo]:
-    """What broke off, and how one goes on."""
+    """Yield what was interrupted, and how to continue."""
     if not closed:
         yield ToDo("The run never closed its journal: its lock may be left. Whoever goes on takes it over.")
     stopped = [step for step in in_short(entries) if step.stopped]
@@ -101,7 +101,7 @@ def _unfinished(entries: Sequence[Entry], closed: Mapping[str, Any], following: 
 
 
 def _ways(half_way: HalfWay | None) -> Iterator[ToDo]:
-    """On and back from where a migration stopped, in the order in which they may be taken."""
+    """Return the ways to continue and to restore after a failed migration, in the order in which to try them."""
     if half_way is None or not half_way.way_on:
         return
     as_before = f"to how all was before the {half_way.direction}"
@@ -117,18 +117,18 @@ def _ways(half_way: HalfWay | None) -> Iterator[ToDo]:
 
 
 def _name(item: object) -> str:
-    """A scenario's own name, of the one that pytest gives it."""
+    """Return a scenario's name from its pytest node id."""
     return str(item).rpartition("::")[2]
 
 
 def _of_other_ways(entries: Sequence[Entry]) -> set[str]:
-    """The scenarios that are for another strategy, or another way to switch."""
+    """Return the scenarios for other strategies or other ways to switch."""
     left_out = [entry for entry in entries if entry["kind"] == "scenario left out"]
     return {entry["scenario"] for entry in left_out if entry.get("why") in (LeftOut.STRATEGY, LeftOut.SWITCH)}
 
 
 def _checks(entries: Sequence[Entry]) -> Iterator[ToDo]:
-    """What nobody could check, and what was lost for good."""
+    """Yield what could not be checked, and what was lost."""
     facts = Facts.of(entries)
     for step in in_short(entries):
         if step.outcome in _ACCEPTED and not step.stopped and (word := facts.overrides.get(step.id)):

@@ -1,4 +1,4 @@
-"""What a review asks first: since when, how it was noticed, what users saw, why, and who follows up by when."""
+"""The facts for a review: since when, how it was noticed, the impact, the cause, the owner and the due date."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -50,7 +50,7 @@ class Review:
 
     @property
     def live_before_detected(self) -> float | None:
-        """For how many seconds the failed release was live before somebody noticed."""
+        """The seconds for which the failed release was live before it was noticed."""
         if not self.live_since or not self.detected_at or self.detected_at < self.live_since:
             return None
         return seconds_between(self.live_since, self.detected_at)
@@ -62,7 +62,7 @@ class Review:
 
 
 def review(entries: Sequence[Entry]) -> Review:
-    """What the journal tells of it."""
+    """Return the facts for a review from the journal."""
     asked, settings = _asked(entries), _settings(entries)
     found, failed = _first_look(entries), Facts.of(entries, ("origin",)).origin
     live_since = _live_since(found, failed.tags if failed else ()) if found else ""
@@ -80,7 +80,7 @@ def review(entries: Sequence[Entry]) -> Review:
 
 
 def _asked(entries: Sequence[Entry]) -> dict[str, Any]:
-    """What was typed, the newest word on each thing."""
+    """Return the options that were typed, the newest of each."""
     asked: dict[str, Any] = {}
     for entry in entries:
         if entry["kind"] in ("opened", "resumed") and isinstance(entry.get("asked_for"), Mapping):
@@ -95,7 +95,7 @@ def _settings(entries: Sequence[Entry]) -> Mapping[str, Any]:
 
 
 def _first_look(entries: Sequence[Entry]) -> Snapshot | None:
-    """Production as it was first found: what later runs find may be half rolled back."""
+    """Return the first snapshot of production. Later runs may find it half rolled back."""
     looks = (Facts.of([entry], ("before",)).before for entry in entries if entry["kind"] == "fact")
     return next((look for look in looks if look), None)
 
@@ -108,7 +108,7 @@ def _live_since(found: Snapshot, tags: Sequence[str]) -> str:
 
 
 def cause(found: Snapshot) -> str:
-    """What was wrong with production as it was found, in one line; empty where nothing was seen to be."""
+    """Return what was wrong with production at first, in one line. Empty if nothing was seen."""
     told = list(_causes(found))
     return beginning("; ".join(told), _LONGEST_CAUSE) if told else ""
 

@@ -1,1 +1,1 @@
-"""A plan on one screen, the same for programs, and what of reality has moved since it was made."""
+"""A plan: on one screen, as JSON, and the check whether production has changed since."""

@@ -1,4 +1,4 @@
-"""What a plan would change, thing by thing, from the actions that it planned."""
+"""The changes of a plan, by resource, from its planned actions."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ _STOPPED, _REMOVED = "stopped", "removed"
 
 
 def changes_of(entries: Sequence[Entry], facts: Facts) -> tuple[Change, ...]:
-    """Every thing that the planned actions change, in the order in which each is touched first."""
+    """Return every resource that the planned actions change, in the order of the first action on it."""
     planned = [entry for entry in entries if entry["kind"] == "action" and entry["state"] == "planned"]
     directory = str(entries[0].get("directory", "")) if entries else ""
     for host in entries[0].get("hosts") or () if planned else ():
@@ -31,7 +31,7 @@ def changes_of(entries: Sequence[Entry], facts: Facts) -> tuple[Change, ...]:
 
 @dataclass
 class _Things:
-    """The things that change, by their names; `names` are those of the actions that are planned."""
+    """The changed resources, by name. `names` are the names of the planned actions."""
 
     facts: Facts
     directory: PurePosixPath
@@ -39,7 +39,7 @@ class _Things:
     found: dict[str, Change] = field(default_factory=dict)
 
     def take(self, entry: Entry) -> None:
-        """Take up one action."""
+        """Add one action."""
         of = _OF.get(str(entry.get("action")), _Things.anything)
         for change in of(self, entry):
             self._put(change)
@@ -54,7 +54,7 @@ class _Things:
         self.found[change.what] = known.model_copy(update={"states": (*known.states, *states)})
 
     def env_file(self, entry: Entry) -> Iterator[Change]:
-        """A variable of an env file, or of a store, and the copy that is kept of it."""
+        """Add a variable of an env file or a secret store, and the copy that is kept."""
         path, variable = str(entry.get("resource", "")), entry.get("variable")
         name = self._short(path)
         # Each run keeps it under its own name.
@@ -67,7 +67,7 @@ class _Things:
         )
 
     def application(self, entry: Entry) -> Iterator[Change]:
-        """Each service whose digest changes, and what is recreated with it."""
+        """Add each service whose digest changes, and what is recreated with it."""
         target, origin = self.facts.target, self.facts.origin or self.facts.before
         if target is None or not target.digests:
             yield from self.anything(entry)
@@ -83,26 +83,26 @@ class _Things:
             yield Change(sign=Sign.CHANGED, what=service, states=("recreated with the application",))
 
     def bridge(self, _entry: Entry) -> Iterator[Change]:
-        """Each thing of the schema that is relaxed."""
+        """Add each relaxed rule of the schema."""
         for each in self.facts.bridge.told if self.facts.bridge else ():
             yield Change(sign=Sign.CHANGED, what=each)
 
     def bridge_gone(self, entry: Entry) -> Iterator[Change]:
-        """The note of a bridge, and the bridge with it; nothing where none stands."""
+        """Add the removal of a bridge and its note. Nothing without a bridge."""
         if entry.get("commands"):
             yield Change(sign=Sign.REMOVED, what="bridge", states=(self._short(str(entry.get("resource", ""))),))
 
     def nothing_by_itself(self, _entry: Entry) -> Iterator[Change]:
-        """What another action has told already."""
+        """Add nothing: another action covers it."""
         yield from ()
 
     def stopping(self, entry: Entry) -> Iterator[Change]:
-        """Services that are stopped and not brought up again."""
+        """Add services that are stopped and stay stopped."""
         if ActionName.BRING_UP not in self.names:
             yield Change(sign=Sign.CHANGED, what=str(entry.get("resource", "")), states=("running", _STOPPED))
 
     def traffic(self, entry: Entry) -> Iterator[Change]:
-        """The traffic gate; nothing where it is left alone."""
+        """Add the traffic gate. Nothing if it is not used."""
         if not entry.get("to"):
             return
         gate = self.facts.before.gate if self.facts.before else ""
@@ -111,23 +111,23 @@ class _Things:
         yield Change(sign=Sign.CHANGED, what="traffic", states=(*states, str(entry.get("to", ""))))
 
     def schema(self, entry: Entry) -> Iterator[Change]:
-        """The database's revision."""
+        """Add the database's revision."""
         now = ", ".join(self.facts.revisions or ())
         yield Change(sign=Sign.CHANGED, what="schema", states=tuple(filter(None, (now, str(entry.get("to", ""))))))
 
     def quarantine(self, entry: Entry) -> Iterator[Change]:
-        """The failed release's digests in the quarantine."""
+        """Add the quarantined digests of the failed release."""
         target, origin = self.facts.target, self.facts.origin
         failed = {*(origin.digests if origin else {}).values()} - {*(target.digests if target else {}).values()}
         count = f" ({len(failed)} digest{'' if len(failed) == 1 else 's'})" if failed else ""
         yield Change(sign=Sign.ADDED, what="quarantine", states=(f"{entry.get('to', '')}{count}",))
 
     def restore_point(self, entry: Entry) -> Iterator[Change]:
-        """The dump."""
+        """Add the restore point."""
         yield Change(sign=Sign.ADDED, what="restore point", states=(f"of the database {entry.get('resource', '')}",))
 
     def database_beside(self, entry: Entry) -> Iterator[Change]:
-        """The database into which a dump is restored."""
+        """Add the database into which the dump is restored."""
         yield Change(
             sign=Sign.ADDED,
             what=f"database {entry.get('to', '')}",
@@ -135,7 +135,7 @@ class _Things:
         )
 
     def databases(self, entry: Entry) -> Iterator[Change]:
-        """The live database, which is kept under another name."""
+        """Add the live database, which gets another name."""
         yield Change(
             sign=Sign.CHANGED,
             what=f"database {entry.get('resource', '')}",
@@ -143,36 +143,36 @@ class _Things:
         )
 
     def kept_rows(self, entry: Entry) -> Iterator[Change]:
-        """The rows that are kept by themselves."""
+        """Add the file of saved rows."""
         folder = self._short(str(PurePosixPath(str(entry.get("to", ""))).parent))
         yield Change(sign=Sign.ADDED, what="rows destroyed", states=(f"kept in {folder}",))
 
     def note(self, entry: Entry) -> Iterator[Change]:
-        """The note of the rollback on the host."""
+        """Add the note of the rollback on the host."""
         path, closes = self._short(str(entry.get("resource", ""))), entry.get("action") == ActionName.CLOSE_ROLLBACK
         yield Change(sign=Sign.ADDED, what="rollback note", states=(path, _REMOVED) if closes else (path,))
 
     def ledger(self, entry: Entry) -> Iterator[Change]:
-        """A line of the ledger."""
+        """Add the ledger's line."""
         yield Change(sign=Sign.ADDED, what="ledger", states=(str(entry.get("to", "")),))
 
     def people(self, entry: Entry) -> Iterator[Change]:
-        """What people read."""
+        """Add messages, tickets and the incident log."""
         what = _TOLD[str(entry["action"])]
         yield Change(sign=Sign.ADDED, what=what, states=(self._short(str(entry.get("resource") or "")),))
 
     def redeploy(self, entry: Entry) -> Iterator[Change]:
-        """Services that are recreated on the release that runs."""
+        """Add services that are recreated on the running release."""
         states = ("recreated", str(entry.get("to", "")))
         yield Change(sign=Sign.CHANGED, what=str(entry.get("resource", "")), states=tuple(filter(None, states)))
 
     def anything(self, entry: Entry) -> Iterator[Change]:
-        """What no function here knows."""
+        """Add an action that has no function here."""
         what = str(entry.get("resource") or entry.get("summary", ""))
         yield Change(sign=Sign.CHANGED, what=self._short(what), states=_from_to(entry))
 
     def _short(self, path: str) -> str:
-        """A path as it is seen from the project's folder, if it lies in there."""
+        """Return a path relative to the project's directory, if it is inside it."""
         found = PurePosixPath(path)
         return str(found.relative_to(self.directory)) if path and found.is_relative_to(self.directory) else path
 

@@ -14,7 +14,7 @@ class _Part(BaseModel):
 
 
 class Sign(StrEnum):
-    """What becomes of a thing: it is there anew, it is another one, it is gone."""
+    """The sign of a change: added, changed, removed."""
 
     ADDED = "+"
     CHANGED = "~"
@@ -59,7 +59,7 @@ class HostFound(_Part):
 
 
 class Other(_Part):
-    """Another release that could be the target, and its number, which `--to` takes."""
+    """Another possible target, with the number that `--to` takes."""
 
     number: int
     tag: str
@@ -131,14 +131,14 @@ class Decision(_Part):
 
 
 class LeftOut(_Part):
-    """A scenario that would not be run, and why, by the word that the journal has for it."""
+    """A scenario that would be left out, and why, by the journal's word."""
 
     scenario: str
     why: str
 
 
 class Stopped(_Part):
-    """The step at which the plan stopped: why, and what helps."""
+    """The step at which the plan stopped, the reason, and the next step."""
 
     step: str
     text: str

@@ -1,4 +1,4 @@
-"""What of reality is not as a plan found it: then the plan is void, and nothing is changed on its word."""
+"""The check that production is as the plan found it. If not, the plan is void and nothing is changed."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -18,7 +18,7 @@ _TEXT = {"features": "the features", "code": "the runbook's code", "settings": "
 
 
 def other_runbook(plan: Plan, now: Basis) -> Iterator[str]:
-    """Say what of the runbook itself is another text by now, before production is asked anything."""
+    """Return which parts of the runbook itself have changed since the plan. Sends no request to production."""
     for name, what in _TEXT.items():
         if plan.basis.text.get(name) != now.text.get(name):
             yield f"{what}: another text than the plan was made with"
@@ -27,7 +27,7 @@ def other_runbook(plan: Plan, now: Basis) -> Iterator[str]:
 
 
 def moved(plan: Plan, entries: Sequence[Entry]) -> Iterator[str]:
-    """Say what an execution, told by its entries so far, has found otherwise than the plan: each with both."""
+    """Return the facts that an execution found to differ from the plan, each with both values."""
     planned, found = dict(plan.facts), facts_in_short(entries)
     if any("--verdict" in each.options for each in plan.decisions):
         planned |= _ASSUMED

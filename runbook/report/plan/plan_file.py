@@ -1,4 +1,4 @@
-"""A plan as a file: written as JSON, and read from that or from the plan's own record."""
+"""A plan as a file: written as JSON, and read from that or from the plan's record."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ _CARRIED_OUT = (Outcome.PLANNED, Outcome.DECISION_NEEDED)
 
 
 def as_json(plan: Plan) -> str:
-    """Return the plan as JSON, in ASCII: nothing in it moves a terminal."""
+    """Return the plan as JSON in ASCII, so that it contains no control characters for a terminal."""
     return json.dumps(plan.model_dump(mode="json"), indent=2)
 
 

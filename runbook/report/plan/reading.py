@@ -1,4 +1,4 @@
-"""A plan read from its journal: where, from, to, by which strategy, what changes, and what a person must decide."""
+"""A plan read from its journal: releases, strategy, changes and pending decisions."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -98,7 +98,7 @@ def _hosts(entries: Sequence[Entry]) -> Iterator[HostFound]:
 
 
 def basis_of(entries: Sequence[Entry]) -> Basis:
-    """Read what a plan, or the execution that is to carry it out, rests on beyond its facts."""
+    """Return what a plan, or the execution of it, is based on besides its facts."""
     opened, hosts = entries[0] if entries else {}, hosts_of(entries)
     of_each = {host: Facts.of(entries_of(entries, host)) for host in hosts} or {"": Facts.of(entries)}
     env_files = {host: facts.before.env_file.get("sha256", "") for host, facts in of_each.items() if facts.before}
@@ -143,7 +143,7 @@ def _failed(facts: Facts) -> Failed:
 
 
 def _bad(look: Snapshot) -> Iterator[str]:
-    """What of production was seen to be bad, the nearest to users first."""
+    """Return what was wrong with production, the most visible to users first."""
     if look.public and look.public.by != "application":
         yield look.public.seen
     if isinstance(look.readiness, Unknown):
@@ -167,7 +167,7 @@ def _bad(look: Snapshot) -> Iterator[str]:
 
 
 def _restarted(look: Snapshot) -> Iterator[str]:
-    """Which services crash: between two crashes they run, and look well."""
+    """Return the services that restart. Between two crashes a container looks healthy."""
     for service in look.digests:
         if times := sum(each.restarts for each in look.containers if each.service == service):
             yield f"{service} restarted {'once' if times == 1 else f'{times} times'}"
@@ -177,7 +177,7 @@ _OK = 200
 
 
 def _since(look: Snapshot) -> str:
-    """When the first container that still runs the release was started; one that crashes is started again and again."""
+    """Return when the first container that still runs the release started. Crashing ones start repeatedly."""
     started = [each.started_at for each in look.containers if each.service in look.digests and each.started_at]
     return min(started, default="")
 

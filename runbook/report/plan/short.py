@@ -1,4 +1,4 @@
-"""A plan on one screen: lines for a terminal of any width from 60 columns on, the most urgent first."""
+"""A plan on one screen: lines for a terminal of at least 60 columns, the most urgent first."""
 
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ _SHOWN, _MOST = 1, 6
 
 
 class Tone(StrEnum):
-    """How a line is meant: what a terminal may colour."""
+    """The kind of a line, for its color."""
 
     PLAIN = "plain"
     HEADING = "heading"
@@ -186,7 +186,7 @@ def _evidence(evidence: Sequence[str], room: int) -> Iterator[Line]:
 
 
 def _changes_by_host(plan: Plan, room: int) -> Iterator[Line]:
-    """What changes in the same way on all hosts once, and then what changes on each alone."""
+    """Return the changes common to all hosts once, then those of each host."""
     if not plan.hosts:
         yield from _changes(plan.changes, room)
         return
@@ -228,7 +228,7 @@ def _apart(plan: Plan, room: int) -> Iterator[Line]:
 
 
 def _left_out(plan: Plan) -> str:
-    """What is not run, in one line: how many scenarios, by why."""
+    """Return the line about scenarios left out: their number by reason."""
     why = {
         LeftOut.STRATEGY: "for other strategies",
         LeftOut.SWITCH: "for another switch",
@@ -292,7 +292,7 @@ def _following(plan: Plan, room: int) -> Iterator[Line]:
 
 
 def _labelled(label: str, parts: Sequence[str], room: int) -> Iterator[Line]:
-    """A label and what belongs to it."""
+    """Return the lines of a label and its text."""
     head = f"  {label:<{_LABEL - 4}}  "
     yield from _wrapped(head + "  ".join(filter(None, parts)), room, indent=_LABEL)
 
@@ -312,7 +312,7 @@ def _minute(time: str) -> str:
 
 
 def _age(failed: Failed) -> str:
-    """For how long the release had been running when it was looked at; empty where that is not known."""
+    """Return how long the release had been running when it was seen. Empty if unknown."""
     try:
         seconds = seconds_between(failed.since, failed.seen)
     except ValueError:
