@@ -45,7 +45,7 @@ def next_command(entries: Sequence[Entry], *, end_unknown: bool = False) -> Next
     if opened.get("type") == "unlock" or (end_unknown and opened.get("type") == "validation"):
         return None
     if end_unknown:
-        return Next("how it ended is not known; see what production is now", command(invocation(opened)))
+        return Next("the outcome is unknown; see what production is now", command(invocation(opened)))
     told = _Told(entries)
     if opened.get("type") == "validation":
         return told.of_validation()
@@ -188,7 +188,7 @@ class _Told:
             return None
         options = self._anew.options
         name = " (TAG is the release to return to)" if "TAG" in options else ""
-        why = f"{self._anew.why}: this incident is not gone on with"
+        why = f"{self._anew.why}: this incident cannot be resumed"
         return Next(f"{why}; to plan another rollback{name}, type", self._typed(*options))
 
     def _target(self) -> dict[str, str]:
@@ -201,10 +201,10 @@ class _Told:
         under_way = self._facts.open_rollback
         if not under_way or self._marks:
             return None
-        until = f", and stops at the same until this is done: {helps}" if (helps := self._helps()) else ""
+        until = f", and stops at the same step until this is done: {helps}" if (helps := self._helps()) else ""
         incident = under_way.incident
         resume = ("--resume", incident) if under_way.recorded_here else ("--to", under_way.target)
-        why = f"incident {incident} is under way{until}; {'then ' if until else ''}to go on with it, type"
+        why = f"incident {incident} is under way{until}; {'then ' if until else ''}to continue it, type"
         return Next(why, self._typed(*resume, *self._execute))
 
     def _helps(self) -> str:
@@ -217,8 +217,8 @@ class _Told:
         # A tag that there is not would not be there the next time either.
         untargeted = {} if self._facts.target else {"target": None, "forward_fix": None}
         return Next(
-            f"nothing was changed, and no command goes on from here{f' until this is done: {helps}' if helps else ''};"
-            " then plan again with",
+            "nothing was changed, and no command continues from here"
+            f"{f' until this is done: {helps}' if helps else ''}; then plan again with",
             self._typed(*self._marks, *option_words({**self._asked, **untargeted})),
         )
 

@@ -43,4 +43,4 @@ def ending(story: IncidentReport, verified: Verified, *, under_way: bool = False
         return Ending(f"Under way when this was read{at}", "plan", under_way=True)
     if verified.broken_off:
         return Ending(story.headline, "bad", killed=True)
-    return Ending("How it ended is not known: its journal was changed", "bad", unknown=True)
+    return Ending("The outcome is unknown: its journal was changed", "bad", unknown=True)

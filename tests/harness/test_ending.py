@@ -139,7 +139,7 @@ def test_incident_that_can_never_be_gone_on_with_is_planned_anew(tmp_path: Path,
     anew = {"why": "another release runs", "options": options}
     facts = after() | {"begin anew": anew}
     said = lines(tmp_path, "failed", Ended(facts, ["user traffic is paused"]), options=Options(verdict="additive"))
-    assert "another release runs: this incident is not gone on with; to plan another rollback, type:\n" in said
+    assert "another release runs: this incident cannot be resumed; to plan another rollback, type:\n" in said
     assert said.endswith(" ".join(["/pytest features", *options]))
     under_way = {"incident": "i-0", "since": "2026-01-01T02:00:00.000000Z", "target": "v1", "recorded_here": True}
     planned = lines(tmp_path, "failed", Ended({"begin anew": anew, "open rollback": under_way}, mode=Mode.PLAN))
@@ -163,7 +163,7 @@ def test_run_that_changed_nothing_says_what_production_is(tmp_path: Path) -> Non
     assert "release   v2\n" in said
     assert "gate      open (traffic is served)\n" in said
     assert "schema    x, y\n" in said
-    assert "no command goes on from here; then plan again with:" in said
+    assert "no command continues from here; then plan again with:" in said
     assert "--resume" not in said
     assert "--execute" not in said
 
@@ -225,7 +225,7 @@ def test_closed_gate_is_shouted(tmp_path: Path) -> None:
         {"kind": "step ended", "outcome": "failed", "detail": "no room", "next_step": "make room", "seconds": 0.1},
     ]
     stopped.journal.entries = [each | {"time": "2026-01-01T03:00:00.000000Z"} for each in stopped.journal.entries]
-    assert "i-0 is under way, and stops at the same until this is done: make room; then to go on with it, type:" in (
+    assert "i-0 is under way, and stops at the same step until this is done: make room; then to continue it, type:" in (
         lines(tmp_path, "failed", stopped)
     )
     under_way["recorded_here"] = False

@@ -83,7 +83,7 @@ def test_plan_is_one_screen(broken: Runbook) -> None:
         "  ~ jobs           sha256:b9b9b9b9b9b9 → sha256:040404040404",
         "  left out: 1 scenario for other strategies",
         "  Plan: 3 changes, 1 check, no decision needed.",
-        "  Users: the expected interruption is not known",
+        "  Users: the expected interruption is unknown",
         "  To carry it out, type:",
         f"    {pytest_of_this} features --to 2025-12-15-rc1 --execute shop",
         str(broken.records[-1] / "record.html"),

@@ -181,7 +181,7 @@ def earlier_rollback(runbook: Runbook) -> None:
 @pytest.mark.parametrize(
     ("earlier", "said"),
     [
-        (False, "Users: the expected interruption is not known"),
+        (False, "Users: the expected interruption is unknown"),
         (
             True,
             "Users: traffic paused for about 12 s (last incident, 2026-01-31)",

@@ -229,7 +229,7 @@ def _alarm(story: IncidentReport) -> str:
     if story.still_out:
         return "users were not served when it ended"
     if story.production.left_unknown:
-        return "how production was left is not known"
+        return "the final state of production is unknown"
     return f"the journal could not be written ({one_line(story.trouble)})" if story.trouble else ""
 
 

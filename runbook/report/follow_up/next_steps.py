@@ -41,7 +41,7 @@ def to_do(entries: Sequence[Entry], *, end_unknown: bool = False) -> Iterator[To
     closed = entries[-1] if entries[-1]["kind"] == "closed" else {}
     following = next_command(entries, end_unknown=end_unknown)
     if end_unknown and following:
-        yield ToDo("How it ended is not known. See what production is now, before anything else.", following.command)
+        yield ToDo("The outcome is unknown. See what production is now, before anything else.", following.command)
     if closed_by := gate_in_words(entries):
         go_on = following.command if following and not end_unknown else ""
         told = f"Resume traffic: the gate was {closed_by}, as far as this record knows."

@@ -254,7 +254,7 @@ def _users(plan: Plan) -> str:
         return "without service from when traffic is paused until a person starts the application again"
     cost = plan.interruption
     if cost is None or (cost.without_service, cost.paused) == (None, None):
-        return "the expected interruption is not known"
+        return "the expected interruption is unknown"
     down = [f"about {cost.without_service:.0f} s without service"] if cost.without_service is not None else []
     kept = "requests wait" if cost.held else "traffic paused"
     paused = [f"{kept} for about {cost.paused:.0f} s"] if cost.paused is not None else []

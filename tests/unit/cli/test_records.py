@@ -202,7 +202,7 @@ def test_changed_record_does_not_say_how_it_ended(reports: Path, capsys: pytest.
     journal = reports / "20260101T100000Z-shop-rollback" / "journal.jsonl"
     opened, *others = lines_in(journal)
     put(journal, [opened, others[0].replace(b'"kind":', b'"Kind":', 1), *others[1:]])
-    words = "How it ended is not known: its journal was changed"
+    words = "The outcome is unknown: its journal was changed"
     assert words in said(capsys, "records", "show", "--reports", reports, "20260101", code=1)
     assert words in said(capsys, "records", "--reports", reports)
     text = said(capsys, "records", "show", "--reports", reports, "20260101", code=1)
@@ -237,7 +237,7 @@ def test_production_of_a_changed_record_may_have_been_looked_at(
     folder = filed(tmp_path, "2026-01-01T10:00:00", [first, changed, *others])
     lines = lines_in(folder / "journal.jsonl")
     put(folder / "journal.jsonl", [*lines[:-2], lines[-2].replace(b'"kind":', b'"Kind":', 1), lines[-1]])
-    expected = "How production was left is not known: what was seen afterwards cannot be believed"
+    expected = "The final state of production is unknown: what was seen afterwards cannot be believed"
     assert expected in said(capsys, "records", "show", folder, code=1).replace("*", "")
     assert expected in " ".join(re.sub("<[^>]*>", "", render.body(folder / "journal.jsonl")).split())
 

@@ -98,7 +98,7 @@ def test_nobody_is_offered_a_downgrade_that_the_settings_cannot_do(
 
 
 def test_forward_fix_is_not_offered_to_own_commands(tmp_path: Path) -> None:
-    """It is not gone on with: such a release is migrated by hand, and gone to by name."""
+    """It cannot be resumed: such a release is migrated by hand, and gone to by name."""
     parts = context(tmp_path, "0002\n", "0001\n")
     assert not judged(parts).ok
     check = strategy.record_decision(parts)

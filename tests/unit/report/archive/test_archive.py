@@ -108,7 +108,7 @@ def test_alarm_is_the_most_urgent(tmp_path: Path) -> None:
     filed(tmp_path, WHEN, [opened(), changed, full], "b")
     assert [each.alarm for each in reversed(read(tmp_path).summaries)] == [
         "the journal could not be written (No space left on device)",
-        "how production was left is not known",
+        "the final state of production is unknown",
     ]
     assert "The journal could not be written (No space left on device)" in index_page.page(read(tmp_path))
 

@@ -296,7 +296,7 @@ def test_held_production_is_not_simply_gone_on_with() -> None:
     assert found.to_do == (
         ToDo("It stopped at “Then a downgrade exists”. What helps: name a forward-fix."),
         ToDo(
-            "Nothing was changed, and no command goes on from here until this is done: name a forward-fix; then plan"
+            "Nothing was changed, and no command continues from here until this is done: name a forward-fix; then plan"
             " again with:",
             "pytest features",
         ),
@@ -346,7 +346,7 @@ def test_journal_that_was_changed_is_not_gone_on_with() -> None:
     journal.change("the application is brought up", "begun", commands=["docker compose up"])
     found = follow_ups(journal.entries, end_unknown=True).to_do
     assert [item.command for item in found] == ["pytest features", "", ""]
-    assert "How it ended is not known" in found[0].text
+    assert "The outcome is unknown" in found[0].text
     assert "Resume traffic" in found[1].text
     assert "was begun and never finished" in found[2].text
 

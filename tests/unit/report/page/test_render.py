@@ -339,7 +339,7 @@ def test_page_of_a_changed_journal_does_not_say_that_the_run_was_killed(tmp_path
     text = shown(journal)
     assert KILLED not in text
     assert "What stopped it" not in text
-    assert "How it ended is not known: its journal was changed" in text
+    assert "The outcome is unknown: its journal was changed" in text
 
 
 def test_page_says_that_users_were_not_served_in_the_end(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ shop on prod-1 · plan of a rollback · nothing was changed
   + announcement    JSON
   left out: 5 scenarios for other strategies, 4 scenarios for another switch
   Plan: 9 changes, 13 checks, no decision needed.
-  Users: the expected interruption is not known
+  Users: the expected interruption is unknown
   To carry it out, type:
     .venv/bin/pytest features --to 2025-12-15-rc1 --execute shop"""
 README = Path(__file__).parents[4] / "README.md"
@@ -227,7 +227,7 @@ def test_nothing_to_do() -> None:
             Interruption(count=1, since="2025-12-15", until="2025-12-15", paused=4.4, held=True),
             "  Users: requests wait for about 4 s (last incident, 2025-12-15)",
         ),
-        (Interruption(count=1, since="", until=""), "  Users: the expected interruption is not known"),
+        (Interruption(count=1, since="", until=""), "  Users: the expected interruption is unknown"),
     ],
 )
 def test_expected_interruption_is_told(cost: Interruption, told_of_it: str) -> None:
