@@ -20,11 +20,12 @@ from tests.engine.shapes import INCIDENT, Shape, Shaped, Tried, shapes
 _HEAD = """\
 # Compose projects of other shapes
 
-The practice production was put into each of these shapes in turn, with the failed release of the incident `regression`.
-Then a rollback was planned and executed, with settings that name no Compose file. `tests/engine/shapes.toml` defines the
-shapes, and `python -m tests.engine.shapes_campaign` repeats the campaign. "Right" means: api and jobs run the target, in as
-many containers as before; services that share a namespace with them were recreated and run; all others are the same
-containers; and users are served by the target. If the plan failed, nothing was changed and traffic was not paused.
+The practice production was put into each of these shapes in turn, with the failed release of the incident
+`regression`. Then a rollback was planned and executed, with settings that name no Compose file.
+`tests/engine/shapes.toml` defines the shapes, and `python -m tests.engine.shapes_campaign` repeats the campaign.
+"Right" means: api and jobs run the target, in as many containers as before; services that share a namespace with them
+were recreated and run; all others are the same containers; and users are served by the target. If the plan failed,
+nothing was changed and traffic was not paused.
 
 """
 
