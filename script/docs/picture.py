@@ -19,11 +19,16 @@ REHEARSED = ("regression", "irreversible-migration", "export-leak", "breaking-mi
 
 
 def take(page: Path, picture: Path, *, width: int = 1100, height: int = 1250) -> None:
-    """Write a PNG of the top of a page, `width` by `height` pixels, in its light color scheme."""
-    with sync_playwright() as playwright:
+    """Write a PNG of the top of a page, `width` by `height` pixels, in its light color scheme.
+
+    The checkout's folder is shown as `/srv/runbook`.
+    """
+    with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
+        shown = Path(place, page.name)
+        shown.write_text(page.read_text(encoding="utf-8").replace(str(ROOT), "/srv/runbook"), encoding="utf-8")
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
         tab = browser.new_page(viewport={"width": width, "height": height}, color_scheme="light")
-        tab.goto(page.resolve().as_uri())
+        tab.goto(shown.as_uri())
         tab.screenshot(path=picture)
         browser.close()
 
