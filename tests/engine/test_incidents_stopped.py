@@ -71,7 +71,7 @@ class TestHalfWayDowngrade:
         assert log.count(f"<!-- rollback-runbook {back.folder.name} -->") == 1
         entry = log.rpartition("## ")[2]
         for word in (
-            fact.path, f"{fact.size} bytes, sha256 {fact.sha256}", f"kept database {fact.kept_as} only",
+            fact.path, f"{fact.size} bytes, sha256 {fact.sha256}", f"only in the kept database {fact.kept_as}",
             "Revisions: 0004_customers before, 0004_customers now", "Rows: the same in ", dump["path"], dump["sha256"],
         ):  # fmt: skip
             assert word in announced
