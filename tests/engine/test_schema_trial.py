@@ -285,7 +285,7 @@ def trial_in(context: Any) -> TrialResult:
         ("branch_drops", "breaking", "it is dropped"),
         ("rule_of_a_partition", "breaking", "the check refuses a NULL or a value that the target's code may write"),
         ("replaces_a_partition", "additive", "other partitions accept all of its rows; production has no such row now"),
-        ("index_of_partitions", "additive", "refuses no value"),
+        ("index_of_partitions", "additive", "refuses only values too long"),
     ],
 )  # fmt: skip
 def test_env_py_that_refuses_offline_is_decided(
@@ -312,7 +312,7 @@ def test_what_postgres_says_is_told(here: Here, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("history", "words"),
     [
-        ("empty", "the downgrade to 0001 changes nothing"),
+        ("empty", "the downgrade to 0001 changed nothing"),
         ("raises", "the downgrade to 0001 ended with exit code 1: NotImplementedError: never"),
         ("open", "table public.left_over is new"),
         ("order", "cannot drop table a because other objects depend on it"),
