@@ -6,6 +6,8 @@ import signal
 import stat
 import subprocess
 import sys
+import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -371,6 +373,7 @@ with signals_blocked():
 until = time.monotonic() + 120  # left alone, it must not fill the disk
 stopped = 0
 while stopped < int(sys.argv[2]):
+    journal.write("here")  # nobody is locked out; what follows may be interrupted before it writes anything
     try:
         print("go on", flush=True)
         while time.monotonic() < until:
@@ -394,13 +397,15 @@ def test_two_threads_write_through_many_interrupts(tmp_path: Path) -> None:
         [sys.executable, "-c", _INTERRUPTED, str(path), str(times)], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
-        for _ in range(times):
+        for n in range(times):
             assert process.stdout.readline() == "go on\n"
+            time.sleep(n % 20 * 0.0002)  # at other moments of a write each time
             process.send_signal(signal.SIGINT)
         assert process.stdout.readline() == "ended\n"
     found = verify(path)
     assert found.whole, found.problem
-    assert {entry["kind"] for entry in found.entries} == {"here", "beside", "closed"}
+    kinds = Counter(entry["kind"] for entry in found.entries)
+    assert kinds["here"] >= times and kinds["beside"] and kinds["closed"] == 1, kinds
 
 
 @pytest.mark.parametrize("replaced", [False, True])
