@@ -45,6 +45,8 @@ _DONE = {
     Scope.PEOPLE: ("sent", Style.GOOD),
 }
 _WIDTH = 68
+#: A step with fewer columns is shown without its seconds.
+_LEAST = 30
 _INDENT = 22
 _DETAIL_INDENT = 14
 _SHOWN_OUTPUT = 10  # lines
@@ -192,14 +194,12 @@ class Progress(EventListener):
         self._show_heading()
         head: Line = [(f"{_clock()}   ", Style.PLAIN), (f"{sign} ", Style.CHANGE), (f"{mark:<8}", style)]
         text = f"{self._step} (already so)" if self._was_so else self._step
-        room = self._screen.width - _INDENT - 10
-        if len(text) <= room:
-            self._screen.line([*head, (f"{text:<{min(room, _WIDTH)}} {seconds:6.1f} s", Style.PLAIN)])
-        else:
-            # On a narrow screen the seconds are dropped to make room for the step.
-            first, *others = broken(text, self._screen.width - _INDENT - 7) if self._screen.breaks_lines else [text]
-            self._screen.line([*head, (first, Style.PLAIN)])
-            self._indent([f"      {line}" for line in others], Style.PLAIN, _INDENT)
+        room, took = self._screen.width - _INDENT - 10, f" {seconds:6.1f} s"
+        if room < _LEAST:
+            room, took = room + 3, ""
+        first, *others = broken(text, room) if self._screen.breaks_lines else [text]
+        self._screen.line([*head, (f"{first:<{min(room, _WIDTH)}}{took}".rstrip(), Style.PLAIN)])
+        self._indent([f"      {line}" for line in others], Style.PLAIN, _INDENT)
         if not passed or outcome is Outcome.PLANNED or self._plan or self._verbosity > 0:
             if self._would and outcome is Outcome.PLANNED and self._verbosity < _COMMANDS:
                 detail = "\n".join(f"would do: {summary}" for summary in self._would)

@@ -1,8 +1,8 @@
-"""Take a picture of a terminal when it first shows certain words, running the command that shows them.
+r"""Take a picture of a terminal when it first shows what a regular expression matches, running a command.
 
     shot=".venv/bin/python script/docs/terminal_picture.py"
-    $shot docs/live_execution.png "PRODUCTION IS BEING CHANGED  2" -- script/rehearse
-    $shot docs/live_plan.png "If that may be done" -- .venv/bin/pytest features --settings .rehearsals/…
+    $shot docs/live_execution.png "up on the target\s+PRODUCTION" -- script/rehearse breaking-migration --no-plan
+    $shot docs/live_plan.png "If you agree" -- .venv/bin/pytest features --settings .rehearsals/…
 
 The command runs in tmux, to its end. For the plan, a practice production must still run its failed release: start one
 with `script/rehearse breaking-migration --by-hand`, and use the settings that it prints. The checkout's folder is shown
@@ -10,6 +10,7 @@ as `/srv/runbook`.
 """
 
 import io
+import re
 import shlex
 import subprocess
 import sys
@@ -29,8 +30,8 @@ body {{ margin: 0; background: {background}; color: {foreground}; display: inlin
 pre {{ margin: 0; font: 14px/1.28 "DejaVu Sans Mono", "Liberation Mono", monospace }}</style><pre>{code}</pre>"""
 
 
-def screen(words: str, command: list[str], server: str) -> str:
-    """Run the command in tmux, and return the screen when it first showed the words, with escape sequences."""
+def screen(wanted: str, command: list[str], server: str) -> str:
+    """Run the command in tmux, and return the first screen that `wanted` matches, with escape sequences."""
     tmux = ["tmux", "-L", server, "-f", "/dev/null"]
     size = ["-x", str(COLUMNS), "-y", str(LINES)]
     subprocess.run([*tmux, "new-session", "-d", *size, f"{shlex.join(command)}; sleep 5"], check=True)  # noqa: S603
@@ -41,18 +42,18 @@ def screen(words: str, command: list[str], server: str) -> str:
         )
         if shown.returncode != 0:
             break
-        if not found and words in Text.from_ansi(shown.stdout).plain:
+        if not found and re.search(wanted, Text.from_ansi(shown.stdout).plain):
             found = shown.stdout
         time.sleep(0.1)
     if not found:
-        sys.exit(f"the terminal never showed {words!r}")
+        sys.exit(f"the terminal never showed {wanted!r}")
     return found
 
 
-def take(picture: Path, words: str, command: list[str]) -> None:
-    """Write a PNG of the terminal when it first showed the words."""
+def take(picture: Path, wanted: str, command: list[str]) -> None:
+    """Write a PNG of the first screen that `wanted` matches."""
     console = Console(record=True, width=COLUMNS, file=io.StringIO())
-    text = screen(words, command, picture.stem).replace(str(Path.cwd()), "/srv/runbook")
+    text = screen(wanted, command, picture.stem).replace(str(Path.cwd()), "/srv/runbook")
     console.print(Text.from_ansi(text.rstrip()), soft_wrap=True)
     page = console.export_html(theme=MONOKAI, code_format=PAGE)
     with sync_playwright() as playwright:

@@ -213,3 +213,11 @@ def test_narrow_terminal_breaks_between_words(slow: Runbook) -> None:
     finished = [line for line in step.splitlines() if line.strip() and not line.lstrip().startswith(drawn)]
     assert max(map(len, finished)) <= 60
     assert f"Given {WORDY}" in " ".join(" ".join(finished).split())
+
+
+def test_long_step_keeps_its_seconds(slow: Runbook) -> None:
+    """On eighty columns a step that needs two lines shows its seconds at the end of the first."""
+    slow.feature("1.feature", scenario("Long", f"Given {WORDY}"))
+    with on_terminal(slow, "features", "-v", columns=80) as terminal:
+        assert terminal.finish() == 0
+    assert re.search(r" ok      Given a step that goes on and on until it does +\d\.\d s\r", terminal.text)
