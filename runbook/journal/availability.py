@@ -1,16 +1,16 @@
-"""The probes of the public address, summed up: is it up, and for how long was it down."""
+"""A summary of the probes of the public address: whether it is up, and how long it was down."""
 
 from dataclasses import dataclass, replace
 
 #: The status of a probe that got no answer.
 NO_ANSWER = 0
-#: A probe is good when it was answered with a status below this one.
+#: A probe is good if the status of its answer is below this one.
 FIRST_BAD_STATUS = 400
 
 
 @dataclass(frozen=True)
 class Probe:
-    """One probe: when it began (by the monotonic clock), its status or NO_ANSWER, and its latency in seconds."""
+    """One probe: when it began (monotonic clock, seconds), its status or NO_ANSWER, and its latency in seconds."""
 
     began: float
     status: int
@@ -24,10 +24,10 @@ class Probe:
 
 @dataclass(frozen=True)
 class Availability:
-    """The probes of a run so far; moments are of the monotonic clock, lengths in seconds.
+    """The probes of a run so far. Times are by the monotonic clock, durations in seconds.
 
-    The address is down from the beginning of the first bad probe to the beginning of the next good one. `down_before`
-    sums up the outages that are over.
+    The address is down from the start of the first bad probe to the start of the next good one. `down_before` is the
+    total of the outages that have ended.
     """
 
     url: str
@@ -37,21 +37,24 @@ class Availability:
     down_since: float | None = None
     down_before: float = 0.0
     recent: tuple[Probe, ...] = ()
-    #: The oldest probe without an answer yet.
+    #: When the oldest probe that still waits for its answer began.
     waiting_since: float | None = None
     #: Why probing stopped, if it did.
     error: str | None = None
 
     def down(self, now: float) -> float:
-        """Seconds without service in all."""
+        """Return the total seconds without service."""
         return self.down_before + self.down_now(now)
 
     def down_now(self, now: float) -> float:
-        """Seconds of the outage that is not over; 0 when there is none."""
+        """Return the seconds of the current outage; 0 if there is none."""
         return 0.0 if self.down_since is None else now - self.down_since
 
     def with_probe(self, probe: Probe) -> "Availability":
-        """With one probe more. Probes end in any order; the one that began last counts as the state now."""
+        """Return the summary with one more probe.
+
+        Probes end in any order. The one that began last decides the current state.
+        """
         news = replace(self, probes=self.probes + 1, good=self.good + probe.good)
         if self.last is not None and probe.began < self.last.began:
             return news

@@ -1,4 +1,4 @@
-"""Events of an incident, for the live view. The journal is written by the incident itself."""
+"""Events of an incident, for the live view. The incident writes the journal itself."""
 
 from runbook.actions import Scope
 from runbook.hosts.command import Command, Completed
@@ -6,13 +6,13 @@ from runbook.hosts.engine.request import EngineRequest
 
 
 class EventListener:
-    """Receives every event and ignores it. A view overrides what it shows; no method may raise."""
+    """A listener that ignores every event. A view overrides the methods that it needs; no method may raise."""
 
     def expecting(self, expected: str, deadline: float) -> None:
-        """A check begins, for at most `deadline` seconds; 0 means one look."""
+        """A check begins, for at most `deadline` seconds. 0 means one look."""
 
     def changing(self, summary: str, scope: Scope, deadline: float) -> None:
-        """An action begins; its commands have `deadline` seconds in all."""
+        """An action begins; its commands have `deadline` seconds in total."""
 
     def changed(self, summary: str, scope: Scope, state: str) -> None:
         """An action is `done`, was `already so`, or is `planned`."""
@@ -27,4 +27,4 @@ class EventListener:
         """A command ended."""
 
     def engine_asked(self, request: EngineRequest) -> None:
-        """The engine was asked; that is quick, and no command."""
+        """A request to the engine ended. It is quick, and not a command."""

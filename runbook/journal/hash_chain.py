@@ -1,7 +1,7 @@
 """The journal's framing and its hash rule: an entry as a line, and a line as an entry.
 
-One JSON object a line. Its last member is the SHA-256 of all bytes of the line before that member, and `previous`
-repeats the hash of the line above, so every byte of the file is covered. docs/journal.md describes the format.
+One JSON object per line. Its last member is the SHA-256 of all bytes of the line before that member. `previous` repeats
+the hash of the line above, so the hashes cover every byte of the file. docs/journal.md describes the format.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-#: The newest format that can be read; the one that is written.
+#: The format that is written, and the newest one that can be read.
 FORMAT = 1
 FIRST_PREVIOUS = "0" * 64
 _SEAL = b',"sha256":"'
@@ -20,7 +20,7 @@ Entry = dict[str, Any]
 
 
 def seal(entry: Entry) -> tuple[bytes, str]:
-    """The line of an entry that ends with `previous`, and its hash."""
+    """Return the line of `entry`, whose last member is `previous`, and the hash of that line."""
     body = json.dumps(entry, ensure_ascii=True, separators=(",", ":")).encode("ascii")[:-1]
     digest = hashlib.sha256(body).hexdigest()
     return body + _SEAL + digest.encode("ascii") + b'"}\n', digest
@@ -28,21 +28,21 @@ def seal(entry: Entry) -> tuple[bytes, str]:
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a journal: its bytes, the hash of its content, and its entry if that is the hash that it names."""
+    """A line of a journal: its bytes, the hash of its content, and its entry."""
 
     data: bytes
     digest: str
-    #: None when its hash does not fit its content, or when it is no entry.
+    #: None if the line names another hash than that of its content, or is not an entry.
     entry: Entry | None
 
     @property
     def ended(self) -> bool:
-        """It has its line break."""
+        """Whether the line has its line break."""
         return self.data.endswith(b"\n")
 
 
 def line_of(data: bytes) -> Line:
-    """Parse one line of a journal; the last one may be cut."""
+    """Parse one line of a journal. The last line may be incomplete."""
     body, mark, tail = data.rpartition(_SEAL)
     digest = hashlib.sha256(body).hexdigest()
     fits = mark and tail == digest.encode("ascii") + b'"}\n'

@@ -1,6 +1,6 @@
 """The append-only log of an incident.
 
-hash_chain.py has the framing and the hash rule, verify.py tells a change; docs/journal.md describes the format.
+hash_chain.py has the framing and the hash rule, verify.py detects changes. docs/journal.md describes the format.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from runbook.secrets.selftest import refuse_leaks
 
 __all__ = ["FORMAT", "RESERVED", "Entry", "Journal", "newest_run", "utc_now"]
 
-#: Kept free beside the journal, in bytes: on a full disk the record can still be closed, and its page written.
+#: Bytes reserved beside the journal, so that the record can be closed and its page written on a full disk.
 RESERVED = 4 * 1024 * 1024
 
 
@@ -33,22 +33,22 @@ class Journal:
     """The open journal of one incident. Several threads may write to it."""
 
     def __init__(self, path: Path, redactor: Redactor, *, go_on: bool = False) -> None:
-        """Create the journal at `path`, which must not exist; or, to `go_on`, open the one of a run that ended or died.
+        """Create the journal at `path`, which must not exist. With `go_on`, open that of a run that ended or died.
 
-        A last line that a dying run did not finish is cut off: nothing was done on its word. Raises JournalError when
-        it cannot be written, when another run is writing it, and when it is not as it was written; and RedactionError,
-        before anything else, when secrets would get into it.
+        If a run died in the middle of the last line, that line is cut off: no action relied on it. Raises
+        RedactionError, before anything else, if secrets would get into the journal. Raises JournalError if it cannot be
+        written, if another run is writing it, or if it was changed.
         """
         refuse_leaks(redactor, {"journal": lambda value: json.loads(seal(_told(redactor, {"canary": value}))[0])})
         self.path = path
         self.redactor = redactor
         self.entries: list[Entry] = []
-        #: Why something could not be written, if that ever happened; goes into the closing entry.
+        #: Why an entry could not be written, if that happened. The closing entry has it.
         self.trouble: str | None = None
         self._previous = FIRST_PREVIOUS
         self._size = 0
         self._lock = threading.Lock()
-        # Whoever forgets to close it lets go of it all the same.
+        # Closes the files of a journal that nobody closed.
         self._open: list[int] = []
         self._let_go = weakref.finalize(self, _close_all, self._open)
         self._let_go.atexit = False
@@ -60,14 +60,14 @@ class Journal:
             self._file = os.open(path, flags | os.O_APPEND, MODE)
             self._open.append(self._file)
             _sync_directory(path.parent)
-            # Two writers would break the chain; the kernel frees this lock when a run dies, however it dies.
+            # Two writers would break the chain. The kernel releases this lock when a run dies.
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise JournalError(f"another run is writing the journal {path}", "wait until it has ended") from None
         except OSError as error:
             raise JournalError(
                 f"the journal {path} cannot be opened ({error.strerror})",
-                "this run changed nothing; make room or mend the permissions, then start again",
+                "this run changed nothing; free disk space or fix the permissions, then start again",
             ) from error
         if go_on:
             self._go_on()
@@ -77,14 +77,14 @@ class Journal:
         data = self.path.read_bytes()
         if b"\n" in data[found.size :] or not found.entries:
             raise JournalError(
-                f"the journal {self.path} is not as it was written: {found.problem}",
-                "nothing can be gone on with from it; begin anew without --resume",
+                f"the journal {self.path} is damaged: {found.problem}",
+                "it cannot be resumed; start again without --resume",
             )
         os.ftruncate(self._file, found.size)
         self.entries, self._previous, self._size = list(found.entries), found.head, found.size
 
     def make_room(self) -> None:
-        """Free the reserved space, for the closing entries."""
+        """Free the reserved disk space for the closing entries."""
         if self._reserve is not None:
             self._open.remove(self._reserve)
             os.close(self._reserve)
@@ -92,18 +92,18 @@ class Journal:
 
     @property
     def head(self) -> str:
-        """The hash of the newest entry, which covers all above it."""
+        """The hash of the newest entry, which covers all entries before it."""
         return self._previous
 
     def write(self, kind: str, *, sync: bool = False, **facts: Any) -> Entry:
-        """Append one entry, redacted; with `sync`, return only when it is on the disk.
+        """Append one entry, redacted. With `sync`, return only when it is on disk.
 
-        Raises JournalError when it cannot be written, and with `sync` also when it does not lie at its place any more:
-        without a journal nothing may be changed.
+        Raises JournalError if it cannot be written; with `sync` also if the file was removed or replaced. Without a
+        journal nothing may be changed.
         """
         told = _told(self.redactor, facts)
-        # A signal between the bytes and the count of them would make the next line look as if one were missing, and
-        # between lock and release it would keep all others from writing.
+        # A signal after the bytes are written but before they are counted would make the next line look as if one were
+        # missing. A signal before the lock is released would block all other writers.
         with signals_blocked(), self._lock:
             entry: Entry = {"seq": len(self.entries), "time": utc_now(), "kind": kind}
             entry |= told
@@ -119,23 +119,23 @@ class Journal:
                     self._expect_in_place()
             except OSError as error:
                 self.trouble = error.strerror or str(error)
-                # Half a line would spoil what comes after it; and what comes now is only the closing, unless it is a
-                # thread beside the run that could not write: that one must not use up the room for the closing.
+                # Half a line would break the lines after it. If the main thread failed, only closing entries follow, so
+                # the reserve is freed for them. Another thread must not use up that space.
                 with contextlib.suppress(OSError):
                     os.ftruncate(self._file, self._size)
                     if threading.current_thread() is threading.main_thread():
                         self.make_room()
                 raise JournalError(
                     f"the journal {self.path} cannot be written ({error.strerror})",
-                    "nothing more is changed without a journal; make room for it at its place, then look at production",
+                    "without a journal nothing more is changed; free disk space or put it back, then check production",
                 ) from error
         return entry
 
     def _expect_in_place(self) -> None:
-        """Raise OSError when the file was removed or replaced: nobody would find what is written to it."""
+        """Raise OSError if the file was removed or replaced: nobody would find the new entries."""
         there, ours = self.path.stat(), os.fstat(self._file)
         if (there.st_dev, there.st_ino) != (ours.st_dev, ours.st_ino):
-            raise FileNotFoundError(errno.ENOENT, "another file lies in its place")
+            raise FileNotFoundError(errno.ENOENT, "another file is in its place")
 
     def close(self) -> None:
         """Sync and close the file."""
@@ -145,7 +145,7 @@ class Journal:
 
 
 def newest_run(entries: Sequence[Entry]) -> Sequence[Entry]:
-    """The entries of the newest run of an incident: from its last `resumed` on, or all."""
+    """Return the entries of the newest run of an incident: those since the last `resumed`, or all."""
     begun = max((n for n, entry in enumerate(entries) if entry["kind"] == "resumed"), default=0)
     return entries[begun:]
 
@@ -156,7 +156,7 @@ def _close_all(files: list[int]) -> None:
 
 
 def _told(redactor: Redactor, facts: Entry) -> Entry:
-    """`facts` redacted, in JSON's own types, without lone surrogates, which JSON can carry and no page can."""
+    """Return `facts` redacted, in JSON's types, without lone surrogates: JSON can contain them, an HTML page cannot."""
     told = {name: redactor.value(value) for name, value in facts.items()}
     text = json.dumps(told, ensure_ascii=False).encode("utf-16-le", errors="surrogatepass")
     read: Entry = json.loads(text.decode("utf-16-le", errors="replace"))
@@ -170,8 +170,8 @@ def _write_all(file: int, data: bytes) -> None:
 
 
 def _reserved(path: Path) -> int:
-    """Reserve disk space in an unlinked file, so it is free again when the run closes it or dies."""
-    path.unlink(missing_ok=True)  # left by a run that died just here, or a link
+    """Reserve disk space in an unlinked file, so that it is freed when the run closes the file or dies."""
+    path.unlink(missing_ok=True)  # from a run that died before the next unlink, or a link
     file = os.open(path, NEW_FILE, MODE)
     try:
         path.unlink()

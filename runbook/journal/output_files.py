@@ -1,4 +1,4 @@
-"""Outputs that are too long for the journal: whole, in files beside it, with their hashes in the journal."""
+"""Outputs that are too long for the journal: complete, in files beside it. The journal has their hashes."""
 
 import hashlib
 import os
@@ -23,15 +23,15 @@ class Outputs:
     def __init__(self, beside: Path) -> None:
         self._folder = beside.with_name(FOLDER)
         self._numbers = count(1)
-        #: The files by their hash: what is asked repeatedly often says the same.
+        #: The files by their hash, because repeated looks often return the same output.
         self._known: dict[str, dict[str, Any]] = {}
 
     def keep(self, text: str, what: str) -> dict[str, Any]:
-        """Write `text`, which is redacted, to a file, and return the journal's members about it.
+        """Write `text`, already redacted, to a new file, and return the journal's members about it.
 
-        That is `file`, `sha256` and `file_bytes`; or `file_error`, when it cannot be written: the run goes on, since
-        the end of the text is in the journal. `what` is `stdout`, `stderr` or `body`. The file is on the disk when this
-        returns, and takes no other's place.
+        They are `file`, `sha256` and `file_bytes`, or `file_error` if the file cannot be written. The run continues
+        then, because the journal has the end of the text. `what` is `stdout`, `stderr` or `body`. The file is on disk
+        when this returns. It never replaces another file.
         """
         digest = hashlib.sha256()
         for chunk in _encoded(text):
@@ -63,7 +63,7 @@ class Outputs:
                 os.fsync(stream.fileno())
             os.fsync(folder)
         except BaseException:
-            # Half a file only takes the room that the journal needs.
+            # Half a file is of no use, and the journal needs the disk space.
             with suppress(OSError):
                 os.unlink(name, dir_fd=folder)
             raise
@@ -72,7 +72,7 @@ class Outputs:
     def _new_file(self, folder: int, what: str) -> tuple[str, int]:
         for number in self._numbers:
             name = f"{number:04}-{what}.txt"
-            # An earlier run of the incident may have left files of any number.
+            # An earlier run of the incident may have left files with any number.
             taken = any((self._folder / f"{number:04}-{each}.txt").exists() for each in ("stdout", "stderr", "body"))
             with suppress(FileExistsError):
                 if not taken:
@@ -86,12 +86,12 @@ def _encoded(text: str) -> Iterator[bytes]:
 
 
 def is_output(name: object) -> bool:
-    """Whether the page may link to that name; a forged journal can name anything."""
+    """Return whether the page may link to the file `name`. A forged journal can name any file."""
     return isinstance(name, str) and _NAME.fullmatch(name) is not None
 
 
 def check_outputs(entries: Sequence[Mapping[str, Any]], folder: Path) -> tuple[int, list[str]]:
-    """Compare the files in `folder` with what `entries` say; return how many are named, and the problems."""
+    """Compare the files in `folder` with `entries`. Return how many files they name, and the problems."""
     named = dict.fromkeys((str(said["file"]), str(said["sha256"])) for said in _files_in(entries))
     problems = [problem for name, digest in named if (problem := _problem(folder, name, digest))]
     return len({name for name, _ in named}), problems

@@ -1,4 +1,4 @@
-"""Files of records: readable by their owner alone, never written through a symbolic link."""
+"""Files of records: readable only by their owner, never written through a symbolic link."""
 
 import os
 import pwd
@@ -16,10 +16,10 @@ FOLDER_MODE = 0o700
 
 
 def make_reports(reports: Path) -> None:
-    """Make the folder of records, if it is not there.
+    """Make the folder of records if it does not exist.
 
-    A folder of ours that its group could write is closed to the group. Raises SettingsError when it cannot be made,
-    and when anybody else could put files or links into it.
+    If the folder is ours and its group can write it, the group loses that permission. Raises SettingsError if the
+    folder cannot be made, or if other users can put files or links into it.
     """
     try:
         reports.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
@@ -28,12 +28,13 @@ def make_reports(reports: Path) -> None:
             reports.chmod(stat.S_IMODE(found.st_mode) & ~0o020)
     except OSError as error:
         raise SettingsError(
-            f"cannot create the folder of records {reports} ({error.strerror})", "name another one with --reports DIR"
+            f"cannot create the folder of records {reports} ({error.strerror})",
+            "name another folder with --reports DIR",
         ) from None
     if found.st_uid != os.geteuid():
         raise SettingsError(
-            f"the folder of records {reports} belongs to {_name(found.st_uid)}, and you are {_name(os.geteuid())}",
-            "name a folder of your own with --reports DIR: its owner could read and change what is in it",
+            f"the folder of records {reports} belongs to {_name(found.st_uid)}, but you are {_name(os.geteuid())}",
+            "name your own folder with --reports DIR: the owner of this one could read and change the records",
         )
     if found.st_mode & 0o002:
         raise SettingsError(
@@ -79,13 +80,13 @@ def check_record(folder: Path) -> None:
 
 
 def write(target: Path, text: str) -> None:
-    """Replace `target` with a file of `text`, atomically. Raises OSError and leaves `target` as it was."""
+    """Replace `target` atomically with a file that contains `text`. If that raises OSError, `target` is unchanged."""
     # Two runs may end at the same time, so each writes its own draft.
     draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
         with os.fdopen(os.open(draft, NEW_FILE, MODE), "w", encoding="utf-8") as file:
             file.write(text)
-        os.replace(draft, target)  # noqa: PTH105 - Path.replace returns a path that nobody wants here
+        os.replace(draft, target)  # noqa: PTH105 - Path.replace returns a path, which is not needed
     finally:
         draft.unlink(missing_ok=True)
 

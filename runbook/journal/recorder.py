@@ -1,4 +1,4 @@
-"""Commands, requests to the engine and HTTP exchanges as they happen; their callers report them."""
+"""The recorder of commands, requests to the engine, looks at files and HTTP exchanges, as their callers report them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,13 +14,13 @@ from runbook.journal.events import EventListener
 from runbook.journal.journal import Journal
 from runbook.journal.output_files import Outputs
 
-#: Characters that the journal keeps of each output stream: the last ones, which hold the error.
+#: The journal keeps this many characters of each output stream: the last ones, because the error is there.
 KEPT_OUTPUT = 64 * 1024
 _KEPT_BODY = 4 * 1024
 
 
 class Recorder:
-    """Writes commands, requests to the engine and HTTP exchanges to the journal of one incident, redacted."""
+    """Writes commands, requests to the engine, looks at files and HTTP exchanges to one journal, redacted."""
 
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
@@ -30,7 +30,7 @@ class Recorder:
 
     @contextmanager
     def acting(self) -> Iterator[None]:
-        """Record commands as they begin too: they change something, and a run may die under one."""
+        """Also record when commands begin: they change something, and the run may die during one."""
         self._acting = True
         try:
             yield
@@ -38,7 +38,7 @@ class Recorder:
             self._acting = False
 
     def command_began(self, command: Command, begun: Begun) -> None:
-        """Record that a command began (the host calls this)."""
+        """Pass on that a command began, and record it inside `acting` (the host calls this)."""
         self.listener.command_began(command)
         if self._acting:
             self.journal.write(
@@ -52,7 +52,7 @@ class Recorder:
             )
 
     def command_progressed(self, command: Command, line: str) -> None:
-        """Pass on a line of a command's progress (the host calls this); it is recorded when the command has ended."""
+        """Pass on a line of a command's progress (the host calls this). It is recorded when the command has ended."""
         self.listener.command_progressed(command, line)
 
     def command_ended(self, completed: Completed) -> None:
@@ -72,12 +72,15 @@ class Recorder:
         )
 
     def command_stopped(self, command: Command, why: str, *, at_large: bool = False) -> None:
-        """Record a command that did not end by itself, or never began (the host calls this)."""
+        """Record a command that was stopped or could not be started (the host calls this).
+
+        `at_large` says that it may still be running.
+        """
         more = {"at_large": True} if at_large else {}
         self.journal.write("command", command=str(command), directory=command.directory, stopped=why, **more)
 
     def engine_asked(self, request: EngineRequest) -> None:
-        """Record a request to the engine, without what was answered (the host calls this)."""
+        """Record a request to the engine, without its answer (the host calls this)."""
         self.listener.engine_asked(request)
         told: dict[str, Any] = {"error": request.error} if request.status is None else {"status": request.status}
         seconds = round(request.seconds, 3)
@@ -93,7 +96,7 @@ class Recorder:
         self.journal.write("file look", **told)
 
     def exchanged(self, method: str, url: str, sent: Any, answer: HttpResponse | str) -> None:
-        """Record an HTTP exchange without its headers, or why there was none (the prober calls this)."""
+        """Record an HTTP exchange without its headers, or why there was no answer (the HTTP client calls this)."""
         facts: dict[str, Any] = {"method": method, "url": url, "sent": sent}
         if isinstance(answer, str):
             facts["error"] = answer
@@ -110,11 +113,14 @@ class Recorder:
         self.journal.write("exchange", **facts)
 
     def _kept(self, stream: bytes, name: str, *, talked: bool = False, whole: bool = True) -> dict[str, Any]:
-        """The end of a stream and, where it is to be kept `whole`, the file of a longer one."""
+        """Return the journal's members about a stream: its end and, with `whole`, the file if it is longer.
+
+        `talked`: the stream has progress bars, which are removed.
+        """
         text = stream.decode("utf-8", errors="replace")
         if talked:
             text = "".join(without_bars(text.splitlines(keepends=True)))
-        # Redacted before it is cut: half of a secret is not recognised.
+        # Redact before cutting: half of a secret is not recognized.
         text = self.journal.redactor.text(text)
         kept: dict[str, Any] = {"bytes": len(stream), "kept": text[-KEPT_OUTPUT:]}
         return kept | self._outputs.keep(text, name) if whole and len(text) > KEPT_OUTPUT else kept

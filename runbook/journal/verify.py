@@ -1,4 +1,4 @@
-"""Whether a journal is as it was written: the first bad entry, why, and which entries can be believed."""
+"""Check that a journal is unchanged: its valid entries, and the first bad line and why."""
 
 import fcntl
 import os
@@ -12,30 +12,30 @@ from typing import BinaryIO
 from runbook.errors import JournalError
 from runbook.journal.hash_chain import FIRST_PREVIOUS, FORMAT, Entry, Line, line_of
 
-#: Longer than any line that the runbook writes, in bytes.
+#: In bytes. The runbook never writes a line this long.
 LONGEST_LINE = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Verified:
-    """What `verify` found: the entries that can be believed, the head's hash, and what is wrong, if anything."""
+    """The result of `verify`: the valid entries, the hash of the last one (the head), and the problem, if any."""
 
     entries: tuple[Entry, ...]
     head: str
-    #: The line of the first bad entry, and why; None for a whole journal.
+    #: The first bad line, and why it is bad. None for a whole journal.
     problem: str | None
-    #: The journal ends too early and nothing else is wrong: the run was killed, is at work, or the tail was cut.
+    #: The journal ends too early, and nothing else is wrong: the run was killed or is running, or the end was cut off.
     broken_off: bool = False
-    #: How many bytes can be believed.
+    #: The size of the valid entries in bytes.
     size: int = 0
 
     @property
     def whole(self) -> bool:
-        """Every line is as it was written, to the closing entry."""
+        """Whether every line is unchanged and the last one is the closing entry."""
         return self.problem is None
 
     def entry_of(self, head: str) -> int | None:
-        """The number of the entry with that hash, if it is among those that can be believed."""
+        """Return the number of the valid entry with the hash `head`; None if there is none."""
         return next((int(entry["seq"]) for entry in self.entries if entry["sha256"] == head), None)
 
 
@@ -43,29 +43,31 @@ class Verified:
 class _Fault:
     why: str
     broken_off: bool = False
-    #: The entry above may be the one that was rewritten, so it is not believed either.
+    #: The entry above may be the one that was rewritten, so it does not count as valid either.
     above: bool = False
 
 
 _EMPTY = _Fault("the journal is empty", broken_off=True)
-_UNCLOSED = _Fault("is the last and is not the closing entry: the tail was cut, or the run was killed", broken_off=True)
-_CUT = _Fault("ends without a line break: it was cut, or was being written when the run died", broken_off=True)
-_CHANGED = _Fault("was changed after it was written, or was put in: its hash does not fit its content")
-_BEHIND = _Fault("stands behind the closing entry and begins no resumed run: it was put in, or was changed")
+_UNCLOSED = _Fault(
+    "is the last, but not the closing entry: the end was cut off, or the run was killed", broken_off=True
+)
+_CUT = _Fault("ends without a line break: it was cut, or the run died while writing it", broken_off=True)
+_CHANGED = _Fault("was changed after it was written, or was inserted: its hash does not match its content")
+_BEHIND = _Fault("follows the closing entry but does not begin a resumed run: it was inserted or changed")
 _PLACE = "does not follow the line above it: "
 
 
 def verify(path: Path) -> Verified:
     """Read the journal at `path` and check every byte of it.
 
-    Raises JournalError only when the file cannot be read at all, or is of a newer format.
+    Raises JournalError only if the file cannot be read, or has a newer format.
     """
     with _opened(path) as file:
         return check(path, file)
 
 
 def verify_now(path: Path) -> tuple[Verified, bool]:
-    """What `verify` finds, and whether the journal has no end because a run is writing it at this moment."""
+    """Verify the journal, and return also whether it has no end because a run is writing it now."""
     with _opened(path) as file:
         found = check(path, file)
         if not found.broken_off:
@@ -77,7 +79,7 @@ def verify_now(path: Path) -> tuple[Verified, bool]:
 
 
 def check(path: Path, file: BinaryIO) -> Verified:
-    """Check what `file` holds, the journal at `path` or a beginning of it. Raises JournalError for a newer format."""
+    """Check `file`, which is the journal at `path` or its first bytes. Raises JournalError for a newer format."""
     entries: list[Entry] = []
     ends = [(FIRST_PREVIOUS, 0)]  # hash and size of the first 0, 1, … entries
     fault = None
@@ -112,25 +114,25 @@ def _fault(line: Line, above: list[Entry], previous: str) -> _Fault | None:
     if entry is None:
         return _CHANGED
     if entry["seq"] != number:
-        why = f"says that it is entry {entry['seq']}: lines were removed, moved or put in"
+        why = f"says that it is entry {entry['seq']}: lines were removed, moved or inserted"
         return _Fault(f"{_PLACE}it {why}", above=entry["seq"] < number)
     if entry["previous"] != previous:
-        return _Fault(f"{_PLACE}one of the two was rewritten, hash and all, or put in", above=True)
+        return _Fault(f"{_PLACE}one of the two was rewritten with a new hash, or inserted", above=True)
     return None
 
 
 def _resumes(data: bytes, number: int) -> bool:
-    """Tell whether a line, or as much of it as is there, begins as a `resumed` entry with that number."""
+    """Return whether a line, which may be incomplete, begins like a `resumed` entry with that number."""
     begins, kind = b'{"seq":%d,"time":"' % number, data.partition(b'"kind":"')[2][:8]
     return data[: len(begins)] == begins[: len(data)] and b'resumed"'.startswith(kind)
 
 
 def _refuse_newer(path: Path, opened: Entry | None) -> None:
-    # The first line is sealed in the same way in every format, so an edited one is not taken for a newer one.
+    # The first line is hashed in the same way in every format, so an edited line never looks like a newer format.
     number = FORMAT if opened is None else opened.get("format", FORMAT)
     if not isinstance(number, int) or number > FORMAT:
         raise JournalError(
-            f"the journal {path} is of format {number!r}, and this version of the runbook reads formats up to {FORMAT}",
+            f"the journal {path} has format {number!r}, and this version of the runbook reads formats up to {FORMAT}",
             "use the version that wrote it (its first line names it), or a newer one",
         )
 
@@ -138,17 +140,17 @@ def _refuse_newer(path: Path, opened: Entry | None) -> None:
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would wait for its other end
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # opening a pipe would wait for its other end
         with open(handle, "rb") as file:  # noqa: PTH123 - a handle has no path
             if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise JournalError(f"the journal {path} cannot be read (it is no plain file)", "check the path")
+                raise JournalError(f"the journal {path} cannot be read (it is not a regular file)", "check the path")
             yield file
     except OSError as error:
         raise JournalError(f"the journal {path} cannot be read ({error.strerror})", "check the path") from error
 
 
 def _is_written(file: BinaryIO) -> bool:
-    """Tell whether a run holds the journal's lock (journal.py)."""
+    """Return whether a run holds the journal's lock (journal.py)."""
     try:
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:

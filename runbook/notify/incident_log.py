@@ -48,9 +48,8 @@ def entry(applied: Applied, facts: Facts, redact: Callable[[str], str]) -> tuple
     if switch := facts.switch:
         title = f"{applied.project}: {switch.name} turned {switch.state}"
         lines = [f"Kill switch: {code(switch.name)}, {code(f'{switch.variable}={switch.value}')}"]
-        lines += (
-            [f"To be turned on again by: {text(switch.owner or 'no owner is named')}"] if switch.state == "off" else []
-        )
+        if switch.state == "off":
+            lines.append(f"To be turned on again by: {text(switch.owner or 'the settings name no owner')}")
     elif restore := restore_told(facts):
         title = f"{applied.project}: restored from {PurePosixPath(restore.dump).name}"
         fits = f"once the env file names a release that fits the schema {restore.revisions}"
@@ -63,7 +62,7 @@ def entry(applied: Applied, facts: Facts, redact: Callable[[str], str]) -> tuple
         title = f"{applied.project}: the switch from {failed} to {target} was abandoned"
         lines = [
             f"{code(failed)} keeps running, and stays in quarantine. Its fault is not fixed.",
-            f"Everything that was started of {code(target)} was removed.",
+            f"All containers of {code(target)} were removed.",
             *map(text, switched_off(facts)),
         ]
     else:

@@ -93,7 +93,7 @@ def schema_told(facts: Facts, restore_point: str) -> list[str]:
         kept = restore_point or "No restore point is on record."
         return [verdict, f"The schema was downgraded to {now}.", kept]
     if restore_point:
-        return [verdict, "An earlier, interrupted run downgraded the schema, or was about to.", restore_point]
+        return [verdict, "An earlier, interrupted run began to downgrade the schema.", restore_point]
     stays = f"The schema stays at {', '.join(facts.revisions or ()) or 'unknown'}."
     return [verdict, *([stays] if judged == "additive" else [])]
 
@@ -114,7 +114,7 @@ def switched_off(facts: Facts) -> list[str]:
     switches = {} if now is None or isinstance(now, Unknown) else now.switches
     return [
         f"Switched off: {name} ({switch.variable}={switch.value});"
-        f" {switch.owner or 'no owner is named who'} turns it on again."
+        f" {f'{switch.owner} turns it on again' if switch.owner else 'the settings name no owner to turn it on again'}."
         for name, switch in sorted(switches.items())
         if switch.state == "off"
     ]

@@ -23,9 +23,9 @@ class PlanDiff(StrEnum):
 
 @dataclass(frozen=True)
 class Line:
-    """One line of planned and done, one above the other.
+    """One line of the diff of planned and executed commands.
 
-    `sign` is `-` for what was planned only, `+` for what was done only, a blank for what is the same.
+    `sign` is `-` if only planned, `+` if only executed, a blank if both.
     """
 
     sign: str
@@ -36,10 +36,10 @@ class Line:
 class ActionDiff:
     """One change, as it was planned and as it was made.
 
-    `step` is the step with its keyword, `id` its place as in `2.3.2`. `planned` and `actual` are the commands
-    and messages, each with its own incident's name; `evidence` says what showed that it was so already. `lines` puts
-    the two one above the other where they differ, and is empty otherwise. `apart` tells whether this counts as a
-    difference: what the plan itself carried out (the fetching of images) is already so, and is not one.
+    `step` is the step with its keyword, `id` its number, such as `2.3.2`. `planned` and `actual` are the commands and
+    messages, each with the name of its own incident. `evidence` is what showed that the change was already done.
+    `lines` is their diff, empty if they are the same. `apart` is whether this counts as a difference. What the plan
+    itself carried out (pulling images) is already done, and does not count.
     """
 
     scenario: str
@@ -75,11 +75,11 @@ class Stop:
 
 @dataclass(frozen=True)
 class PlanAndActual:
-    """A plan held against its execution.
+    """The comparison of a plan with its execution.
 
-    `plan` is the plan's incident, empty when there was none, and then `why_none` says why. `made` is when it was made
-    (UTC), `head` its journal's head hash, `by` who made it. `stopped` is where the execution stopped, None when it
-    did not; `plan_stopped` is the same of the plan.
+    `plan` is the plan's incident. It is empty if there was no plan; `why_none` is then the reason. `made` is when the
+    plan was made (UTC), `head` its journal's head hash, `by` who made it. `stopped` is where the execution stopped,
+    None if it did not. `plan_stopped` is the same for the plan.
     """
 
     plan: str
@@ -136,18 +136,18 @@ class PlanAndActual:
 _Value = TypeVar("_Value")
 
 
-#: What a planned message says in the place of what is known only when it is sent.
+#: The placeholder in a planned message for a value that is known only when the message is sent.
 _NOT_KNOWN_YET = re.compile(re.escape(re.escape(not_known_yet("…"))).replace("…", r"[^\]]*"))
 
 
-#: A plan's state of a change, and the one that its execution may have. A plan fetches the target's images for real.
+#: The state of a change in the plan, and the state that the execution may have. A plan really pulls images.
 _STATES = {("planned", "done"), ("done", "already so"), ("already so", "already so")}
 
 
 def without_name(value: _Value, incident: str) -> _Value:
-    """The same JSON value with the incident's own name, which stands in paths and messages, taken out of it.
+    """Return a JSON value with the incident's name, which occurs in paths and messages, replaced by `INCIDENT`.
 
-    So are the digits of its time, of which the names of databases beside the live one are made.
+    The digits of the incident's time are replaced too: the names of databases beside the live one contain them.
     """
     if isinstance(value, str):
         digits = digits_of(incident)

@@ -13,7 +13,7 @@ from runbook.journal.availability import FIRST_BAD_STATUS, NO_ANSWER
 from runbook.journal.journal import Entry
 from runbook.journal.of_host import entries_of, hosts_of
 
-#: What ends the waiting of held requests.
+#: The actions that end the hold.
 _TURNS = (ActionName.RESUME_TRAFFIC, ActionName.PAUSE_TRAFFIC)
 
 
@@ -32,17 +32,17 @@ class Probed(NamedTuple):
 
 @dataclass(frozen=True)
 class Outage:
-    """A stretch of time in which no probe was good: from its first bad one to the next good one, or the run's end.
+    """A time in which no probe was good: from the first bad probe to the next good one, or to the end of the run.
 
-    Of a run that died, nobody knows how it went on after the last probe on record.
+    If the run died, the outage ends at most one probe interval after the last probe on record.
     """
 
     began: datetime
     ended: datetime
     over: bool
-    #: Whether the run's first probe was bad already, so that nobody knows since when.
+    #: Whether the run's first probe was bad, so that the real beginning is unknown.
     begun_before: bool
-    #: What its probes were answered, NO_ANSWER among them.
+    #: The distinct statuses of its probes, including NO_ANSWER.
     statuses: tuple[int, ...]
 
     @property
@@ -65,15 +65,15 @@ class Downtime:
     url: str = ""
     interval: int = 0  # milliseconds
     probes: list[Probed] = field(default_factory=list)
-    #: Whether the run came to its end, and so put all probes on record.
+    #: Whether the run closed its journal, so that all probes are on record.
     closed: bool = False
-    #: Of several hosts with addresses of their own, the one that was asked.
+    #: The host that was probed, if several hosts each have a public address.
     host: str = ""
-    #: Whether it went on with the incident.
+    #: Whether this run resumed the incident.
     resumed: bool = False
-    #: Why the probing broke off, if it did.
+    #: Why probing stopped early, if it did.
     error: str | None = None
-    #: When traffic that was held was let on.
+    #: When held traffic was resumed.
     let_on: list[datetime] = field(default_factory=list)
 
     @property
@@ -109,7 +109,7 @@ class Downtime:
 
     @property
     def known_whole(self) -> bool:
-        """Tell whether `down_seconds` are all of the stretches that they are of; else it was at least so long."""
+        """Whether `down_seconds` is complete. If not, users were without service for at least that long."""
         return self.probed_through and all(outage.known_whole for outage in self.outages)
 
     @property
@@ -134,9 +134,9 @@ class Downtime:
 
 
 def measured(entries: Sequence[Entry]) -> list[Downtime]:
-    """What was measured in each run of the incident; a run whose address was not probed has no probes.
+    """Return the measurements of each run of the incident. A run that probed nothing has no probes.
 
-    Where several hosts have addresses of their own, it is what was measured in each run at the first, then the next.
+    If several hosts each have a public address, all runs of the first host come first, then those of the next.
     """
     asked = [str(entry.get("on", "")) for entry in entries if entry["kind"] == "availability"]
     hosts = [host for host in hosts_of(entries) if host in asked] or [""]
@@ -161,7 +161,7 @@ def _measured(entries: Sequence[Entry], host: str) -> list[Downtime]:
                 run.let_on.append(at)
             held = turned[0] == ActionName.HOLD_TRAFFIC or (held and turned[0] not in _TURNS)
     for run in runs:
-        # One that waited long for its answer stands behind those that began after it.
+        # A probe is recorded when its answer arrives, possibly after probes that began later.
         run.probes.sort()
     return runs
 
@@ -174,7 +174,7 @@ def without_service(runs: Sequence[Downtime]) -> float | None:
         return sum((run.down_seconds for run in runs), 0.0)
     seconds, until = 0.0, datetime.min.replace(tzinfo=UTC)
     for outage in sorted((each for run in runs for each in run.outages), key=lambda each: each.began):
-        # What one host and another were out for at once counts once.
+        # Simultaneous outages of several hosts count once.
         seconds += max(0.0, (outage.ended - max(outage.began, until)).total_seconds())
         until = max(until, outage.ended)
     return seconds
@@ -185,9 +185,9 @@ def _by_host(runs: Sequence[Downtime]) -> list[list[Downtime]]:
 
 
 def known_whole(runs: Sequence[Downtime]) -> bool:
-    """Tell whether the seconds without service are all of them, and not only those that somebody saw.
+    """Tell whether the seconds without service are complete.
 
-    That is where each run was probed to its end, and users were served when the first one began and the last one ended.
+    They are if every run was probed to its end, and the first and the last probe of the incident were good.
     """
     if not runs or not all(run.probed_through for run in runs):
         return False
@@ -207,12 +207,12 @@ def in_words(runs: Sequence[Downtime]) -> str:
     error = next((each[-1].error for each in _by_host(runs) if each[-1].error), None)
     probes = sum(len(run.probes) for run in runs)
     if not probes:
-        return f"the public address was not probed to the end: {error}" if error else ""
+        return f"probing of the public address stopped early: {error}" if error else ""
     down, still = without_service(runs), "; it is DOWN now" if still_out(runs) else ""
     seconds = f"{'' if known_whole(runs) else 'at least '}{down:.1f} s"
     outages = f"; users were without service for {seconds}" if down else ""
     gap = f"; {unmeasured(runs):.1f} s between its runs were not measured" if unmeasured(runs) else ""
-    broken = f"; it was not probed to the end: {error}" if error else ""
+    broken = f"; probing stopped early: {error}" if error else ""
     waits = [probe.latency for run in runs for probe in run.waited]
     waited = f"; {len(waits)} waited while traffic was held, for {max(waits) / 1000:.1f} s at most" if waits else ""
     good = sum(run.good for run in runs)

@@ -1,4 +1,4 @@
-"""What a journal tells, put in the order in which people ask: the incident as the record's templates need it."""
+"""The incident that a journal records, in the form that the templates of the record need."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -16,11 +16,11 @@ from runbook.report.next_command import next_command
 from runbook.report.production_view import Production, ProductionOnAll
 from runbook.report.timeline import Scenario, Step, Timeline
 
-#: The names under which scenarios say that users have a production again that works.
+#: The names that scenarios provide (`@provides`) after which production works again for users.
 _RECOVERED = {"rolled-back", "export-mode-confirmed"}
-#: The names under which scenarios say that all of what was asked for was reached.
+#: The names that scenarios provide after which everything that was asked for was reached.
 _WHOLE = {*_RECOVERED, "known-good", "way-back", "restored", "unlocked"}
-#: The outcomes of runs behind which nothing has to be mended.
+#: The outcomes of runs that leave nothing to repair.
 _CALM = ("planned", "decision needed", "nothing to do")
 _KINDS = {
     "plan": "plan of a rollback",
@@ -33,7 +33,7 @@ _KINDS = {
 
 
 class IncidentReport:
-    """The incident that a journal tells about; works on journals that break off as well."""
+    """The incident that a journal records. Also works on truncated journals."""
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         self.opened: Mapping[str, Any] = entries[0] if entries and entries[0]["kind"] == "opened" else {}
@@ -41,9 +41,9 @@ class IncidentReport:
         self.scenarios, self.resumed, self.closed = timeline.scenarios, timeline.resumed, timeline.closed
         self.facts = _of_newest_run(entries)
         emergency = "emergency" in str(self.opened.get("type", ""))
-        #: Production as it was seen; on all hosts, where there are several.
+        #: Production as it was seen, on all hosts.
         self.production = Production(entries, self.facts, emergency=emergency)
-        #: The same on each of several hosts, by its name.
+        #: The same per host, by name. Empty if there is one host.
         self.hosts: dict[str, Production] = {}
         for host in hosts_of(entries):
             own = entries_of(entries, host)
@@ -58,9 +58,9 @@ class IncidentReport:
 
     @property
     def chapters(self) -> list[tuple[str, list[Scenario]]]:
-        """The scenarios in the order in which they ran, under the chapter of each stretch.
+        """The scenarios in the order in which they ran, grouped by chapter.
 
-        A chapter has as many stretches as others came between, and a run that went on has its own.
+        A chapter that ran in several parts, or in several runs, appears once per part.
         """
         stretches = groupby(self.scenarios, lambda scenario: (scenario.run, scenario.chapter))
         return [(f"{chapter}{self._again(run)}", list(scenarios)) for (run, chapter), scenarios in stretches]
@@ -75,25 +75,25 @@ class IncidentReport:
 
     @property
     def not_configured(self) -> int:
-        """How many steps had nothing to do, since the settings leave out what they are about."""
+        """The number of steps whose subject is not configured in the settings."""
         return sum(step.outcome == Outcome.NOT_CONFIGURED for step in self.steps)
 
     @property
     def failed(self) -> list[Step]:
-        """The steps of the newest run that did not pass, and were not merely planned."""
+        """The steps that stopped the scenarios of the newest run."""
         newest = [each for each in self.scenarios if each.run == len(self.resumed) and each.outcome != Outcome.PASSED]
-        # Behind one that a person accepted others follow; a scenario stops at its last.
+        # A scenario stops at its last step; a step before it was accepted by a person.
         return [step for each in newest for step in each.steps[-1:] if step.stopped]
 
     @property
     def headline(self) -> str:
-        """How it ended, in words."""
+        """How the incident ended, in words."""
         told, why = self.headline_and_why
         return f"{told}: {why}" if why else told
 
     @property
     def headline_and_why(self) -> tuple[str, str]:
-        """The same, and apart from it why; empty where that is not said."""
+        """The headline in two parts: how the incident ended, and why. The second may be empty."""
         outcome = self.closed.get("outcome")
         if calm := self._waits_or_has_nothing_to_do:
             return calm
@@ -109,8 +109,9 @@ class IncidentReport:
         if self.held and step.outcome != Outcome.INTERRUPTED:
             return "Production is held as it is", step.detail
         if "rolled-back" in self.closed.get("reached", []) and step.outcome == Outcome.FAILED:
-            return "Not as it was to be", step.detail
-        word = {Outcome.INTERRUPTED: "Interrupted", Outcome.INCONCLUSIVE: "Stopped, not known"}.get(
+            forward = self.facts.strategy is Strategy.FORWARD_FIX
+            return f"Rolled {'forward' if forward else 'back'}, but a step failed", step.detail
+        word = {Outcome.INTERRUPTED: "Interrupted", Outcome.INCONCLUSIVE: "Inconclusive"}.get(
             Outcome(step.outcome), "Stopped"
         )
         return f"{word} at", f"{step.keyword} {step.text}"
@@ -126,7 +127,7 @@ class IncidentReport:
 
     @property
     def held(self) -> bool:
-        """Tell whether a run that might have changed production stopped before it changed anything."""
+        """Whether an execution ended without any change."""
         validation = self.opened.get("type") == "validation"
         return self.opened.get("mode") == "execute" and not validation and self.closed.get("changes_made") == []
 
@@ -134,7 +135,7 @@ class IncidentReport:
         switch, strategy, target = self.facts.switch, self.facts.strategy, self.facts.target_tag
         forward = strategy is Strategy.FORWARD_FIX
         told = {
-            "abandoned": ("Abandoned", f"nothing of {target} is left, and {self.from_to[0]} goes on"),
+            "abandoned": ("Abandoned", f"{target} was removed, and {self.from_to[0]} keeps running"),
             "export-mode-confirmed": ("Switched", f"{switch.variable}={switch.value}" if switch else ""),
             "rolled-back": (
                 "Over",
@@ -143,19 +144,19 @@ class IncidentReport:
             "way-back": ("Could be rolled back", f"from {self.from_to[0]} to {target}, strategy {strategy}"),
             "known-good": ("Validated", f"{self._running} is known good"),
             "restored": ("Restored", self._restored),
-            "unlocked": ("The lock was taken away", ""),
+            "unlocked": ("The lock was removed", ""),
         }
         found = [words for name, words in told.items() if name in self.closed.get("reached", [])]
-        return found[0] if found else ("Not a whole rollback", "only a part of the runbook was run")
+        return found[0] if found else ("Not a whole rollback", "only a part of the runbook ran")
 
     @property
     def _restored(self) -> str:
         fact = self.facts.restored
-        return f"{fact.database} is what {fact.path} held; before it is {fact.kept_as}" if fact else ""
+        return f"{fact.database} has the contents of {fact.path}; the former database is {fact.kept_as}" if fact else ""
 
     @property
     def tone(self) -> str:
-        """`good`, `plan` or `bad`: how the headline is coloured."""
+        """The tone of the headline: `good`, `plan` or `bad`."""
         whole = _WHOLE.intersection(self.closed.get("reached", []))
         tones = {"passed": "good" if whole else "plan", **dict.fromkeys(_CALM, "plan")}
         return tones.get(str(self.closed.get("outcome")), "bad")
@@ -166,10 +167,10 @@ class IncidentReport:
 
     @property
     def from_to(self) -> tuple[str, str]:
-        """The tag of the release that it found and the target's; empty where there is none.
+        """The tags of the release that the incident found and of the target. Empty if there is none.
 
-        A validation, which writes down no production, found the one that it looked at; before a deploy the question
-        is whether one could come back from the release to deploy.
+        A validation takes no snapshot: it found the running release. Before a deploy, the first tag is the release to
+        deploy, from which the rollback would start.
         """
         if before := self.facts.release_to_deploy:
             return before.tag, self.facts.target_tag
@@ -178,7 +179,7 @@ class IncidentReport:
 
     @property
     def way(self) -> list[tuple[str, str]]:
-        """The releases that it is about, each with the word before it: from one to another, or on one."""
+        """The releases, each with the word to put before it: `from` one `to` another, or `on` one."""
         found, target = self.from_to
         if target:
             return [("from", found or "an unknown release"), ("to", target)]
@@ -186,43 +187,43 @@ class IncidentReport:
 
     @property
     def died(self) -> bool:
-        """Tell whether the newest run never closed its journal: it was killed, or the end of the journal is missing."""
+        """Whether the newest run never closed its journal: it was killed, or the end of the journal is missing."""
         return bool(self.opened) and not self.closed
 
     @property
     def going_on(self) -> str:
-        """What to type to go on with it; empty for what changes nothing, and for an unlocking."""
+        """The command that resumes the incident. Empty for plans and unlockings."""
         following = next_command(self._entries) if self.opened.get("mode") == "execute" else None
         return following.going_on.command if following else ""
 
     @property
     def other_text(self) -> str:
-        """What of the runbook a later run had in another text than the run before it; empty if it stayed the same."""
+        """The parts of the runbook whose text changed between the runs of the incident. Empty if none did."""
         found = dict.fromkeys(name for entry in self.resumed for name in entry.get("other_text", ()))
         return " and ".join(map(str, found))
 
     @property
     def trouble(self) -> str:
-        """Why the journal could not be written at some moment, a full disk say; empty if it always could."""
+        """Why a write to the journal failed, for example a full disk. Empty if none failed."""
         return str(self.closed.get("trouble") or "")
 
     @property
     def vouched(self) -> list[Step]:
-        """The steps that could not be checked, and that a person vouched for."""
+        """The steps that did not pass and that a person accepted with `--override`."""
         return [s for each in self.scenarios if each.outcome == Outcome.PASSED for s in each.steps if s.stopped]
 
     @property
     def seconds(self) -> float:
-        """How long the run took, by the journal's own times."""
+        """The seconds between the first and the last entry of the journal."""
         return seconds_between(self.began, self.ended) if self.began else 0.0
 
     def offset(self, step: Step) -> float:
-        """How many seconds after the incident's beginning a step began."""
+        """Return the seconds from the beginning of the incident to the beginning of a step."""
         return seconds_between(self.began, step.began)
 
     @property
     def kind(self) -> str:
-        """What kind of incident it is, in words."""
+        """The kind of incident, in words."""
         kind = str(self.opened.get("type", "incident"))
         if kind in ("emergency", "restore") and self.opened.get("mode") == "plan":
             kind = f"{kind}-plan"
@@ -230,40 +231,40 @@ class IncidentReport:
 
     @property
     def rehearsed(self) -> bool:
-        """Tell whether it was practice, on a throwaway production."""
+        """Whether it was a rehearsal, on a throwaway production."""
         return "rehearsal" in str(self.opened.get("type", ""))
 
     @cached_property
     def measured(self) -> list[Downtime]:
-        """What the probes of the public address were answered, run by run."""
+        """The answers to the probes of the public address, per run."""
         return measured(self._entries)
 
     @property
     def without_service(self) -> float | None:
-        """For how many seconds users were without service, as measured; None when nothing was probed."""
+        """The measured seconds without service. None if nothing was probed."""
         return without_service(self.measured)
 
     @property
     def without_service_for_sure(self) -> bool:
-        """Tell whether that is all of it; where it is not, users were without service for at least so long."""
+        """Whether `without_service` is complete. If not, users were without service for at least that long."""
         return known_whole(self.measured)
 
     @property
     def still_out(self) -> Probed | None:
-        """The last probe, if users were not served by it when the run ended; not of a run that died."""
+        """The last probe, if it was bad and the run closed its journal. Else None."""
         return still_out(self.measured)
 
     @property
     def turns_on(self) -> bool:
-        """Tell whether it turns a switch on again, after an emergency."""
+        """Whether the incident turns a switch on again, after an emergency."""
         asked = self.opened.get("asked_for")
         return isinstance(asked, Mapping) and bool(asked.get("enable"))
 
     @property
     def time_to_recover(self) -> float | None:
-        """The seconds until the rollback, or the kill switch, was seen to work; None if it never was.
+        """The seconds until the rollback, or the kill switch, was shown to work. None if it never was.
 
-        Over all its runs, the time between them included. Who turns a switch on again has nothing to recover.
+        Counts all runs and the time between them. None for turning a switch on again, which recovers nothing.
         """
         if self.turns_on:
             return None
@@ -275,7 +276,7 @@ class IncidentReport:
 
 
 def _of_newest_run(entries: Sequence[Entry]) -> Facts:
-    """The facts; those that each run finds for itself from the newest run alone."""
+    """Return the facts of all runs, but `after` and `running` only of the newest run."""
     facts, newest = Facts.of(entries), Facts.of(newest_run(entries), ("after", "running"))
     facts.after, facts.running = newest.after, newest.running
     return facts

@@ -1,7 +1,6 @@
-"""What to type next, for every ending: one complete command that leads on, or the word that none does.
+"""What to type next, after every ending: one complete command, or the reason why there is none.
 
-Terminal and page ask this function and no other. It looks first at what keeps users from being served: the traffic
-gate, and a rollback that is under way; then at how the run ended.
+Terminal and page use this module only. A command that gets users served again comes first.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,9 +20,9 @@ _WAITS = ("planned", "decision needed")
 
 @dataclass(frozen=True)
 class Next:
-    """What to do next, and the command for it; without one there is none that would lead on.
+    """What to do next, in words, and the command, empty if there is none.
 
-    `then` is what goes on with the incident, where users come first.
+    If this command only gets users served again, `then` is the one that resumes the incident.
     """
 
     why: str
@@ -32,20 +31,20 @@ class Next:
 
     @property
     def going_on(self) -> "Next":
-        """What goes on with the incident."""
+        """What resumes the incident."""
         return self.then or self
 
 
 def next_command(entries: Sequence[Entry], *, end_unknown: bool = False) -> Next | None:
-    """What to type after the run that these entries tell of; None where nothing is left to type.
+    """Return what to type after the newest run in a journal. None if nothing is left to type.
 
-    `end_unknown` says that the end of the journal cannot be believed: nothing is gone on with from it.
+    `end_unknown`: the end of the journal cannot be trusted, so the incident is not resumed from it.
     """
     opened: Mapping[str, Any] = entries[0] if entries else {}
     if opened.get("type") == "unlock" or (end_unknown and opened.get("type") == "validation"):
         return None
     if end_unknown:
-        return Next("the outcome is unknown; see what production is now", command(invocation(opened)))
+        return Next("the outcome is unknown; to check the state of production, type", command(invocation(opened)))
     told = _Told(entries)
     if opened.get("type") == "validation":
         return told.of_validation()
@@ -53,7 +52,7 @@ def next_command(entries: Sequence[Entry], *, end_unknown: bool = False) -> Next
 
 
 def gate_in_words(entries: Sequence[Entry]) -> str:
-    """By whom the gate was closed or set to hold, and since when, if it is so as far as is known here; else empty."""
+    """Return who closed or held the gate, and since when. Empty if the gate is open or unknown, by this journal."""
     if hosts := hosts_of(entries):
         told = {host: _gate_in_words(entries_of(entries, host)) for host in hosts}
         return ", ".join(f"{words} on {host}" for host, words in told.items() if words)
@@ -68,11 +67,11 @@ def _gate_in_words(entries: Sequence[Entry]) -> str:
         return f"{now} by this incident since {since[:19]}Z{waits}"
     if under_way := Facts.of(entries, ("open rollback",)).open_rollback:
         return f"{now} by incident {under_way.incident}, which began at {under_way.since[:19]}Z{waits}"
-    return f"{now} by nobody that this record knows of{waits}"
+    return f"{now} by someone unknown{waits}"
 
 
 def abandoning(entries: Sequence[Entry]) -> str:
-    """The command that takes the target's containers away again, where a switch beside broke off; else empty."""
+    """Return the command that removes the target's containers after an interrupted switch beside. Else empty."""
     opened = entries[0] if entries else {}
     begun = {str(entry["action"]) for entry in entries if entry["kind"] == "action" and entry["state"] == "begun"}
     if opened.get("mode") != "execute" or ActionName.START_BESIDE not in begun or ActionName.TAKE_OUT_FAILED in begun:
@@ -82,7 +81,7 @@ def abandoning(entries: Sequence[Entry]) -> str:
 
 
 class _Told:
-    """What the entries of a run tell that decides what is typed next."""
+    """The content of a journal that decides what to type next."""
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         self._entries = entries
@@ -95,17 +94,17 @@ class _Told:
         self._project = str(self._opened.get("project", ""))
         self._execute = ("--execute", self._project)
         self._facts, facts_now = Facts.of(entries), Facts.of(newest)
-        #: Where no `--resume` leads on any more: why, and the options of a plan that would.
+        #: If the incident cannot be resumed: why, and the options for a new plan. Else None.
         self._anew = facts_now.begin_anew
         mark = mark_of(str(self._opened.get("type", "")))
         self._marks = ("-m", mark) if mark else ()
         found = facts_now.half_way
-        #: Where a migration stopped at no revision, from which none goes on.
+        #: The migration that stopped between two revisions and cannot continue from there. Else None.
         self._half_way = found if found and found.stands_between and found.way_back else None
         self._decided = [option for options in facts_now.undecided.values() for option in options]
 
     def of_validation(self) -> Next | None:
-        """Before a deploy the question is asked again; what does not pass after a deploy is to be rolled back."""
+        """Before a deploy: validate again. After a deploy that does not pass: plan the rollback."""
         before = self._asked.get("release")
         again = self._typed("-m", "pre_deploy" if before else "post_deploy", *option_words(self._asked))
         if self._outcome == "nothing to do":
@@ -119,7 +118,7 @@ class _Told:
             decided = self._typed("-m", "pre_deploy", *options, *self._decided)
             return Next(f"a person must decide before {before} is deployed; to decide, type", decided)
         if before:
-            return Next(f"{before} could not be rolled back; once that is mended, type", again)
+            return Next(f"{before} could not be rolled back; once that is fixed, type", again)
         return Next("to plan the rollback, type", self._typed())
 
     def of_plan(self) -> Next | None:
@@ -129,8 +128,8 @@ class _Told:
             asked = {**self._asked, **self._target()}
             options = _without(option_words(asked), self._decided)
             seen = any(each["kind"] == "action" and each["state"] == "planned" for each in self._entries)
-            planned = "what would be done is above" if seen else "leave --execute out to see what would be done"
-            why = f"a person must decide; {planned}. If that may be done, type"
+            planned = "the planned changes are above" if seen else "leave --execute out to see what would be done"
+            why = f"a person must decide; {planned}. If you agree, type"
             return Next(
                 why if self._decided else "to carry it out, type",
                 self._typed(*self._marks, *options, *self._decided, *self._execute),
@@ -145,11 +144,11 @@ class _Told:
         started = self._start_again()
         if self._outcome == "passed" and not self._closed.get("remaining"):
             return started
-        # Behind a restore people may not have been told yet, and users wait.
+        # After a restore, users wait, and people may not have been told yet.
         return replace(started, then=self._go_on()) if started else self._go_on()
 
     def _go_on(self) -> Next | None:
-        """What goes on with an execution that did not come to its end."""
+        """Resume an execution that did not finish."""
         if self._anew or self._half_way:
             return self._planned_anew() or self._brought_back()
         abandoning = ("--abandon",) if self._abandons else ()
@@ -157,30 +156,30 @@ class _Told:
         if self._decided and self._outcome == "failed":
             changed = "" if self._closed.get("changes_made") else "nothing was changed; "
             return Next(
-                f"{changed}a person must decide. If what would be done may be done, type",
+                f"{changed}a person must decide. If you agree to the planned changes, type",
                 self._typed(*resume, *self._decided, *self._execute),
             )
         if not self._closed or self._closed.get("changes_made") or self._outcome != "failed":
-            mended = ", once what stopped it is mended" if self._outcome == "failed" else ""
+            fixed = " after fixing what stopped it" if self._outcome == "failed" else ""
             return Next(
-                f"to go on{mended} (what is done already is not done twice), type", self._typed(*resume, *self._execute)
+                f"to continue{fixed} (what is done is not done twice), type", self._typed(*resume, *self._execute)
             )
         return self._under_way() or self._mended()
 
     def _brought_back(self) -> Next | None:
-        """Bring back how all was before a migration that cannot go on."""
+        """Undo a migration that cannot continue."""
         if not self._half_way:
             return None
-        why = f"the schema stands half-way, at no revision, and the {self._half_way.direction} cannot go on from there"
-        return Next(f"{why}; to bring back how it was before, type", self._half_way.way_back)
+        why = f"the schema is between two revisions, and the {self._half_way.direction} cannot continue from there"
+        return Next(f"{why}; to go back to the state before it, type", self._half_way.way_back)
 
     def _start_again(self) -> Next | None:
-        """Behind a restore: the application stands still, and the release that is named must fit the schema."""
+        """Start the application after a restore that left it stopped."""
         restored = self._facts.restored
         if restored is None or not restored.start or not self._facts.left_stopped:
             return None
         at = f" {', '.join(restored.revisions)}" if restored.revisions else ""
-        why = f"the application is stopped; once the env file names a release that fits the schema{at}, start it: type"
+        why = f"the application is stopped; once the env file names a release that fits the schema{at}, start it with"
         return Next(why, restored.start)
 
     def _planned_anew(self) -> Next | None:
@@ -192,33 +191,33 @@ class _Told:
         return Next(f"{why}; to plan another rollback{name}, type", self._typed(*options))
 
     def _target(self) -> dict[str, str]:
-        """The target that a plan found, to be asked for by name."""
+        """Return the option for the target that the plan found."""
         target = self._facts.target_tag
         return {} if not target or self._marks or self._asked.get("forward_fix") else {"target": target}
 
     def _under_way(self) -> Next | None:
-        """Go on with the rollback that this run found under way, and did not get on with."""
+        """Continue the rollback that this run found under way, and did not continue."""
         under_way = self._facts.open_rollback
         if not under_way or self._marks:
             return None
-        until = f", and stops at the same step until this is done: {helps}" if (helps := self._helps()) else ""
+        then = " once the next step is done" if self._has_next_step else ""
         incident = under_way.incident
         resume = ("--resume", incident) if under_way.recorded_here else ("--to", under_way.target)
-        why = f"incident {incident} is under way{until}; {'then ' if until else ''}to continue it, type"
+        why = f"incident {incident} is under way; to continue it{then}, type"
         return Next(why, self._typed(*resume, *self._execute))
 
-    def _helps(self) -> str:
-        """What the step that stopped the run says that helps; empty where it says nothing."""
+    @property
+    def _has_next_step(self) -> bool:
+        """Whether the step that stopped the run has a next step, which is shown with it."""
         stopped = [step for step in in_short(self._entries) if step.stopped]
-        return stopped[0].next_step if stopped else ""
+        return bool(stopped and stopped[0].next_step)
 
     def _mended(self) -> Next:
-        helps = self._helps()
-        # A tag that there is not would not be there the next time either.
+        before = "once the next step is done" if self._has_next_step else "once the cause is fixed"
+        # A tag that was not found would not be found the next time either.
         untargeted = {} if self._facts.target else {"target": None, "forward_fix": None}
         return Next(
-            "nothing was changed, and no command continues from here"
-            f"{f' until this is done: {helps}' if helps else ''}; then plan again with",
+            f"nothing was changed; {before}, plan again with",
             self._typed(*self._marks, *option_words({**self._asked, **untargeted})),
         )
 
@@ -230,6 +229,6 @@ class _Told:
 
 
 def _without(options: Sequence[str], others: Sequence[str]) -> list[str]:
-    """The options (each with its value) that are not among the others."""
+    """Return the options, each with its value, that are not among the others."""
     pairs = [options[at : at + 2] for at in range(0, len(options), 2)]
     return [word for pair in pairs if pair[0] not in others for word in pair]

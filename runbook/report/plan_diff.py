@@ -118,7 +118,7 @@ def _standing(
 
 def _evidence(planned: ShortChange | None, actual: ShortChange | None) -> str:
     if planned and actual and (planned.state, actual.state) == ("done", "done"):
-        return "the plan had carried it out, and it had to be done again"
+        return "the plan had already done it, but it had to be done again"
     return actual.evidence if actual else ""
 
 
@@ -126,7 +126,7 @@ def _lines(planned: Sequence[str], actual: Sequence[str]) -> Iterator[Line]:
     """Return the lines of both, one above the other, without the incidents' names."""
     said = [line for action in planned for line in action.splitlines()]
     did = [line for action in actual for line in action.splitlines()]
-    # What could not be known when it was planned is no difference.
+    # A value that the plan could not know is no difference.
     alike = [next((line for line in did if same_action(says, line)), says) for says in said]
     for what, first, last, begin, end in SequenceMatcher(None, alike, did, autojunk=False).get_opcodes():
         if what == "equal":

@@ -18,20 +18,20 @@ from runbook.journal.verify import verify
 from runbook.release import digest_told
 from runbook.report.step_digest import in_short
 
-#: How old a plan may be to count as the one that is carried out.
+#: The highest age of a plan that counts as the plan of an execution.
 LONGEST_AGE = timedelta(hours=24)
 _LONGEST_SEARCH = 2.0  # seconds
-#: A plan's journal has a few hundred kilobytes; nothing is waited for that is far larger, in bytes.
+#: In bytes. A plan's journal has a few hundred kilobytes; far larger ones are not read.
 _LONGEST_JOURNAL = 32 * 1024 * 1024
 _STAMP = re.compile(r"([0-9]{8}T[0-9]{6}Z)-")
 _LAST_LINE = 256 * 1024  # bytes; a closing entry is far shorter
-#: Wishes that name what is vouched for and why, and not what is done.
+#: Options that need not be the same: they do not change what is done, or are compared separately (`target`).
 _REASONS = ("because", "override", "target")
 
 
 @dataclass(frozen=True)
 class Sought:
-    """The execution whose plan is looked for: the members of its first entry that a plan must share."""
+    """The execution whose plan is sought: the members of its first entry that a plan must share."""
 
     project: str
     directory: str
@@ -53,10 +53,10 @@ class Sought:
 
 
 def newest_plan(reports: Path, sought: Sought) -> dict[str, Any]:
-    """What the journal of an execution keeps of its plan, or `incident` null and `why` there is none. Never raises.
+    """Return the plan of an execution, as its journal keeps it, or `incident` None and `why`. Never raises.
 
-    It is the newest plan for the same scenarios and with the same options, no older than LONGEST_AGE, since which no
-    run has changed this production. A journal that is broken, or cannot be read, is passed over.
+    It is the newest plan with the same scenarios and options, if it is no older than LONGEST_AGE and no run has
+    changed this production since. Damaged and unreadable journals are skipped.
     """
     began = datetime.fromisoformat(sought.began)
     until = time.monotonic() + _LONGEST_SEARCH
@@ -69,7 +69,7 @@ def newest_plan(reports: Path, sought: Sought) -> dict[str, Any]:
         if not same or str(opened.get("time", "")) >= sought.began:
             continue
         if opened.get("mode") == "execute" and _may_have_changed(journal):
-            return _none(f"production was changed by incident {folder.name}, after any plan that is left")
+            return _none(f"incident {folder.name} has changed production since the last plan")
         if _plans(opened, sought) and (found := _read(journal, sought)):
             return found
     return _none(f"no plan for this in the last {LONGEST_AGE // timedelta(hours=1)} hours")
@@ -122,7 +122,7 @@ def _newest_first(reports: Path, project: str, began: datetime) -> Iterator[Path
 def first_entry(journal: Path) -> Mapping[str, Any]:
     """Return the first entry of a journal, unverified. Empty if it cannot be read."""
     try:
-        # A pipe would be waited for, for ever.
+        # Reading a pipe could block forever.
         if not journal.is_file():
             return {}
         with journal.open("rb") as file:
@@ -183,7 +183,7 @@ def _read(journal: Path, sought: Sought) -> dict[str, Any] | None:
     try:
         opened, facts = entries[0], facts_in_short(entries)
         asked, wanted = opened["asked_for"].get("target"), sought.asked_for.get("target")
-        # `--to` is what a plan says to type: its own target pinned.
+        # A plan prints the command with `--to` and its own target.
         if wanted not in (asked, Facts.of(entries).target_tag or None):
             return None
         return {
@@ -196,5 +196,5 @@ def _read(journal: Path, sought: Sought) -> dict[str, Any] | None:
             "facts": facts,
             "steps": [step.as_kept() for step in in_short(entries)],
         }
-    except (LookupError, TypeError, AttributeError, ValueError):  # whole, but not as this version writes it
+    except (LookupError, TypeError, AttributeError, ValueError):  # intact, but not in this version's format
         return None

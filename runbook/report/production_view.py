@@ -11,12 +11,12 @@ from runbook.incident.production_facts import Snapshot, Unknown
 from runbook.journal.journal import Entry
 from runbook.report.state_diff import Row, compared
 
-#: The facts that are production at one moment.
+#: The names of the facts that are snapshots of production.
 LOOKS = ("before", "found again", "after")
 _PAUSED, _RESUMED = ActionName.PAUSE_TRAFFIC, ActionName.RESUME_TRAFFIC
-#: What these changes make of the gate.
+#: The state of the gate after each of these changes.
 _TURNED: Mapping[Any, str] = {_PAUSED: "closed", ActionName.HOLD_TRAFFIC: "held", _RESUMED: "open"}
-#: What keeps requests from being answered at once.
+#: The actions after which requests are refused or wait.
 _KEEPS_BACK = (_PAUSED, ActionName.HOLD_TRAFFIC)
 #: The strategies that leave the schema at its revision.
 _STAYS = (Strategy.IMAGE_ONLY, Strategy.BRIDGE)
@@ -68,9 +68,9 @@ class Production:
 
     @property
     def gate_closed_seconds(self) -> float | None:
-        """For how long traffic was paused or held, over all runs; None if it never was, or if no end is on record.
+        """The seconds for which traffic was paused or held, over all runs. None if never, or if no end is on record.
 
-        Each time it is from when pausing began to when traffic was resumed, or was found so.
+        Each time counts from the beginning of the pause until traffic was resumed, or was found flowing.
         """
         began, seconds = None, None
         for entry in self._changes:
@@ -161,9 +161,10 @@ class ProductionOnAll(Production):
 
 
 def gate(entries: Sequence[Entry]) -> str:
-    """The traffic gate as it was last seen, or as a change since then has left it or was about to; empty if unknown.
+    """Return the state of the traffic gate: as last seen, or as a later change left it. Empty if unknown.
 
-    A gate that says closed, or held, while the public address lets users in is not known to be so.
+    A change that began counts as done. If the gate reports closed or held but the public address serves users, the
+    state is unknown.
     """
     found = ""
     for entry in entries:

@@ -19,11 +19,11 @@ class Row:
     before: str
     after: str | None
     must_stay: bool = False
-    #: Whether it is the same thing still: a container whose health is another is, one that was recreated is not.
+    #: Whether it is still the same object. A container with another health is; a recreated container is not.
     same: bool = True
-    #: Whether one of the looks could not see it.
+    #: Whether it is unknown in one of the snapshots.
     unknown: bool = False
-    #: Whether what it was before is told for sure.
+    #: Whether the value before is certain: known, and more than a local image id.
     sure: bool = True
 
     @property
@@ -48,10 +48,10 @@ class Row:
 
 
 def compared(before: Snapshot, later: Snapshot | None, must_stay: Collection[str] = ()) -> list[Row]:
-    """Every line of two snapshots, in the order of the first; without a second one nothing counts as changed.
+    """Return the rows of two snapshots, in the order of the first. Without a second one nothing counts as changed.
 
-    `must_stay` names what may not change: `release`, `schema`, and `other containers`, those of the services that are
-    not rolled back.
+    `must_stay` names what must not change: `release`, `schema`, `switches`, and `other containers` (those of services
+    that are not rolled back).
     """
     first, second = _lines(before), _lines(later) if later else {}
     names = dict.fromkeys([*first, *second])
@@ -77,9 +77,9 @@ class _Line(NamedTuple):
     words: str
     duty: str = ""
     identity: str = ""
-    #: Whether it could not be seen.
+    #: Whether it is unknown.
     unknown: bool = False
-    #: Whether it is an image of which only the local id is known.
+    #: Whether only the local id of the image is known.
     local: bool = False
 
 

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from runbook.journal.verify import Verified
 from runbook.report.incident_report import IncidentReport
 
-#: The headline where not even the first entry is as it was written.
-NOTHING_BELIEVED = "Nothing in it can be believed"
+#: The headline if even the first entry was changed.
+NOTHING_BELIEVED = "Nothing in it can be trusted"
 
 
 @dataclass(frozen=True)
 class Ending:
-    """The headline, and how it is coloured: `good`, `plan` or `bad`.
+    """The headline and its tone: `good`, `plan` or `bad`.
 
-    Where the journal has no closing entry, one of the three is so.
+    If the journal has no closing entry, one of the three flags is True.
     """
 
     headline: str
@@ -22,13 +22,13 @@ class Ending:
     under_way: bool = False
     #: The run was killed, or its machine went down.
     killed: bool = False
-    #: The end of the journal was changed, so nobody knows.
+    #: The end of the journal was changed, so that the outcome is unknown.
     unknown: bool = False
 
     @property
     def left_unknown_because(self) -> str:
         """The reason why the final state of production is unknown, if there is no snapshot after the changes."""
-        return "what was seen afterwards cannot be believed" if self.unknown else "nobody looked after the changes"
+        return "the end of the journal cannot be trusted" if self.unknown else "no snapshot follows the changes"
 
 
 def ending(story: IncidentReport, verified: Verified, *, under_way: bool = False) -> Ending:
@@ -43,4 +43,4 @@ def ending(story: IncidentReport, verified: Verified, *, under_way: bool = False
         return Ending(f"Under way when this was read{at}", "plan", under_way=True)
     if verified.broken_off:
         return Ending(story.headline, "bad", killed=True)
-    return Ending("The outcome is unknown: its journal was changed", "bad", unknown=True)
+    return Ending("The outcome is unknown: the journal was changed", "bad", unknown=True)

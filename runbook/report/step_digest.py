@@ -1,6 +1,6 @@
 """An incident step by step, in short: the form in which a plan is kept in its execution's journal.
 
-Over all runs of the incident: what one run did and the next one found done counts as done.
+It covers all runs of the incident: a change that one run made and the next found already done counts as done.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,20 +11,20 @@ from runbook.actions import message_told
 from runbook.errors import with_next_step
 from runbook.journal.journal import Entry
 
-#: Characters that are kept of why a step stopped.
+#: The most characters kept of the reason why a step stopped.
 _LONGEST_DETAIL = 2000
 _WORDS = ("scenario", "id", "keyword", "text", "outcome", "detail", "next_step")
 #: The outcomes that a person can override.
 _ACCEPTED = ("inconclusive", "failed")
-#: The outcomes of a step behind which its scenario went on.
+#: The outcomes of a step after which its scenario continues.
 _WENT_ON = ("passed", "planned", "not configured")
 
 
 @dataclass
 class ShortChange:
-    """One change: what it was, what it touched, how far it came, its commands and messages, what showed it done.
+    """One change, with its commands, its message, and the evidence that it was already done.
 
-    `action`, `state` and `message` are those of the journal.
+    All members are those of the journal's `action` entries.
     """
 
     action: str
@@ -43,16 +43,16 @@ class ShortChange:
     def then(self, later: "ShortChange") -> "ShortChange":
         """Return the change after a later run of the incident reached it."""
         if later.state == "already so" and self.state in ("begun", "done"):
-            # It ended after the run that began it had died, say.
+            # The earlier run began it; it finished, perhaps after that run had died.
             return replace(self, state="done", evidence=later.evidence)
         return later
 
 
 @dataclass
 class StepDigest:
-    """One step: where it stands, what it says, how it ended last, why it stopped if it did, and its changes.
+    """One step: its place, its text, its last outcome, why it stopped (if it did), and its changes.
 
-    One that could not be checked, or was not so, and that a person accepted, has no `detail`.
+    A step that failed or was inconclusive, and that a person accepted, has no `detail`.
     """
 
     scenario: str

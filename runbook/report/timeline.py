@@ -10,7 +10,7 @@ from runbook.errors import with_next_step
 from runbook.journal.journal import Entry
 
 _DETAILS = ("command", "engine request", "file look", "exchange", "check", "action")
-#: What was asked more often within one step is shown once.
+#: A request that was repeated more often within one step is shown once.
 _MOST_REPEATED = 3
 
 
@@ -24,7 +24,7 @@ class Step:
     began: str
     outcome: str = Outcome.INTERRUPTED
     detail: str = "the run ended while this step was open"
-    #: What helps, if it stopped and that is known.
+    #: What to do next, if the step stopped and that is known.
     next_step: str = ""
     seconds: float | None = None
     details: list[Entry] = field(default_factory=list)
@@ -88,7 +88,7 @@ class Scenario:
 
     chapter: str
     name: str
-    #: Which run of the incident it belongs to; 0 is the first one.
+    #: The number of the run in the incident; 0 is the first.
     run: int
     outcome: str = Outcome.INTERRUPTED
     reason: str = ""
@@ -100,9 +100,9 @@ class Timeline:
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         self.scenarios: list[Scenario] = []
-        #: The runs that went on with the incident, after the first.
+        #: The `resumed` entries, one per run after the first.
         self.resumed: list[Entry] = []
-        #: How the newest run of the incident was closed; empty when it was not.
+        #: The `closed` entry of the newest run. Empty if it was not closed.
         self.closed: Mapping[str, Any] = {}
         self._open: Step | None = None
         for entry in entries:
@@ -128,7 +128,7 @@ class Timeline:
                 self._open.seconds = entry["seconds"]
                 self._open = None
             case "resumed":
-                # A step under which a run died stays interrupted.
+                # The step during which the run died stays interrupted.
                 self.resumed.append(entry)
                 self.closed, self._open = {}, None
             case "closed":

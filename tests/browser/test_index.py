@@ -55,7 +55,7 @@ def test_reads_without_javascript(browser: Browser, index: Path) -> None:
     ]
     assert not page.locator("form").is_visible()
     assert page.locator(".rb-records button").count() == 0
-    assert "Nobody has rehearsed for more than 30 days" in page.inner_text("main")
+    assert "There was no rehearsal in the last 30 days" in page.inner_text("main")
 
 
 def test_links_open_the_record(browser: Browser, index: Path) -> None:

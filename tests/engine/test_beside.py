@@ -80,7 +80,7 @@ def test_held_gate_is_proved(fresh: Rehearsed) -> None:
         pytest.param(
             ("--close-gate-first",),
             "every api and jobs container stays healthy",
-            "Not as it was to be",
+            "Rolled back, but a step failed",
             id="behind-closed-gate",
         ),
     ],

@@ -78,7 +78,7 @@ def test_plan_names_what_differs(drifted: Rehearsed) -> None:
     assert unmoved(drifted) == before
     fact = plan.fact("configuration drift")
     assert {(each["part"], each["key"], each["how"]) for each in fact["differences"]} == DRIFT
-    assert "configuration differs from when it was validated: 5 keys" in words(plan)
+    assert "configuration differs from the validated one: 5 keys" in words(plan)
     assert "services.api.environment.LOG_LEVEL" in page(plan)
     assert plan.folder is not None
     assert SECRET not in plan.terminal + page(plan) + (plan.folder / "journal.jsonl").read_text()

@@ -68,7 +68,7 @@ def test_third_release_is_not_validated_in_the_targets_place(broken_off: tuple[R
     assert ran.entries[-1]["outcome"] == "failed"
     assert ran.folder is not None
     head = (ran.folder / "record.html").read_text().partition("</header>")[0]
-    assert "Not as it was to be" in head
+    assert "Rolled back, but a step failed" in head
     assert f":{THIRD}" in head
 
 

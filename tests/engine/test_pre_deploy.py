@@ -89,7 +89,7 @@ def test_release_that_cannot_be_undone(untouched: Rehearsed) -> None:
     assert ran.exit_code == 1, ran.terminal
     assert "downgrade() of 0004_euro_only is empty" in words(ran)
     assert "do not deploy it: write the downgrade()" in words(ran)
-    assert f"{IRREVERSIBLE} could not be rolled back; once that is mended, type:" in words(ran)
+    assert f"{IRREVERSIBLE} could not be rolled back; once that is fixed, type:" in words(ran)
     assert f"-m pre_deploy --release {IRREVERSIBLE}" in ran.terminal
 
 

@@ -23,7 +23,7 @@ def test_run_is_in_the_index_when_it_has_ended(runbook: Runbook) -> None:
     assert first.folder is not None
     assert second.folder is not None
     assert rows(runbook) == [f"{second.folder.name}/record.html", f"{first.folder.name}/record.html"]
-    assert "not made afresh" not in second.terminal
+    assert "was not updated" not in second.terminal
 
 
 def test_killed_run_gets_its_page_from_the_next(runbook: Runbook) -> None:
@@ -41,7 +41,7 @@ def test_index_that_cannot_be_made_changes_nothing(runbook: Runbook) -> None:
     assert ran.exit_code == 0
     assert ran.folder is not None
     assert ran.lines[-1] == str(ran.folder / "record.html")
-    (said,) = [line for line in ran.lines if "the index of all records is not made afresh" in line]
+    (said,) = [line for line in ran.lines if "the index of all records was not updated" in line]
     assert said.endswith("→ python -m runbook records")
     assert ran.entries("closed")[0]["outcome"] == "passed"
 
@@ -83,4 +83,4 @@ def test_jobs_summary_that_cannot_be_written_changes_nothing(runbook: Runbook) -
     assert ran.exit_code == 0
     assert ran.folder is not None
     assert ran.lines[-1] == str(ran.folder / "record.html")
-    assert any("the job's summary is not written: " in line for line in ran.lines)
+    assert any("the job's summary was not written: " in line for line in ran.lines)

@@ -189,7 +189,7 @@ def test_release_that_could_not_be_rolled_back(runbook: Runbook) -> None:
     runbook.feature("1.feature", scenario("Before", "Then all is not well", tags="@pre_deploy"))
     ran = runbook.run("features", "-m", "pre_deploy", "--release", "v2")
     assert ran.exit_code == 1
-    assert "v2 could not be rolled back; once that is mended, type:" in ran.terminal
+    assert "v2 could not be rolled back; once that is fixed, type:" in ran.terminal
     (command,) = printed(ran.terminal)
     assert shlex.split(command)[1:] == ["features", "-m", "pre_deploy", "--release", "v2"]
 

@@ -153,7 +153,7 @@ def test_incident_that_can_never_be_gone_on_with_is_planned_anew(tmp_path: Path,
 def test_broken_off_run_says_how_to_go_on(tmp_path: Path, ending: str) -> None:
     """A run that changed something and did not end well says how to go on."""
     said = lines(tmp_path, ending, Ended(after(), ["user traffic is paused"]), reports_given="/srv/records")
-    assert "(what is done already is not done twice), type:" in said
+    assert "(what is done is not done twice), type:" in said
     assert "features --reports /srv/records --resume i-1 --execute shop" in said
 
 
@@ -163,7 +163,7 @@ def test_run_that_changed_nothing_says_what_production_is(tmp_path: Path) -> Non
     assert "release   v2\n" in said
     assert "gate      open (traffic is served)\n" in said
     assert "schema    x, y\n" in said
-    assert "no command continues from here; then plan again with:" in said
+    assert "nothing was changed; once the cause is fixed, plan again with:" in said
     assert "--resume" not in said
     assert "--execute" not in said
 
@@ -173,7 +173,7 @@ def test_failed_plan_is_made_again(tmp_path: Path) -> None:
     before = {"before": snapshot("running", "v2", gate="closed")}
     said = lines(tmp_path, "failed", Ended(before, mode=Mode.PLAN), kind="plan", options=Options(target="v9"))
     assert said.endswith("/pytest features")  # without the target that there may not be
-    assert "traffic is paused: the gate was closed by nobody that this record knows of" in said
+    assert "traffic is paused: the gate was closed by someone unknown" in said
 
 
 def test_digest_that_runs_is_shown(tmp_path: Path) -> None:
@@ -225,9 +225,7 @@ def test_closed_gate_is_shouted(tmp_path: Path) -> None:
         {"kind": "step ended", "outcome": "failed", "detail": "no room", "next_step": "make room", "seconds": 0.1},
     ]
     stopped.journal.entries = [each | {"time": "2026-01-01T03:00:00.000000Z"} for each in stopped.journal.entries]
-    assert "i-0 is under way, and stops at the same step until this is done: make room; then to continue it, type:" in (
-        lines(tmp_path, "failed", stopped)
-    )
+    assert "i-0 is under way; to continue it once the next step is done, type:" in (lines(tmp_path, "failed", stopped))
     under_way["recorded_here"] = False
     elsewhere = lines(tmp_path, "failed", Ended({"before": closed, "open rollback": under_way}))
     assert elsewhere.endswith("features --to v1 --execute shop")

@@ -86,7 +86,7 @@ def test_person_can_accept_what_failed(runbook: Runbook) -> None:
     assert outcomes == {"passed", "failed"}
     (decision,) = [entry for entry in again.entries("decision") if entry.get("about") == "1.2.1"]
     assert decision["evidence"][0] == f"{getpass.getuser()} accepts it: it is well"
-    assert "it was not so, and" in again.page
+    assert "it failed, and" in again.page
     assert "failed or inconclusive, but accepted by a person: 1.2.1" in again.terminal
 
 

@@ -225,7 +225,7 @@ def test_channel_that_is_down_changes_neither_outcome_nor_duration(runbook: Runb
     waited = seconds_between(ran.entries("step ended")[-1]["time"], ran.entries("closed")[0]["time"])
     assert waited < 10
     assert sorted(told(ran)) == [(turn, state) for turn in ("failed", "started") for state in ("begun", "failed")]
-    assert "NOT told" in ran.page
+    assert "NOT sent at" in ran.page
     assert "shop: the rollback failed" in ran.page
 
 

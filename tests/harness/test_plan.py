@@ -82,7 +82,8 @@ def test_execution_keeps_its_plan(runbook: Runbook) -> None:
     )
     again = plan_and_actual(runbook.run(*EXECUTE).journal)
     assert again is not None
-    assert again.summary.startswith("No plan to compare with: production was changed by incident ")
+    assert again.summary.startswith("No plan to compare with: incident ")
+    assert again.summary.endswith(" has changed production since the last plan")
 
 
 def test_plan_that_lies_is_told_on_the_record(runbook: Runbook) -> None:

@@ -199,7 +199,7 @@ def of_another_folder(runbook: Runbook) -> str:
         pytest.param(over, EXECUTE, "has ended: it passed", id="over"),
         pytest.param(nothing, EXECUTE, "no journal of that incident", id="unknown"),
         pytest.param(edited, EXECUTE, "was changed after it was written", id="edited"),
-        pytest.param(of_a_newer_format, EXECUTE, "is of format 2", id="newer-format"),
+        pytest.param(of_a_newer_format, EXECUTE, "has format 2", id="newer-format"),
         pytest.param(of_another_folder, EXECUTE, "name the right settings", id="other-production"),
         pytest.param(
             lambda runbook: name_of(broken_off(runbook)), (), "resuming changes production", id="without-execute"
@@ -298,7 +298,7 @@ def test_other_text_than_the_incident_began_with_is_told(runbook: Runbook) -> No
     last = runbook.run("features", "--resume", name_of(ran), *EXECUTE)
     last.folder = ran.folder
     assert "features changed since the incident's last run" in last.terminal
-    assert "This run has other features than the incident had before" in last.page
+    assert "Changed between the runs of this incident: features." in last.page
     first, same, other = (last.entries("opened")[0]["text"], *(e["text"] for e in last.entries("resumed")))
     assert first == same
     assert (first["features"] == other["features"], first["code"] == other["code"]) == (False, True)

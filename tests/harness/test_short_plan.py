@@ -187,7 +187,7 @@ def test_plan_for_programs_that_stops(broken: Runbook) -> None:
         (("features", "--json", "-m", "post_deploy"), "--json prints a plan, but this run makes none"),
         (("features", "--json", "-s"), "--json with -s"),
         (("features", "--plan", "p.json"), "--plan needs --execute"),
-        ((*EXECUTE, "--plan", "nowhere.json"), "there is no such file"),
+        ((*EXECUTE, "--plan", "nowhere.json"), "--plan nowhere.json: no such file"),
         ((*EXECUTE, "--plan", "p.json", "--resume", "i"), "--plan with --resume"),
     ],
 )
@@ -233,7 +233,7 @@ MOVED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "verdict": ({"verdict": {"verdict": "additive", "evidence": []}}, "verdict: planned unchanged, now additive"),
     "strategy": ({"strategy": "forward-fix"}, "strategy: planned image-only, now forward-fix"),
-    "env-file": ({"before": ENV_FILE}, "the env file: another content"),
+    "env-file": ({"before": ENV_FILE}, "the env file: changed since the plan"),
 }
 
 
@@ -286,8 +286,8 @@ def other_production(runbook: Runbook) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (other_settings, "the settings file: another text"),
-        (other_features, "the features: another text"),
+        (other_settings, "the settings file: changed since the plan"),
+        (other_features, "the features: changed since the plan"),
         (other_production, "the plan is for shop in /srv/other"),
     ],
 )

@@ -54,7 +54,7 @@ def told(found: Mapping[str, Any]) -> list[str]:
     if before := found.get("level_before"):
         lines.append(f"  level before the failed deploy: {', '.join(before['revisions'])} ({before['evidence']})")
     for each in found["sources"]:
-        asked = "ASKED IN PART" if each["found"] else "NOT ASKED"
+        asked = "READ IN PART" if each["found"] else "NOT READ"
         lines += [f"  {asked}: {each['source']}: {each['down']}"] if each["down"] else []
         lines += [f"  {each['source']}: {remark}" for remark in each["left_out"]]
     return lines

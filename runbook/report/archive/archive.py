@@ -16,20 +16,20 @@ from runbook.report.page.render import render
 from runbook.text import one_line
 
 _REMEMBERED = ".summaries.json"
-#: What images and trials have told is kept there, and is no record.
+#: The folder of cached answers of images and trials. It is no record.
 _ANSWERS = ".answers"
 
 
 @dataclass(frozen=True)
 class Archive:
-    """The incidents, newest first, and the folders that could not be read as such."""
+    """The incidents, newest first, and the folders that are no records."""
 
     summaries: list[Summary]
-    #: Name and reason of each folder that is no record.
+    #: The name of each folder that is no record, and the reason.
     left_out: list[tuple[str, str]]
     #: UTC.
     made: datetime
-    #: The same incidents, each as its own journal tells it.
+    #: The same incidents before `linked`: each from its own journal only.
     as_read: list[Summary] = field(default_factory=list)
 
     @property
@@ -46,10 +46,10 @@ class Archive:
 def read(reports: Path, seconds: float | None = None, *, pages: bool = False) -> Archive:
     """Read every `<reports>/*/journal.jsonl`, the newest first.
 
-    With `seconds`, journals that were not touched since `remember` are not read again, and those for which there is no
-    time are only named. With `pages`, an incident without a page, whose run was killed, is given one, unless
-    a run is at work on it. A journal that is broken, half written or not one at all is named with what is wrong.
-    Raises JournalError when `reports` itself cannot be read.
+    With `seconds`, journals that have not changed since `remember` are not read again, and journals for which no time
+    is left are listed by name only. With `pages`, an incident without a page (its run was killed) gets one, unless a
+    run is still writing its journal. A damaged or unreadable journal is listed with what is wrong. Raises JournalError
+    if `reports` itself cannot be read.
     """
     deadline = None if seconds is None else time.monotonic() + seconds
     try:
@@ -57,7 +57,7 @@ def read(reports: Path, seconds: float | None = None, *, pages: bool = False) ->
             folders = [entry for entry in found if entry.name != _ANSWERS and (entry.is_symlink() or entry.is_dir())]
     except OSError as error:
         raise JournalError(
-            f"the folder of records {reports} cannot be read ({error.strerror})", "name the one in which records lie"
+            f"the folder of records {reports} cannot be read ({error.strerror})", "name the folder with the records"
         ) from None
     known = {} if deadline is None else _remembered(reports)
     summaries: list[Summary] = []
@@ -70,7 +70,7 @@ def read(reports: Path, seconds: float | None = None, *, pages: bool = False) ->
             left_out.append((Summary(entry.name, State.UNREADABLE).name, reason))
             continue
         summaries.append(_summary(folder, deadline, known.get(entry.name), pages=pages))
-    # Without a time of its own an incident is sorted by its name's.
+    # An incident whose start is unknown is sorted by the time in its name.
     summaries.sort(key=lambda each: (each.began or _stamp(each.name), each.name), reverse=True)
     return Archive(linked(summaries), left_out, datetime.now(UTC), summaries)
 
@@ -111,7 +111,7 @@ def _summary(folder: Path, deadline: float | None, known: Summary | None, *, pag
         if known is not None and known.stamp == stamp_of(folder / JOURNAL):
             summary = replace(known, has_page=has_page(folder))
         elif _is_over(deadline):
-            words = "Not read when this was made: there was no time left"
+            words = "Not read: no time was left when this was made"
             return Summary(folder.name, State.NOT_READ, headline=words, tone="plan", has_page=has_page(folder))
         else:
             summary = summarize(folder)
@@ -119,7 +119,7 @@ def _summary(folder: Path, deadline: float | None, known: Summary | None, *, pag
         return Summary(folder.name, State.UNREADABLE, problem=one_line(error.seen))
     due = pages and not summary.has_page and summary.state in (State.WHOLE, State.NOT_WHOLE)
     if due and not _is_over(deadline):
-        # A page that cannot be made is missing from the index, and no more.
+        # If the page cannot be made, only the link to it is missing.
         with suppress(Exception):
             render(folder / JOURNAL)
             return replace(summary, has_page=True)

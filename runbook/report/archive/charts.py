@@ -10,7 +10,7 @@ WIDTH = 360
 _LEFT, _TOP, _BOTTOM = 44, 12, 118
 _ROW, _LABELS = 34, 84
 _WIDEST = 22.0
-#: What an axis may end with, in seconds.
+#: The possible ends of an axis, in seconds.
 _ENDS = (10, 20, 30, 60, 90, 120, 180, 300, 600, 1200, 1800, 3600, 7200, 14400, 28800, 86400)
 
 
@@ -22,7 +22,7 @@ class Bar:
     top: float
     width: float
     height: float
-    #: What it stands for; None of a bar that is missing.
+    #: The value. None if the bar is missing.
     value: float | None
     rehearsal: bool = False
 
@@ -37,7 +37,7 @@ class Recoveries:
     """The chart of times to recover: one bar per rollback, oldest first."""
 
     bars: list[Bar]
-    #: Height of each line across, and the seconds that it stands for.
+    #: The y of each grid line, and its value in seconds.
     lines: list[tuple[float, float]]
     left: float = _LEFT
     foot: float = _BOTTOM
@@ -58,7 +58,7 @@ class Months:
     """The chart of incidents per month: one row per kind, each with its own scale, and the months below."""
 
     rows: list[Row]
-    #: Where each month's name stands, and the name.
+    #: The x of each month's name, and the name.
     names: list[tuple[float, str]]
     left: float
     height: float

@@ -10,20 +10,20 @@ from runbook.report.archive.archive import read
 from runbook.report.archive.summary import Summary
 from runbook.report.page.templating import duration
 
-#: As many of the newest count: what was long ago was another production.
+#: The number of newest incidents that count. Older ones ran on a different production.
 _NEWEST = 5
-#: Seconds in which the records are read; what is not read by then is not known.
+#: The limit in seconds for reading the records. Records that were not read by then do not count.
 _READING = 2.0
 NOT_KNOWN = "not known"
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """For how long users were without service, and traffic was paused, in `count` earlier incidents.
+    """The time without service, and the time for which traffic was paused, in `count` earlier incidents.
 
-    `without_service` and `paused` are medians in seconds, None where none measured it; `since` and `until` are the
-    days (UTC) of the oldest and the newest. `rehearsed` says that they were rehearsals, for want of real ones; `held`
-    that requests waited for as long as traffic was paused.
+    `without_service` and `paused` are medians in seconds, None if none of them measured it. `since` and `until` are
+    the days (UTC) of the oldest and the newest. `rehearsed` is whether they were rehearsals, because there were no
+    real incidents. `held` is whether requests waited while traffic was paused.
     """
 
     count: int
@@ -51,10 +51,10 @@ class Forecast:
 
 
 def forecast(summaries: Sequence[Summary], way: str, project: str, host: str) -> Forecast | None:
-    """What an incident of that `way` (a strategy, or `emergency`) will cost; None where nothing tells.
+    """Return the forecast for an incident of that `way` (a strategy, or `emergency`), or None without a basis.
 
-    It is known from those that changed this project on this host and succeeded; where there are none, from rehearsals
-    on this host.
+    It is based on the incidents that changed this project on this host and succeeded; if there are none, on
+    rehearsals on this host.
     """
     alike = [
         each
@@ -67,7 +67,7 @@ def forecast(summaries: Sequence[Summary], way: str, project: str, host: str) ->
     newest = sorted(real or rehearsed, key=lambda each: each.began)[-_NEWEST:]
     if not newest:
         return None
-    # What was measured in part was longer, nobody knows by how much.
+    # An incomplete measurement is too short by an unknown time.
     down = [each.without_service for each in newest if each.without_service is not None and each.for_sure]
     kept_back = [each for each in newest if each.gate_closed is not None]
     paused = [each.gate_closed for each in kept_back if each.gate_closed is not None]
@@ -99,7 +99,7 @@ class Forecasts:
     def _read(self) -> None:
         try:
             self._summaries = read(self._reports, _READING).summaries
-        except Exception:  # noqa: BLE001 - whatever it was, then it is not known
+        except Exception:  # noqa: BLE001 - without records there is no forecast
             self._summaries = ()
 
     def found(self, way: str, host: str, patience: float = 0.0) -> Forecast | None:

@@ -50,7 +50,7 @@ def write(reports: Path, archive: Archive) -> Path:
         remember(reports, archive)
     except OSError as error:
         raise JournalError(
-            f"{target} cannot be written ({error.strerror})", "make room, then: python -m runbook records"
+            f"{target} cannot be written ({error.strerror})", "free disk space, then: python -m runbook records"
         ) from None
     return target
 
@@ -59,9 +59,9 @@ def refresh(reports: Path) -> str:
     """Make the index at the end of a run, within about two seconds. Return why it failed; empty if it did not."""
     try:
         write(reports, read(reports, _READING, pages=True))
-    except Exception as error:  # noqa: BLE001 - the run is over, and an index changes nothing of what came of it
+    except Exception as error:  # noqa: BLE001 - the run is over, and the index does not change its outcome
         why = error.seen if isinstance(error, RunbookError) else f"{type(error).__name__}: {error}"
-        return f"the index of all records is not made afresh: {why} → python -m runbook records"
+        return f"the index of all records was not updated: {why} → python -m runbook records"
     return ""
 
 

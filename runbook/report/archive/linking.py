@@ -9,10 +9,10 @@ from runbook.report.archive.summary import Summary
 
 
 def linked(summaries: Sequence[Summary]) -> list[Summary]:
-    """Return the summaries, in their order, each with what came before and after it.
+    """Return the summaries, in their order, each linked to the incident before and after it.
 
-    One that went on from others counts their time and their outage as its own. The time between two of them is in the
-    outage where users were out on both sides; where they were on one side alone, nobody knows how much of it was.
+    An incident that continued others includes their time and their outages. The time between two of them counts as
+    outage if users were without service on both sides of it. If only on one side, the outage is marked as incomplete.
     """
     by_name = {each.folder: each for each in summaries}
     before = {
@@ -20,7 +20,7 @@ def linked(summaries: Sequence[Summary]) -> list[Summary]:
         for each in summaries
         if each.goes_on_from != each.folder and each.goes_on_from in by_name and each.changed
     }
-    # The newest of those that went on from it, should there be several that broke off as well.
+    # If several incidents continued the same one, the newest counts.
     after = {earlier: name for name, earlier in sorted(before.items())}
     return [replace(_whole(each, by_name, before), finished_by=after.get(each.folder, "")) for each in summaries]
 

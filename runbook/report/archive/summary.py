@@ -21,7 +21,7 @@ from runbook.text import one_line
 JOURNAL, PAGE = "journal.jsonl", "record.html"
 #: The groups in which incidents are counted, the most important first.
 GROUPS = ("rollback", "emergency", "restore", "rehearsal", "unlock", "unchanged", "validation", "plan", "unknown")
-#: Those that were to change production, and of which a trend is a trend; of these some changed nothing in the end.
+#: The groups that the trends count.
 COUNTED = GROUPS[:5]
 _TIME = re.compile(r"20\d\d-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\d\.\d{6}Z")
 
@@ -34,7 +34,7 @@ class State(StrEnum):
     #: A run is writing it at this moment.
     UNDER_WAY = "under way"
     UNREADABLE = "unreadable"
-    #: There was no time left for it.
+    #: No time was left to read it.
     NOT_READ = "not read"
 
 
@@ -42,12 +42,12 @@ class State(StrEnum):
 class Summary:
     """The summary of one incident. None means unknown or not applicable, never 0."""
 
-    #: As the file system names it, which may be anything.
+    #: The folder's name on disk. It may contain any characters.
     folder: str
     state: State
-    #: What is wrong, in words; empty where nothing is.
+    #: What is wrong with the journal, in words. Empty if nothing is.
     problem: str = ""
-    #: One of GROUPS, and the same more exactly, in words.
+    #: One of GROUPS, and the exact kind in words.
     group: str = "unknown"
     kind: str = "unknown"
     project: str = "unknown"
@@ -56,41 +56,41 @@ class Summary:
     tone: str = "bad"
     released: str = ""
     target: str = ""
-    #: UTC, as the journal writes it; empty when unknown.
+    #: UTC, in the journal's format. Empty if unknown.
     began: str = ""
-    #: Seconds each.
+    #: In seconds.
     took: float | None = None
     time_to_recover: float | None = None
     without_service: float | None = None
-    #: Whether that is all of it.
+    #: Whether `without_service` is complete.
     for_sure: bool = True
-    #: Whether it turns a switch on again, which recovers nothing.
+    #: Whether the incident turns a switch on again, which recovers nothing.
     turns_on: bool = False
-    #: Whether it changed production, or began to.
+    #: Whether a change to production began.
     changed: bool = False
-    #: The strategy of a rollback, or `emergency`; empty when that was not decided.
+    #: The strategy of a rollback, or `emergency`. Empty if none was decided.
     way: str = ""
-    #: The engine's machine.
+    #: The Docker host.
     host: str = ""
-    #: For how many seconds traffic was paused, and whether requests waited all that time instead of being refused.
+    #: The seconds for which traffic was paused, and whether requests waited instead of being refused.
     gate_closed: float | None = None
     held: bool = False
-    #: The rollback of another record that broke off and that this one went on from, and the one that went on from this.
+    #: The unfinished rollback that this one continued, and the rollback that continued this one.
     goes_on_from: str = ""
     finished_by: str = ""
-    #: UTC, as `began`: the last that it tells of.
+    #: The time of the last entry (UTC).
     ended: str = ""
-    #: Whether the first, and the last, probe of the public address was bad.
+    #: Whether the first and the last probe of the public address were bad.
     out_at_first: bool = False
     out_at_last: bool = False
     operator: str = "unknown"
     resumed: int = 0
-    #: The most urgent of what is bad, or not known, about how it was left: users, production, the journal.
+    #: The most urgent problem that the incident left: users, production, the journal.
     alarm: str = ""
-    #: The journal's, in bytes.
+    #: The size of the journal in bytes.
     size: int = 0
     has_page: bool = False
-    #: The journal's times of change and its size: while these are the same, an index need not read it again.
+    #: The journal's mtime, ctime and size. While they are the same, the journal is not read again.
     stamp: tuple[int, ...] = ()
 
     @property
@@ -145,9 +145,9 @@ def summarize(folder: Path) -> Summary:
         return known
     try:
         return replace(known, **_told(verified, folder.name, under_way=under_way))
-    # A forged journal can have a whole chain and any members and types.
-    except Exception as error:  # noqa: BLE001 - whatever it holds, it is one line of an index
-        why = f"its entries are not as this runbook writes them ({type(error).__name__})"
+    # A forged journal can have an intact chain and any members and types.
+    except Exception as error:  # noqa: BLE001 - whatever it contains, it becomes one line of the index
+        why = f"its entries do not have the format of this runbook ({type(error).__name__})"
         return replace(known, problem=why)
 
 
@@ -157,7 +157,7 @@ def _told(verified: Verified, folder: str, *, under_way: bool) -> dict[str, Any]
     problem = "" if under_way else verified.problem or ""
     name = str(story.opened.get("incident", folder))
     if name != folder and not problem:
-        problem = f"the folder is not its own: the journal is that of {one_line(name)}"
+        problem = f"the journal belongs to another folder: {one_line(name)}"
     failed, target = story.from_to
     ended = ending(story, verified, under_way=under_way)
     if not _TIME.fullmatch(story.began):

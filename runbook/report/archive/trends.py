@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from runbook.report.archive.summary import COUNTED, State, Summary
 
-#: Without a rehearsal for longer than this, nobody knows whether a rollback would work.
+#: After this time without a rehearsal, another one is due.
 REHEARSE_EVERY = timedelta(days=30)
 _MOST_RECOVERIES = 30
 _MONTHS = 12
@@ -16,13 +16,13 @@ _MONTHS = 12
 class Trends:
     """The trends over all incidents, as of `made`."""
 
-    #: Rollbacks and their rehearsals, oldest first, as many as can be shown.
+    #: The newest rollbacks and rehearsals, oldest first, as many as the chart can show.
     recoveries: list[Summary]
-    #: How many there are altogether.
+    #: The number of all rollbacks and rehearsals.
     recoveries_known: int
-    #: The last twelve months, as `2026-01`, the present one last.
+    #: The last twelve months, such as `2026-01`, the current one last.
     months: list[str]
-    #: For each kind that occurs, its number in each of these months.
+    #: The number of incidents in each of these months, for each kind that occurs.
     counts: dict[str, list[int]]
     #: The newest incident on production.
     last_incident: Summary | None
@@ -46,7 +46,7 @@ def trends(summaries: Sequence[Summary], made: datetime) -> Trends:
     """Return the trends of `summaries` (in any order) as of `made` (UTC)."""
     dated = sorted((each for each in summaries if each.began), key=lambda each: each.began)
     ended = [each for each in dated if each.state is not State.UNDER_WAY]
-    # What another run went on from is counted with that one.
+    # An incident that another one continued is counted with that one.
     recoveries = [each for each in ended if each.group in ("rollback", "rehearsal") and not each.finished_by]
     months = _months(made)
     counts = {

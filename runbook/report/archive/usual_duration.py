@@ -9,9 +9,9 @@ from statistics import median
 from runbook.clock import seconds_between
 from runbook.report.plan_lookup import first_entry, last_entry
 
-#: As many of the newest count: what was long ago was another production.
+#: The number of newest executions that count. Older ones ran on a different production.
 _NEWEST = 5
-#: Seconds in which the records are read; users wait.
+#: The limit in seconds for reading the records: users wait.
 _READING = 0.5
 _RESUMED = b'"kind":"resumed"'
 

@@ -8,34 +8,34 @@ from runbook.incident.facts import Facts, Override
 from runbook.journal.journal import Entry
 from runbook.report.step_digest import in_short
 
-#: The options that are a person's decision, with the option that says so and what it means.
+#: The options that are decisions of a person: their name in the journal, the option, its meaning.
 _DECIDING = {
     "target": ("--to", "return to this release, whatever the ledger says"),
-    "forward_fix": ("--forward-fix", "go on with this release instead of going back"),
+    "forward_fix": ("--forward-fix", "roll forward to this release instead of rolling back"),
     "accept_loss": (
         "--accept-loss",
-        "what a downgrade below this revision, or a forward-fix to it, destroys may be lost",
+        "accept the loss of what a downgrade below this revision, or a forward-fix to it, destroys",
     ),
-    "strategy": ("--strategy", "the schema is relaxed for the target, and nothing that the database holds is lost"),
-    "no_migrations": ("--no-migrations", "the target can live with the schema, at which nobody looks"),
-    "verdict": ("--verdict", "the verdict on the migrations where the runbook's is review"),
+    "strategy": ("--strategy", "relax the schema for the target, so that no data is lost"),
+    "no_migrations": ("--no-migrations", "the target can live with the schema, which is not checked"),
+    "verdict": ("--verdict", "the verdict on the migrations, because the runbook's is review"),
     "with_configuration": (
         "--with-configuration",
-        "Compose files and env values go back too, to what the target was validated with",
+        "restore Compose files and env values to those with which the target was validated",
     ),
 }
 _ONLY_WHERE_ASKED = ("strategy", "verdict", "accept_loss", "no_migrations", "with_configuration")
 _WITH_REASON = ("strategy", "verdict", "no_migrations")
-_VOUCHED = "this step could not be checked, or is not so, and the run may go on"
+_VOUCHED = "continue, although this step failed or was inconclusive"
 
 
 @dataclass(frozen=True)
 class Approval:
     """One decision of a person.
 
-    `option` is what they typed, `meaning` what it says, `by` who they are, `at` when (UTC), `because` why, empty where
-    no reason is asked for. `step` is the step that they vouched for, with its keyword, if they did. `used` is
-    False for what was not needed in the end.
+    `option` is the text typed, `meaning` its explanation, `by` the person, `at` the time (UTC). `because` is the
+    reason, empty if the option takes none. `step` is the step vouched for, with its keyword; empty for other options.
+    `used` is False if the decision was not needed in the end.
     """
 
     option: str
@@ -48,7 +48,7 @@ class Approval:
 
 
 def approvals(entries: Sequence[Entry]) -> list[Approval]:
-    """Return the decisions in the order in which they were first typed, each once."""
+    """Return the decisions, each once, in the order in which they were first typed."""
     found: dict[str, Approval] = {}
     for entry in entries:
         if entry["kind"] in ("opened", "resumed") and isinstance(entry.get("asked_for"), Mapping):

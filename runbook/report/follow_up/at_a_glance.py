@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from runbook.incident.facts import Facts
 from runbook.journal.availability import NO_ANSWER
 from runbook.journal.journal import Entry
+from runbook.report.follow_up.next_steps import to_do
 from runbook.report.incident_report import IncidentReport
 from runbook.report.next_command import next_command
 from runbook.report.production_view import closing_of, waiting_of
@@ -26,11 +27,17 @@ def at_a_glance(story: IncidentReport, entries: Sequence[Entry], *, end_unknown:
     """Return the lines for an incident's `entries`. `end_unknown`: the end of the journal cannot be trusted."""
     served, users = _users(story, entries)
     if end_unknown:
-        served, users = None, "not known: the end of the journal cannot be believed"
+        served, users = None, "not known: the end of the journal cannot be trusted"
     following = next_command(entries, end_unknown=end_unknown) if story.opened else None
     if following is None:
-        return AtAGlance(users, served, _decided(story.facts), "nothing is left to type")
+        return AtAGlance(users, served, _decided(story.facts), _rest(sum(1 for _ in to_do(entries))))
     return AtAGlance(users, served, _decided(story.facts), following.why, following.command)
+
+
+def _rest(tasks: int) -> str:
+    if not tasks:
+        return "nothing is left to do"
+    return f"no run is needed; {tasks} {'task is' if tasks == 1 else 'tasks are'} left, see “What is left to do”"
 
 
 def _users(story: IncidentReport, entries: Sequence[Entry]) -> tuple[bool | None, str]:
@@ -45,8 +52,8 @@ def _users(story: IncidentReport, entries: Sequence[Entry]) -> tuple[bool | None
         return None, "not known: the run never closed its journal" if story.died else "not known: nothing was probed"
     at = f"{last.at:%H:%M:%S} UTC"
     if last.good:
-        return True, f"served: the last probe, at {at}, was answered HTTP {last.status}"
-    answer = "got no answer" if last.status == NO_ANSWER else f"was answered HTTP {last.status}"
+        return True, f"served: the last probe, at {at}, got HTTP {last.status}"
+    answer = "got no answer" if last.status == NO_ANSWER else f"got HTTP {last.status}"
     began = next(run.outages[-1].began for run in reversed(story.measured) if run.outages)
     return False, f"not served since {began:%H:%M:%S} UTC: the last probe, at {at}, {answer}"
 
@@ -54,11 +61,11 @@ def _users(story: IncidentReport, entries: Sequence[Entry]) -> tuple[bool | None
 def _decided(facts: Facts) -> str:
     if facts.undecided:
         return "a person must decide"
-    if facts.switch:
-        return f"the switch {facts.switch.name} is turned: {facts.switch.variable}={facts.switch.value}"
+    if switch := facts.switch:
+        return f"the switch {switch.name} is turned {switch.state}: {switch.variable}={switch.value}"
     if restore := facts.to_restore:
-        return f"the dump {restore.path} takes the place of the database {restore.database}"
+        return f"the dump {restore.path} replaces the database {restore.database}"
     verdict = f"the verdict on the migrations is {facts.verdict.verdict}" if facts.verdict else ""
     if facts.strategy:
-        return f"strategy {facts.strategy}{f', since {verdict}' if verdict else ''}"
+        return f"strategy {facts.strategy}{f', because {verdict}' if verdict else ''}"
     return verdict or "nothing"

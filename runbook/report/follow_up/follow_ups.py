@@ -14,17 +14,17 @@ from runbook.journal.journal import Entry
 from runbook.report.follow_up.next_steps import ToDo, to_do
 from runbook.report.production_view import look_of
 
-# Without userinfo: nothing but a host may stand before the path.
+# No userinfo: only a host and a port may precede the path.
 _LINK = re.compile(r"https?://[\w.-]+(:[0-9]+)?(/[^\s<>\"']*)?(?![^\s])", re.ASCII)
 _HOURS_OR_DAYS = re.compile(r"([0-9]{1,4})([hd])")
 
 
 @dataclass(frozen=True)
 class Announcement:
-    """What the incident channel was told.
+    """The announcement in the incident channel.
 
-    `state` is `done`, `planned`, or `begun` when nobody knows whether it went out. `sent` is when (UTC), empty when
-    that is not known; `head` the journal's head hash that it named, empty when it named none yet.
+    `state` is `done`, `planned`, or `begun` if it is unknown whether it was sent. `sent` is the time (UTC), empty if
+    unknown. `head` is the journal's head hash in the message, empty if it has none yet.
     """
 
     title: str
@@ -37,9 +37,9 @@ class Announcement:
 
 @dataclass(frozen=True)
 class Ticket:
-    """The follow-up ticket. `state` as of an announcement.
+    """The follow-up ticket. `state` is as in `Announcement`.
 
-    `address` is an http or https address, empty when the tracker gave none that may be linked to.
+    `address` is an http or https URL, empty if the tracker returned none that is safe to link to.
     """
 
     title: str
@@ -52,9 +52,9 @@ class Ticket:
 
 @dataclass(frozen=True)
 class Message:
-    """A message at a turn of the execution. `state` is `done`, `failed`, or `begun` when nobody knows.
+    """A message that was sent during the execution. `state` is `done`, `failed`, or `begun` if unknown.
 
-    `at` is when it was written (UTC); `why` says why it was not sent.
+    `turn` is the event that it reports. `at` is when it was written (UTC). `why` is the reason why it was not sent.
     """
 
     turn: str
@@ -67,11 +67,11 @@ class Message:
 
 @dataclass(frozen=True)
 class SwitchOff:
-    """A kill switch that was off when production was last looked at.
+    """A kill switch that was off in the last snapshot.
 
-    `owner` turns it on again, empty when the settings name nobody. `since` is when this incident turned it off (UTC),
-    empty when it was off before. `remind_after` is as the settings say it, `due` when that is over (UTC), counted from
-    `since`, or else from the last look; both are empty without a reminder. `command` turns it on again.
+    `owner` is who turns it on again, empty if the settings name no owner. `since` is when this incident turned it off
+    (UTC), empty if it was off before. `remind_after` is the setting; `due` is `since`, or else the time of the last
+    snapshot, plus `remind_after` (UTC). Both are empty without a reminder. `command` turns the switch on again.
     """
 
     name: str
@@ -113,9 +113,9 @@ class FollowUps:
 
 
 def follow_ups(entries: Sequence[Entry], *, end_unknown: bool = False) -> FollowUps:
-    """Everything that is left of the incident that a journal tells about, over all its runs.
+    """Return everything that an incident left, over all its runs.
 
-    `end_unknown` says that the end of the journal cannot be believed (ending.py).
+    `end_unknown`: the end of the journal cannot be trusted (status.py).
     """
     quarantined = Facts.of(entries, ("quarantined",)).quarantined
     announced, opened = (_message(entries, name) for name in (ActionName.ANNOUNCE, ActionName.OPEN_TICKET))
@@ -154,7 +154,7 @@ def _messages(entries: Sequence[Entry]) -> Iterator[Message]:
         if entry["state"] == "begun":
             found.append(Message(entry["turn"], entry["time"], entry["title"], entry["text"]))
             continue
-        # The newest of its turn: a run that goes on tells what one that was killed may not have told.
+        # The newest one of that turn: a resumed run sends again what a killed run may not have sent.
         place = max((at for at, each in enumerate(found) if each.turn == entry["turn"]), default=None)
         if place is not None:
             found[place] = replace(found[place], state=entry["state"], why=entry.get("why", ""))

@@ -11,12 +11,12 @@ from runbook.journal.journal import Entry, newest_run
 from runbook.report.next_command import Next, gate_in_words, next_command
 from runbook.report.step_digest import in_short
 
-#: As many of the scenarios that are left are named; the journal has them all.
+#: The most remaining scenarios that are named. The journal has all.
 _NAMED = 3
-#: What is said of a step that a person accepted, by its outcome.
+#: The words about a step that a person accepted, by its outcome.
 _ACCEPTED = {
     "inconclusive": "it could not be checked, and {} vouched for it",
-    "failed": "it was not so, and {} accepted it",
+    "failed": "it failed, and {} accepted that",
 }
 
 
@@ -29,9 +29,9 @@ class ToDo:
 
 
 def to_do(entries: Sequence[Entry], *, end_unknown: bool = False) -> Iterator[ToDo]:
-    """What is left to do, the most urgent first; nothing for a plan; for a validation what to type next.
+    """Yield what is left to do, the most urgent first: nothing for a plan, for a validation only the next command.
 
-    `end_unknown` says that the end of the journal cannot be believed (ending.py): nothing is gone on with from it.
+    `end_unknown`: the end of the journal cannot be trusted (status.py), so the incident is not resumed from it.
     """
     opened: Mapping[str, Any] = entries[0] if entries else {}
     if opened.get("type") == "validation" and (following := next_command(entries, end_unknown=end_unknown)):
@@ -41,10 +41,10 @@ def to_do(entries: Sequence[Entry], *, end_unknown: bool = False) -> Iterator[To
     closed = entries[-1] if entries[-1]["kind"] == "closed" else {}
     following = next_command(entries, end_unknown=end_unknown)
     if end_unknown and following:
-        yield ToDo("The outcome is unknown. See what production is now, before anything else.", following.command)
+        yield ToDo("The outcome is unknown. Before anything else, check the state of production:", following.command)
     if closed_by := gate_in_words(entries):
         go_on = following.command if following and not end_unknown else ""
-        told = f"Resume traffic: the gate was {closed_by}, as far as this record knows."
+        told = f"Resume traffic. According to this record, the gate was {closed_by}."
         yield ToDo(told, go_on)
     yield from _begun(entries)
     yield from _of_databases(entries, following)
@@ -60,30 +60,30 @@ def _of_databases(entries: Sequence[Entry], following: Next | None) -> Iterator[
         if following is not None and following.command == restored.start:
             yield ToDo(f"{following.why[0].upper()}{following.why[1:]}:", following.command)
         since = f"since {restored.made}" if restored.made else "since the dump"
-        lost = f"Whatever was written {since} is in the database {restored.kept_as} only."
-        yield ToDo(f"{lost} When nobody needs its rows any more, remove it:", restored.remove)
+        lost = f"Everything written {since} is only in the database {restored.kept_as}."
+        yield ToDo(f"{lost} Once nobody needs its rows, remove it:", restored.remove)
     if (kept := facts.kept_rows) is not None and kept.kept:
-        left_out = f" It has not: {'; '.join(kept.left_out)}." if kept.left_out else ""
+        left_out = f" Not saved: {'; '.join(kept.left_out)}." if kept.left_out else ""
         destroyed = ", ".join(kept.kept)
-        told = f"When the forward-fix has migrated the schema, put back what the downgrade destroyed: {destroyed}."
+        told = f"Once the forward-fix has migrated the schema, put back what the downgrade destroyed: {destroyed}."
         yield ToDo(f"{told}{left_out}", kept.put_back)
 
 
 def _begun(entries: Sequence[Entry]) -> Iterator[ToDo]:
     """Return the changes that began and did not end."""
     for change in (change for step in in_short(entries) for change in step.changes if change.state == "begun"):
-        yield ToDo(f"Look at it: “{change.summary}” was begun and never finished, and may be half done.")
+        yield ToDo(f"Check “{change.summary}”: it began and never finished, so it may be half done.")
 
 
 def _unfinished(entries: Sequence[Entry], closed: Mapping[str, Any], following: Next | None) -> Iterator[ToDo]:
     """Yield what was interrupted, and how to continue."""
     if not closed:
-        yield ToDo("The run never closed its journal: its lock may be left. Whoever goes on takes it over.")
+        yield ToDo("The run never closed its journal, so its lock may still exist. A resumed run takes it over.")
     stopped = [step for step in in_short(entries) if step.stopped]
-    # What an earlier run told of the schema is no longer so.
+    # Only the newest run: what an earlier one recorded about the schema is outdated.
     ways = list(_ways(Facts.of(newest_run(entries), ("half way",)).half_way))
     for step in stopped:
-        helps = f" What helps: {step.next_step}." if step.next_step and not ways else ""
+        helps = f" Next step: {step.next_step}." if step.next_step and not ways else ""
         yield ToDo(f"It stopped at “{step.keyword} {step.text}”.{helps}")
     yield from ways
     if following is None or ways:
@@ -97,23 +97,24 @@ def _unfinished(entries: Sequence[Entry], closed: Mapping[str, Any], following: 
     if remaining or not closed:
         more = f" and {len(remaining) - _NAMED} more" if len(remaining) > _NAMED else ""
         left = f": {', '.join(remaining[:_NAMED])}{more}" if remaining else ""
-        yield ToDo(f"Go on with what is left{left}. What is done already is not done twice.", following.command)
+        yield ToDo(f"Continue with what is left{left}. What is done is not done twice.", following.command)
 
 
 def _ways(half_way: HalfWay | None) -> Iterator[ToDo]:
     """Return the ways to continue and to restore after a failed migration, in the order in which to try them."""
     if half_way is None or not half_way.way_on:
         return
-    as_before = f"to how all was before the {half_way.direction}"
+    as_before = f"to the state before the {half_way.direction}"
     if half_way.stands_between:
         if half_way.way_back:
-            yield ToDo(f"The way back first, {as_before}:", half_way.way_back)
-        yield ToDo("Then mend what stopped it, and go on:", half_way.way_on)
+            yield ToDo(f"First go back {as_before}:", half_way.way_back)
+        fix = "Then fix" if half_way.way_back else "Fix"
+        yield ToDo(f"{fix} what stopped it, and continue:", half_way.way_on)
         return
-    yield ToDo("The way on, once what stopped it is mended:", half_way.way_on)
+    yield ToDo("To continue, fix what stopped it, then type:", half_way.way_on)
     if half_way.way_back:
-        to = "to the release that failed" if half_way.untouched else as_before
-        yield ToDo(f"Or the way back, {to}:", half_way.way_back)
+        to = "to the failed release" if half_way.untouched else as_before
+        yield ToDo(f"Or go back {to}:", half_way.way_back)
 
 
 def _name(item: object) -> str:
@@ -135,11 +136,9 @@ def _checks(entries: Sequence[Entry]) -> Iterator[ToDo]:
             why = _ACCEPTED[step.outcome].format(word.by)
             yield ToDo(f"Check “{step.keyword} {step.text}”: {why} ({word.because}).")
     if facts.strategy is Strategy.BRIDGE and facts.bridge:
-        stands = f"Take the bridge away with a forward-fix, which does it first ({'; '.join(facts.bridge.told)})."
-        yield ToDo(f"{stands} The ticket lists the rows to mend before.")
+        bridge = f"Roll out a forward-fix, which removes the bridge first ({'; '.join(facts.bridge.told)})."
+        yield ToDo(f"{bridge} Before that, fix the rows that the ticket lists.")
     losses = "; ".join(facts.loss or ())
     if facts.strategy in (Strategy.DOWNGRADE, Strategy.FORWARD_FIX) and losses and facts.restore_point:
-        alone = "" if facts.kept_rows and facts.kept_rows.kept else " alone"
-        yield ToDo(
-            f"Reconcile the data: what the {facts.strategy} destroyed is in the restore point{alone} ({losses})."
-        )
+        only = "" if facts.kept_rows and facts.kept_rows.kept else "only "
+        yield ToDo(f"Reconcile the data: what the {facts.strategy} destroyed is {only}in the restore point ({losses}).")

@@ -16,9 +16,9 @@ from runbook.text import beginning
 _HOURS_OR_DAYS = re.compile(r"([0-9]{1,4})([hd])")
 _LINK = re.compile(r"https?://[^\s<>\"']+", re.ASCII)
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
-# A doubled brace is a brace.
+# A doubled brace stands for one brace.
 _PLACE = re.compile(r"\{(\w+)\}|\{\{|\}\}")
-#: What stands around the incident in graphs and chats.
+#: The time shown before and after the incident in graphs and chats.
 _AROUND = timedelta(minutes=15)
 _LONGEST_CAUSE = 200
 
@@ -33,10 +33,10 @@ class Link:
 
 @dataclass(frozen=True)
 class Review:
-    """Times are UTC; what is not on record is empty, or None.
+    """The facts for a review. Times are UTC. Facts that are not on record are empty, or None.
 
-    `live_since` is when the first of the failed release's containers was made, `cause` what was wrong with production
-    as it was found, `due` when the follow-ups are.
+    `live_since` is when the first container of the failed release was created, `cause` what was wrong in the first
+    snapshot of production, `due` when the follow-ups are due.
     """
 
     live_since: str = ""
@@ -57,7 +57,7 @@ class Review:
 
     @property
     def told(self) -> bool:
-        """Tell whether there is anything to tell."""
+        """Whether there is any fact."""
         return self != Review()
 
 
@@ -102,7 +102,7 @@ def _first_look(entries: Sequence[Entry]) -> Snapshot | None:
 
 def _live_since(found: Snapshot, tags: Sequence[str]) -> str:
     made = [each.created or each.started_at for each in found.containers if each.tag and each.tag in tags]
-    # Nanoseconds are no news.
+    # Without the nanoseconds.
     stamps = [stamp[0] for each in made if (stamp := _STAMP.match(each))]
     return f"{min(stamps)}Z" if stamps else ""
 
@@ -132,7 +132,7 @@ def _causes(found: Snapshot) -> Iterator[str]:
     if not isinstance(found.log_errors, Unknown) and found.log_errors:
         signature, number = max(found.log_errors.items(), key=lambda each: each[1])
         more = f" and {len(found.log_errors) - 1} other errors" if len(found.log_errors) > 1 else ""
-        yield f"in the logs {number} times {signature}{more}"
+        yield f"{number} times in the logs: {signature}{more}"
 
 
 def _due(entries: Sequence[Entry], after: str) -> str:

@@ -1,4 +1,4 @@
-"""The incident record as JSON, for programs: what the page tells, in typed members."""
+"""The incident record as JSON, for programs: the content of the page in typed members."""
 
 import json
 from dataclasses import asdict
@@ -16,7 +16,7 @@ FORMAT = "incident-record/1"
 
 
 def as_object(verified: Verified, folder: str, *, under_way: bool = False) -> dict[str, Any]:
-    """The record in JSON's own types; docs/record.md has its members. What is not known is null."""
+    """Return the record in JSON's types. docs/record.md describes its members. Unknown values are None."""
     entries, story = verified.entries, IncidentReport(verified.entries)
     ended = ending(story, verified, under_way=under_way)
     glance = at_a_glance(story, entries, end_unknown=ended.unknown)
@@ -80,5 +80,5 @@ def as_object(verified: Verified, folder: str, *, under_way: bool = False) -> di
 
 
 def text(verified: Verified, folder: str, *, under_way: bool = False) -> str:
-    """The same as text, indented; characters beyond ASCII are escaped, so that none of them hides."""
+    """Return the record as indented JSON text. All characters outside ASCII are escaped, so that none is invisible."""
     return json.dumps(as_object(verified, folder, under_way=under_way), indent=2, sort_keys=False) + "\n"

@@ -1,4 +1,4 @@
-"""The availability strip of one run: its probes and its moments as shapes, for a drawing 1000 units wide."""
+"""The availability strip of one run: its probes, steps and outages as shapes in a drawing 1000 units wide."""
 
 import math
 from bisect import bisect_right
@@ -13,13 +13,13 @@ from runbook.report.incident_report import IncidentReport
 from runbook.report.timeline import Scenario
 
 WIDTH = 1000
-#: Latency lies between these heights, the band of good and bad answers below it.
+#: Latencies are drawn between these heights. The band of good and bad answers is below them.
 LATENCY_TOP, LATENCY_BOTTOM = 4, 64
-#: Bad answers reach higher than good ones, and are hatched: they are told apart without colour.
+#: Bad answers are higher than good ones, and hatched, so that they differ without color.
 BAND_TOP, BAND_GOOD_TOP, BAND_BOTTOM = 74, 86, 104
 
 _GOOD, _BAD, _UNKNOWN = "good", "bad", "unknown"
-#: Without a probe for so many intervals nobody knows how it was.
+#: After this many intervals without a probe, the state is unknown.
 _BLIND = 4
 _LEAST_LATENCY, _DECADE = 1, 10  # milliseconds
 _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 86400)  # seconds
@@ -29,7 +29,7 @@ _MOST_MARKS = 300
 
 @dataclass(frozen=True)
 class Mark:
-    """A moment on the strip: where (0 to 1000), what it is (`step`, `change` or `stopped`), and in words."""
+    """A moment on the strip: its place (0 to 1000), its kind (`step`, `change` or `stopped`), and its label."""
 
     x: float
     kind: str
@@ -38,7 +38,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Segment:
-    """A chapter's stretch of the strip, 0 to 1000."""
+    """A chapter's part of the strip, from 0 to 1000."""
 
     x: float
     width: float
@@ -47,29 +47,29 @@ class Segment:
 
 @dataclass(frozen=True)
 class Strip:
-    """What is drawn of one run; paths are SVG path data."""
+    """The drawing of one run. `good`, `bad`, `unknown` and `latency` are SVG path data."""
 
     measured: Downtime
     good: str
     bad: str
     unknown: str
     latency: str
-    #: Height and words of each line of the latency's scale.
+    #: The height and the label of each line of the latency scale.
     scale: tuple[tuple[float, str], ...]
     ticks: tuple[tuple[float, str], ...]
     marks: tuple[Mark, ...]
     chapters: tuple[Segment, ...]
-    #: Each outage, and the step in which it ended, or the run with it.
+    #: Each outage, and the last step that began before it ended.
     outages: tuple[tuple[Outage, str], ...]
 
     @property
     def probes(self) -> int:
-        """How many probes it is drawn from."""
+        """The number of probes in it."""
         return len(self.measured.probes)
 
 
 def strips(story: IncidentReport) -> list[Strip]:
-    """The strip of each run that was probed, with the scenarios that belong to it."""
+    """Return the strip of each run with probes, with its scenarios."""
     return [
         strip(run, [scenario for scenario in story.scenarios if scenario.run == number])
         for number, run in enumerate(story.measured)
@@ -78,7 +78,7 @@ def strips(story: IncidentReport) -> list[Strip]:
 
 
 def strip(run: Downtime, scenarios: Sequence[Scenario]) -> Strip:
-    """The strip of a run that was probed."""
+    """Return the strip of a run, which has probes."""
     states, latencies = _columns(run)
     return Strip(
         measured=run,
@@ -100,7 +100,7 @@ def _x(run: Downtime, at: datetime) -> float:
 
 
 def _columns(run: Downtime) -> tuple[list[str], list[int | None]]:
-    """The worst state and the longest good latency of each column."""
+    """Return the worst state and the longest good latency (milliseconds) of each column."""
     states: list[str] = [_UNKNOWN] * WIDTH
     latencies: list[int | None] = [None] * WIDTH
     blind = timedelta(milliseconds=_BLIND * run.interval)
@@ -119,7 +119,7 @@ def _columns(run: Downtime) -> tuple[list[str], list[int | None]]:
 
 
 def _band(states: Sequence[str], wanted: str, top: int) -> str:
-    """Rectangles of `top` to the band's bottom over all columns of a state."""
+    """Return rectangles from `top` to the band's bottom, over all columns with the state `wanted`."""
     path, column = [], 0
     for state, group in groupby(states):
         width = len(list(group))
@@ -130,7 +130,7 @@ def _band(states: Sequence[str], wanted: str, top: int) -> str:
 
 
 def _latency(latencies: Sequence[int | None], run: Downtime) -> str:
-    """A bar from the bottom for each column with a good answer."""
+    """Return a bar for each column with a good answer."""
     width = max(1.0, min(4.0, WIDTH / len(run.probes) / 2))
     bars = (
         f"M{column} {LATENCY_BOTTOM}V{_height(latency, run):g}h{width:g}V{LATENCY_BOTTOM}z"
@@ -141,13 +141,13 @@ def _latency(latencies: Sequence[int | None], run: Downtime) -> str:
 
 
 def _scale(run: Downtime) -> list[int]:
-    """The latencies that have a line: powers of ten."""
+    """Return the latencies of the scale's lines in milliseconds: powers of ten."""
     longest = max(run.latencies[-1] if run.latencies else 0, _DECADE)
     return [_DECADE**power for power in range(1, math.ceil(math.log10(longest)) + 1)]
 
 
 def _height(latency: float, run: Downtime) -> float:
-    """The height of a latency; the scale is logarithmic, or one slow answer would flatten all others."""
+    """Return the height of a latency. The scale is logarithmic: otherwise one slow answer would flatten all others."""
     decades = math.log10(_scale(run)[-1])
     share = math.log10(max(latency, _LEAST_LATENCY)) / decades
     return round(LATENCY_BOTTOM - min(share, 1.0) * (LATENCY_BOTTOM - LATENCY_TOP), 1)
@@ -160,7 +160,7 @@ def _milliseconds(latency: int) -> str:
 def _ticks(run: Downtime) -> Iterator[tuple[float, str]]:
     whole = (run.ended - run.began).total_seconds()
     step = next((step for step in _STEPS if whole / step <= _MOST_TICKS), None)
-    # A forged journal can last for ages; the number of ticks stays small.
+    # A forged journal can span centuries. The number of ticks stays small.
     step = step or _STEPS[-1] * math.ceil(whole / _MOST_TICKS / _STEPS[-1])
     at = datetime.fromtimestamp(math.ceil(run.began.timestamp() / step) * step, tz=run.began.tzinfo)
     while at <= run.ended:
@@ -178,7 +178,7 @@ def _marks(run: Downtime, scenarios: Sequence[Scenario]) -> Iterator[Mark]:
 
 
 def _outages(run: Downtime, scenarios: Sequence[Scenario]) -> Iterator[tuple[Outage, str]]:
-    """Each outage, with the step during or after which it ended."""
+    """Yield each outage, and the last step that began before it ended."""
     steps = [step for scenario in scenarios for step in scenario.steps]
     begun = [moment(step.began) for step in steps]
     for outage in run.outages:

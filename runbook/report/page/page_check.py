@@ -1,4 +1,4 @@
-"""Whether the page beside a journal comes from that journal."""
+"""Check that the page beside a journal was made from that journal."""
 
 import re
 import shlex
@@ -33,22 +33,22 @@ class Page(StrEnum):
 
 @dataclass(frozen=True)
 class CheckedPage:
-    """The finding, and in words."""
+    """The result of `check_page`, and the same in words."""
 
     kind: Page
     words: str
 
     @property
     def good(self) -> bool:
-        """Whether nothing is wrong. A page that cannot be compared is not good."""
+        """Whether nothing is wrong with the page. A page that cannot be compared is not good."""
         return self.kind in (Page.NONE, Page.FITS, Page.FITS_BELIEVED)
 
 
 def check_page(journal: Path, verified: Verified) -> CheckedPage:
-    """Compare the page beside `journal`, which is `verified`, with the one that is made from it now.
+    """Compare the page beside `journal` with the page that this version makes from it.
 
-    Only the record itself is compared, its `article`; pytest-html's own table stands around it. Raises JournalError
-    when the page cannot be read.
+    `verified` is the result of verifying the journal. Only the record's `article` is compared, not pytest-html's table
+    around it. Raises JournalError if the page cannot be read.
     """
     path = journal.with_name(PAGE)
     try:
@@ -56,14 +56,14 @@ def check_page(journal: Path, verified: Verified) -> CheckedPage:
     except FileNotFoundError:
         return CheckedPage(Page.NONE, f"there is no {PAGE} beside the journal")
     except OSError as error:
-        raise JournalError(f"the page {path} cannot be read ({error.strerror})", "mend its permissions") from error
+        raise JournalError(f"the page {path} cannot be read ({error.strerror})", "fix its permissions") from error
     return _compared(found, journal, verified)
 
 
 def _compared(found: bytes, journal: Path, verified: Verified) -> CheckedPage:
     article = _article(found)
     if article is None:
-        return CheckedPage(Page.DIFFERS, f"{PAGE} holds no record as the runbook makes it")
+        return CheckedPage(Page.DIFFERS, f"{PAGE} does not contain exactly one record")
     head = _HEAD.search(article[: article.index(b">")])
     if head is None:
         again = f"to render it again, type {render_command(journal)}"
@@ -77,19 +77,19 @@ def _compared(found: bytes, journal: Path, verified: Verified) -> CheckedPage:
 def _same(article: bytes, journal: Path, verified: Verified) -> CheckedPage:
     try:
         if article == _article_of(render.body(journal, verified)):
-            return CheckedPage(Page.FITS, f"what {PAGE} tells comes from this journal, to the byte")
-        # The page may have been made before the journal was changed.
+            return CheckedPage(Page.FITS, f"{PAGE} matches this journal, byte for byte")
+        # The page may have been made before the journal was damaged.
         believed = None if verified.whole else check(journal, BytesIO(journal.read_bytes()[: verified.size]))
         if believed and article == _article_of(render.body(journal, believed)):
-            words = f"what {PAGE} tells comes from the lines of this journal that can be believed, to the byte"
+            words = f"{PAGE} matches the valid part of this journal, up to line {len(verified.entries)}, byte for byte"
             return CheckedPage(Page.FITS_BELIEVED, words)
-    except Exception as error:  # noqa: BLE001 - forged entries can lack anything, and this is no reason to end
-        words = f"{PAGE} cannot be compared: this version cannot make the page of this journal ({error!r})"
+    except Exception as error:  # noqa: BLE001 - forged entries can lack any member, and `verify` must still end normally
+        words = f"{PAGE} cannot be compared: this version of the runbook cannot make a page of this journal ({error!r})"
         return CheckedPage(Page.NOT_COMPARED, words)
     if not verified.whole and not verified.broken_off:
-        words = f"whether {PAGE} was changed cannot be told, as its journal was: its head fits, what it tells does not"
+        words = f"{PAGE} names this journal's head but differs from it: the journal was changed, perhaps the page too"
         return CheckedPage(Page.UNKNOWN, words)
-    words = f"{PAGE} tells something else than its journal, although its head fits: it was changed, or another version"
+    words = f"{PAGE} names this journal's head but differs from it: the page was changed, or another version"
     aside = shlex.join(["cp", "--", str(journal.with_name(PAGE)), str(journal.with_name(f"{PAGE}.found"))])
     words = f"{words} of the runbook made it; to keep it and render it again, type"
     return CheckedPage(Page.DIFFERS, f"{words} {aside} && {render_command(journal)}")
@@ -100,7 +100,7 @@ def _article_of(body: str) -> bytes | None:
 
 
 def _article(page: bytes) -> bytes | None:
-    """The one record in a page."""
+    """Return the record in a page; None if there is none, or more than one."""
     found = _ARTICLE.search(page)
     return found[0] if found is not None and page.count(_OPENING) == 1 else None
 
@@ -108,7 +108,7 @@ def _article(page: bytes) -> bytes | None:
 def _of_other_head(head: str, journal: Path, verified: Verified) -> CheckedPage:
     entry = verified.entry_of(head)
     if entry is None:
-        words = f"{PAGE} is not from this journal as it is: it was made from one with the head {head}"
+        words = f"{PAGE} is from another journal, or from this one before it was rewritten: it names the head {head}"
         return CheckedPage(Page.OTHER_JOURNAL, words)
     words = f"{PAGE} was made when entry {entry} was the last one of this journal"
     return CheckedPage(Page.OLDER, f"{words}; to render it again, type {render_command(journal)}")

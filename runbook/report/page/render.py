@@ -1,4 +1,4 @@
-"""The incident record, made from the journal alone: one HTML page, and the same in short as Markdown, and as JSON."""
+"""The incident record, made only from the journal: an HTML page, a short version in Markdown, and JSON."""
 
 import re
 from collections.abc import Iterator
@@ -20,49 +20,49 @@ from runbook.report.page.templating import SCRIPT, STYLE, environment, markdown_
 from runbook.report.plan_diff import plan_and_actual
 from runbook.report.status import ending
 
-#: Of a record with more steps the page has the details of those that stopped it or changed production alone.
+#: In a record with more steps, the page has details only of the steps that stopped it or changed production.
 _MOST_DETAILED = 1000
 
 
 def body(journal: Path, verified: Verified | None = None) -> str:
-    """The record's HTML, to be put into a page that has its style already.
+    """Return the record's HTML, without its style, to be inserted into a page.
 
-    It is made of `verified`, which is what `verify` finds now unless something else is asked for. Raises JournalError
-    when the journal cannot be read, or its entries are not as the runbook writes them.
+    `verified` is the result of verifying the journal. Without it the journal is verified now. Raises JournalError if
+    the journal cannot be read, or if its entries are not in the form that this version writes.
     """
     return _made("body.html.jinja", journal, verified)
 
 
 def page(journal: Path) -> str:
-    """The record as a whole page of its own, for a run that could not write it. Raises JournalError as `body` does."""
+    """Return the record as a complete HTML page, without pytest-html's table. Raises JournalError as `body` does."""
     return _made("page.html.jinja", journal, None, style=STYLE.read_text(encoding="utf-8"))
 
 
 def render(journal: Path) -> Path:
-    """Write `record.html` beside `journal`, in one step, and return its path. Raises JournalError when it cannot."""
+    """Write `record.html` beside `journal` atomically and return its path. Raises JournalError if that fails."""
     return _written(journal.with_name("record.html"), page(journal))
 
 
 def render_markdown(journal: Path) -> Path:
-    """Write `record.md` beside `journal`, as `render` does the page."""
+    """Write `record.md` beside `journal` and return its path, as `render` does."""
     return _written(journal.with_name("record.md"), markdown(journal, verify(journal)))
 
 
 def render_json(journal: Path) -> Path:
-    """Write `record.json` beside `journal`, as `render` does the page."""
+    """Write `record.json` beside `journal` and return its path, as `render` does."""
     with _odd_entries_told(journal):
         made = as_json.text(verify(journal), journal.parent.name)
     return _written(journal.with_name("record.json"), made)
 
 
 def markdown(journal: Path, verified: Verified, *, under_way: bool = False) -> str:
-    """The record in short, as Markdown: for a terminal, a job's summary, a ticket. Raises JournalError as `body` does.
+    """Return a short record as Markdown, for a terminal, a job's summary or a ticket.
 
-    `under_way` says that a run is writing the journal at this moment.
+    `under_way`: a run is writing the journal now. Raises JournalError as `body` does.
     """
     with _odd_entries_told(journal):
         made = markdown_environment().get_template("record.md.jinja").render(_context(journal, verified, under_way))
-        # A blank line too many is no other Markdown, and reads badly where it is not rendered.
+        # Extra blank lines change nothing in rendered Markdown, but read badly as plain text.
         return re.sub(r"\n{3,}", "\n\n", made).strip() + "\n"
 
 
@@ -70,7 +70,9 @@ def _written(target: Path, text: str) -> Path:
     try:
         private_files.write(target, text)
     except OSError as error:
-        raise JournalError(f"{target} cannot be written ({error.strerror})", "make room, then render again") from None
+        raise JournalError(
+            f"{target} cannot be written ({error.strerror})", "free disk space, then render again"
+        ) from None
     return target
 
 
@@ -81,16 +83,16 @@ def _made(template: str, journal: Path, verified: Verified | None, **more: str) 
 
 @contextmanager
 def _odd_entries_told(journal: Path) -> Iterator[None]:
-    """Turn what comes of members that are missing, or of another type, into a JournalError: a chain can be forged."""
+    """Raise JournalError instead of errors from missing members or wrong types: a journal can be forged."""
     try:
         yield
     except (OSError, RunbookError):
         raise
     except Exception as error:
         raise JournalError(
-            f"the entries of {journal} are not as this version of the runbook writes them"
+            f"the entries of {journal} are not in the form that this version of the runbook writes"
             f" ({type(error).__name__}: {error})",
-            f"python -m runbook verify {journal} tells whether they are as they were written; read the file itself",
+            f"to check whether they were changed, type python -m runbook verify {journal}; read the file itself",
         ) from error
 
 
@@ -102,7 +104,7 @@ def _context(journal: Path, verified: Verified, under_way: bool = False) -> dict
         "verified": verified,
         "ending": ended,
         "journal": journal.name,
-        # By its own name, so that the page stays the same when its folder is moved.
+        # The incident's name, so that the page stays the same if its folder is moved or renamed.
         "folder": story.opened.get("incident", journal.parent.name),
         "strips": strips(story),
         "unmeasured": unmeasured(story.measured),

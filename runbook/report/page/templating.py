@@ -1,4 +1,4 @@
-"""The template environments of pages and of Markdown: every value is escaped, and nothing in it hides."""
+"""The template environments for HTML and Markdown: every value is escaped, and invisible characters are shown."""
 
 import json
 import shlex
@@ -22,14 +22,14 @@ SCRIPT = TEMPLATES / "record.js"
 
 
 class Compiled(FileSystemBytecodeCache):
-    """Templates as they were compiled before, beside Python's own compiled modules, and kept where those are."""
+    """A cache of compiled templates, in the folder of Python's compiled modules."""
 
     def __init__(self, folder: Path = Path(__file__).parent / "__pycache__") -> None:
-        # What is compiled depends on this file too.
+        # Compiled templates depend on this file too.
         super().__init__(str(folder), f"%s.{Path(__file__).stat().st_mtime_ns}.jinjac")
 
     def dump_bytecode(self, bucket: Bucket) -> None:
-        """Keep a template; where that is not possible it is compiled again."""
+        """Write a compiled template to the cache. If that fails, the template is compiled again next time."""
         if not sys.dont_write_bytecode:
             with suppress(OSError):
                 super().dump_bytecode(bucket)
@@ -37,7 +37,10 @@ class Compiled(FileSystemBytecodeCache):
 
 @cache
 def environment(folder: Path = TEMPLATES) -> Environment:
-    """The environment of HTML templates in `folder`, or else here: it escapes all, and shows what would conceal."""
+    """Return the environment for HTML templates from `folder`, then from here.
+
+    It escapes every value, and shows invisible characters.
+    """
     found = Environment(
         loader=FileSystemLoader([folder, TEMPLATES]),
         bytecode_cache=Compiled(),
@@ -55,7 +58,10 @@ def environment(folder: Path = TEMPLATES) -> Environment:
 
 @cache
 def markdown_environment() -> Environment:
-    """The environment of the Markdown template: a value is a line of plain text, or code by a filter."""
+    """Return the environment for the Markdown template.
+
+    A value becomes a line of plain text, or code with the filters `code` and `block`.
+    """
     found = Environment(  # noqa: S701 - not HTML: `finalize` escapes it for Markdown
         loader=FileSystemLoader(TEMPLATES),
         bytecode_cache=Compiled(),
@@ -69,7 +75,7 @@ def markdown_environment() -> Environment:
 
 
 class _Code(str):
-    """Markdown's code: nothing in it is Markdown, or is escaped again."""
+    """Markdown code, which is not escaped again."""
 
     __slots__ = ()
 
@@ -89,17 +95,17 @@ def _block(value: object) -> str:
 
 
 def _finalize(value: object) -> object:
-    # Markup (the style, a macro's HTML) is ours, or went through here before.
+    # Markup (the style, a macro's HTML) is ours, or was processed here before.
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def clock(time: str) -> str:
-    """`2026-01-31T23:59:59.123456Z` as `2026-01-31 23:59:59`."""
+    """Return `2026-01-31T23:59:59.123456Z` as `2026-01-31 23:59:59`."""
     return time[:19].replace("T", " ")
 
 
 def duration(seconds: float) -> str:
-    """Seconds in words that a person says."""
+    """Return seconds as `4.2 s`, `3 min 5 s` or `2 h 10 min`."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -107,15 +113,15 @@ def duration(seconds: float) -> str:
 
 
 def _offset(seconds: float) -> str:
-    """The seconds since the beginning, as `+75.3`."""
+    """Return the seconds since the beginning, as `+75.3`."""
     return f"+{seconds:.1f}"
 
 
 def _json(value: object) -> str:
-    """As JSON, which is escaped like any other text."""
+    """Return `value` as JSON text, which is then escaped like any other text."""
     return json.dumps(value, ensure_ascii=False, indent=2)
 
 
 def _axis(seconds: float) -> str:
-    """A round number of seconds, as short as can be."""
+    """Return a round number of seconds, as short as possible."""
     return f"{seconds:g} s" if seconds < 60 else f"{seconds / 60:g} min" if seconds < 7200 else f"{seconds / 3600:g} h"

@@ -12,7 +12,7 @@ from runbook.journal.journal import Entry
 from runbook.release import digest_told
 from runbook.report.plan.model import Change, Sign
 
-#: Characters of a digest's name and its beginning, by which people tell images apart.
+#: Characters of a digest that are shown: its algorithm and the first 12 digits.
 _DIGEST = len("sha256:") + 12
 _STOPPED, _REMOVED = "stopped", "removed"
 
@@ -49,7 +49,7 @@ class _Things:
         if known is None:
             self.found[change.what] = change
             return
-        # The same thing once more: it goes on from where the first left it.
+        # A second change of the same resource continues from the state after the first.
         states = change.states[1:] if known.states[-1:] == change.states[:1] else change.states
         self.found[change.what] = known.model_copy(update={"states": (*known.states, *states)})
 
@@ -57,7 +57,7 @@ class _Things:
         """Add a variable of an env file or a secret store, and the copy that is kept."""
         path, variable = str(entry.get("resource", "")), entry.get("variable")
         name = self._short(path)
-        # Each run keeps it under its own name.
+        # Only the folder: each run gives the copy another name.
         kept = [self._short(str(PurePosixPath(str(each["path"])).parent)) for each in entry.get("leaves", [])]
         yield Change(
             sign=Sign.CHANGED,
@@ -139,7 +139,7 @@ class _Things:
         yield Change(
             sign=Sign.CHANGED,
             what=f"database {entry.get('resource', '')}",
-            states=("as it is", f"kept as {entry.get('to', '')}"),
+            states=("live", f"kept as {entry.get('to', '')}"),
         )
 
     def kept_rows(self, entry: Entry) -> Iterator[Change]:
@@ -191,7 +191,7 @@ _TOLD: Mapping[str, str] = {
     ActionName.LOG_INCIDENT: "incident log",
     ActionName.ANNOUNCE: "announcement",
 }
-#: What of the things that change people read.
+#: The changed resources that people read.
 FOR_PEOPLE = tuple(_TOLD.values())
 _OF: Mapping[str, Callable[[_Things, Entry], Iterator[Change]]] = {
     ActionName.SET_IMAGE_TAG: _Things.env_file,
@@ -199,7 +199,7 @@ _OF: Mapping[str, Callable[[_Things, Entry], Iterator[Change]]] = {
     ActionName.BRING_UP: _Things.application,
     ActionName.STOP_APPLICATION: _Things.stopping,
     ActionName.START_BESIDE: _Things.application,
-    # Starting the target has told what comes in its place.
+    # Covered by START_BESIDE.
     ActionName.TAKE_OUT_FAILED: _Things.nothing_by_itself,
     ActionName.REMOVE_FAILED: _Things.nothing_by_itself,
     ActionName.PAUSE_TRAFFIC: _Things.traffic,
@@ -209,7 +209,7 @@ _OF: Mapping[str, Callable[[_Things, Entry], Iterator[Change]]] = {
     ActionName.UPGRADE: _Things.schema,
     ActionName.QUARANTINE: _Things.quarantine,
     ActionName.TAKE_RESTORE_POINT: _Things.restore_point,
-    # The dump inside the container, which taking the restore point has left there.
+    # The dump inside the container, left there by TAKE_RESTORE_POINT.
     ActionName.REMOVE_DUMP: _Things.nothing_by_itself,
     ActionName.RESTORE_BESIDE: _Things.database_beside,
     ActionName.SWAP_DATABASE: _Things.databases,

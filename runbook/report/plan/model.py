@@ -1,11 +1,11 @@
-"""The members of a plan, as `--json` prints them and `--plan` reads them; docs/plan.md tells what each means."""
+"""The members of a plan, as `--json` prints them and `--plan` reads them. docs/plan.md explains them."""
 
 from enum import StrEnum
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-#: The number of this form; another one where a program that reads plans could misread it.
+#: The version of the format. It changes if a program that reads plans could misread the new form.
 FORMAT: Literal[1] = 1
 
 
@@ -24,23 +24,23 @@ class Sign(StrEnum):
 class Change(_Part):
     """One thing that would change: a variable of a file, a service, the gate, a line in the quarantine.
 
-    `states` are what it is now, what it is in between, and what it is in the end, as far as each is known; of what is
-    added the last one alone.
+    `states` are its states now, in between, and at the end, as far as they are known. For an added thing, only the
+    last one.
     """
 
     sign: Sign
     what: str
     states: tuple[str, ...] = ()
-    #: The folder on the host in which a copy of the file is kept as it is now; empty where none is.
+    #: The folder on the host that keeps a copy of the file as it is now. Empty if there is no copy.
     copy_in: str = ""
-    #: Of several hosts, the one on which it would change; empty where there is one, and for what people read.
+    #: The host on which it would change. Empty if there is one host, and for messages to people.
     on: str = ""
 
 
 class Failed(_Part):
-    """The release that runs and is to go: `why` says what of it was bad when it was `seen`.
+    """The release that runs. `why` says what was wrong with it when it was `seen`.
 
-    `since` is when the first container that still runs it was started (UTC, as `seen`).
+    `since` is when the first of its running containers was started. Both times are UTC.
     """
 
     tags: tuple[str, ...] = ()
@@ -51,7 +51,7 @@ class Failed(_Part):
 
 
 class HostFound(_Part):
-    """One of several hosts: what runs there, and why there is nothing to do there (null where there is)."""
+    """One of several hosts: what runs there, and why there is nothing to do there (null: there is)."""
 
     name: str
     failed: Failed = Failed()
@@ -66,10 +66,11 @@ class Other(_Part):
 
 
 class Target(_Part):
-    """The release to return to, or to go on with.
+    """The release to return to, or to roll forward to.
 
-    `kind` is `validated`, `deployed` or `built`, empty where it was named and no list knows it, `time` when (UTC);
-    `same_schema` tells whether its migrations are those from before the failed deploy (null: not known).
+    `kind` is `validated`, `deployed` or `built`, and `time` is when (UTC). `kind` is empty if a person named the
+    release and no list knows it. `same_schema` is whether its migrations are those from before the failed deploy
+    (null: not known).
     """
 
     tag: str
@@ -83,26 +84,26 @@ class Target(_Part):
 
 
 class Migrations(_Part):
-    """The verdict, the strategy that follows (null: not decided), the schema's revisions now and in the end."""
+    """The verdict, the strategy (null: not decided), and the schema's revisions now and at the end."""
 
     verdict: str | None = None
     strategy: str | None = None
     schema_now: tuple[str, ...] = ()
     schema_then: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
-    #: What the strategy destroys; null where that was not asked.
+    #: What the strategy destroys (null: not asked).
     loss: tuple[str, ...] | None = None
-    #: What could be relaxed of the schema so that nothing is lost; null where no bridge was found.
+    #: The rules of the schema to relax so that nothing is lost (null: no bridge was found).
     bridge: tuple[str, ...] | None = None
-    #: Why none was found; null where one was, or none is needed.
+    #: Why no bridge was found (null: one was found, or none is needed).
     no_bridge: str | None = None
 
 
 class Switchover(_Part):
-    """How the target takes the failed release's place: `beside` it, or `behind-closed-gate`, and why.
+    """How the target replaces the failed release: `beside` it, or `behind-closed-gate`, and why.
 
-    `meanwhile` says what happens to traffic while the failed containers are taken out, or replaced: it is `held`,
-    `paused`, or left `flowing`. `obstacles` are those that forbid `beside`, each in a word.
+    `meanwhile` says what happens to traffic while the failed containers are taken out or replaced: it is `held`,
+    `paused`, or left `flowing`. `obstacles` are the reasons against `beside`, in one word each.
     """
 
     mode: str
@@ -112,7 +113,7 @@ class Switchover(_Part):
 
 
 class Restore(_Part):
-    """The dump that takes the live database's place, begun at `made` in pg_dump's words; that one is `kept_as`."""
+    """The dump that replaces the live `database`. `made` is pg_dump's time; the live database is `kept_as`."""
 
     dump: str
     made: str
@@ -121,7 +122,7 @@ class Restore(_Part):
 
 
 class Decision(_Part):
-    """What a person must decide: at which step, the options that decide it, on what, and other answers there are."""
+    """A decision for a person: at which step, the options that decide it, what it is about, and other answers."""
 
     step: str
     text: str
@@ -131,7 +132,7 @@ class Decision(_Part):
 
 
 class LeftOut(_Part):
-    """A scenario that would be left out, and why, by the journal's word."""
+    """A scenario that would be left out, and why, in the journal's words."""
 
     scenario: str
     why: str
@@ -148,10 +149,10 @@ class Stopped(_Part):
 
 
 class Interruption(_Part):
-    """What the last `count` executions of the same way have cost: medians in seconds, null where none measured it.
+    """The cost of the last `count` executions of the same kind: medians in seconds (null: none measured it).
 
-    `since` and `until` are the days (UTC) of the oldest and the newest; `rehearsed` says that they were rehearsals,
-    `held` that requests waited for as long as traffic was `paused`.
+    `since` and `until` are the days (UTC) of the oldest and the newest. `rehearsed` is whether they were rehearsals.
+    `held` is whether requests waited while traffic was `paused`.
     """
 
     count: int
@@ -164,17 +165,17 @@ class Interruption(_Part):
 
 
 class Following(_Part):
-    """What to type next; `command` is empty where nothing would lead on."""
+    """What to type next. `command` is empty if no command would help."""
 
     why: str
     command: str = ""
 
 
 class Basis(_Part):
-    """What the plan rests on beyond its facts: what of it has moved makes the plan void.
+    """What the plan is based on besides its facts. If any of it has changed, the plan is void.
 
-    `env_file` is the SHA-256 of the env file; `together` what goes with the application; `text` the hashes of the
-    features, the code and the settings; `scenarios` those that were planned.
+    `env_file` is the SHA-256 of the env file. `together` has the other services that the switch affects, by effect.
+    `text` has the hashes of the features, the code and the settings. `scenarios` are those that were planned.
     """
 
     env_file: str = ""
@@ -190,14 +191,14 @@ class Plan(_Part):
     incident: str
     #: The hash of its journal's last entry.
     head: str
-    #: When it was begun (UTC), and by whom.
+    #: When the plan was begun (UTC), and by whom.
     made: str
     by: str = ""
     kind: str
     project: str
     directory: str
     host: str | None = None
-    #: Where there are several, each with what runs there, in their order; the first one's stands in `failed` too.
+    #: If there are several hosts: each, in order, with what runs there. `failed` has that of the first.
     hosts: tuple[HostFound, ...] = ()
     asked_for: dict[str, Any] = Field(default_factory=dict)
     #: `planned`, `decision needed`, `nothing to do`, `failed` or `interrupted`.
@@ -207,28 +208,28 @@ class Plan(_Part):
     target: Target | None = None
     migrations: Migrations = Migrations()
     switch: str | None = None
-    #: Null where nothing is switched, or where it is not decided.
+    #: Null if nothing is switched, or if it is not decided.
     switchover: Switchover | None = None
-    #: What is restored; null for all but a restore.
+    #: What is restored. Null except for a restore.
     restore: Restore | None = None
     nothing_to_do: str | None = None
     changes: tuple[Change, ...] = ()
-    #: How many checks would be made behind the changes.
+    #: The number of checks that would follow the changes.
     checks: int = 0
     decisions: tuple[Decision, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
-    #: Of sources of releases that could not be asked: which, and why.
+    #: The sources of releases that could not be asked, and why.
     not_asked: dict[str, str] = Field(default_factory=dict)
-    #: What differs from the configuration that the target was validated with: how many keys; null is not known.
+    #: The number of keys that differ from the configuration that the target was validated with (null: not known).
     configuration_differs: int | None = None
     interruption: Interruption | None = None
     following: Following | None = None
     basis: Basis = Basis()
-    #: As in the journal's entry `plan`: facts in words, and every step with its changes and their commands.
+    #: As in the journal entry `plan`: facts in words, and every step with its changes and their commands.
     facts: dict[str, Any] = Field(default_factory=dict)
     steps: tuple[dict[str, Any], ...] = ()
 
     def as_kept(self) -> dict[str, Any]:
-        """Return it as an execution's journal keeps it: the members of the entry `plan`."""
+        """Return the members of the entry `plan` in the journal of an execution."""
         kept = ("incident", "head", "made", "by", "asked_for", "outcome", "facts", "steps")
         return self.model_dump(mode="json", include=set(kept))

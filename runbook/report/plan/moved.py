@@ -12,7 +12,7 @@ from runbook.report.plan.reading import basis_of
 from runbook.report.plan_lookup import facts_in_short
 from runbook.report.step_digest import ShortChange
 
-#: Where a person must judge the migrations, a plan shows what this judgement would do.
+#: If a person must judge the migrations, the plan shows this judgment.
 _ASSUMED = {"verdict": "breaking", "strategy": Strategy.DOWNGRADE.value}
 _TEXT = {"features": "the features", "code": "the runbook's code", "settings": "the settings file"}
 
@@ -21,9 +21,9 @@ def other_runbook(plan: Plan, now: Basis) -> Iterator[str]:
     """Return which parts of the runbook itself have changed since the plan. Sends no request to production."""
     for name, what in _TEXT.items():
         if plan.basis.text.get(name) != now.text.get(name):
-            yield f"{what}: another text than the plan was made with"
+            yield f"{what}: changed since the plan"
     if plan.basis.scenarios != now.scenarios:
-        yield "the scenarios: others are selected than were planned"
+        yield "the scenarios: not those that were planned"
 
 
 def moved(plan: Plan, entries: Sequence[Entry]) -> Iterator[str]:
@@ -37,15 +37,15 @@ def moved(plan: Plan, entries: Sequence[Entry]) -> Iterator[str]:
             yield f"{name}: planned {_words(was)}, now {_words(now)}"
     then, now_basis = plan.basis, basis_of(entries)
     if then.env_file != now_basis.env_file:
-        yield "the env file: another content than the plan found"
+        yield "the env file: changed since the plan"
     if then.together != now_basis.together:
-        yield f"what goes with the application: planned {_parts(then)}, now {_parts(now_basis)}"
+        yield f"other services that the switch affects: planned {_parts(then)}, now {_parts(now_basis)}"
 
 
 def unplanned(plan: Plan, step: str, change: Action, incident: str, redacted: Mapping[str, Any]) -> str:
-    """Say how a change under the step of that id is not the planned one; empty where it is.
+    """Return how a change in the step with that id differs from the planned one. Empty if it does not.
 
-    `redacted` is the change's `commands` and `message` as the journal keeps them, `incident` that of the execution.
+    `redacted` is the change's `commands` and `message` as the journal keeps them. `incident` is the execution's.
     """
     steps = [each for each in plan.steps if each.get("id") == step]
     kept = [ShortChange(**each) for one in steps for each in one.get("changes", ())]

@@ -31,17 +31,17 @@ from runbook.report.plan.model import (
 from runbook.report.plan_lookup import facts_in_short
 from runbook.report.step_digest import StepDigest, in_short
 
-#: The states in which a container does what it is for.
+#: The good states of a container: state and health.
 _WELL = (("running", "healthy"), ("running", "none"), ("running", "starting"))
 
 
 def plan_of(
     entries: Sequence[Entry], head: str, *, interruption: Interruption | None = None, following: Next | None = None
 ) -> Plan:
-    """Read the plan that a journal's entries tell; `head` is its head's hash.
+    """Return the plan in a journal. `head` is the journal's head hash.
 
-    `interruption` is what is expected of its execution, None where nobody knows. `following` is what is typed next,
-    where that is another thing than for a plan of the whole.
+    `interruption` is the expected interruption, None if unknown. `following` is what to type next, if it differs from
+    `next_command`.
     """
     story, facts = IncidentReport(entries), IncidentReport(entries).facts
     opened, steps = story.opened, in_short(entries)
@@ -151,7 +151,7 @@ def _bad(look: Snapshot) -> Iterator[str]:
     elif look.readiness:
         status, answer = look.readiness.get("status"), look.readiness.get("answer")
         bad = [name for name, value in answer.items() if value is False] if isinstance(answer, Mapping) else []
-        # That all of them together are not so says nothing which the parts do not.
+        # `ready` is false whenever a part is: the parts say more.
         parts = [name for name in bad if name != "ready"] or bad
         if parts:
             yield f"not ready: {', '.join(map(str, parts))}"

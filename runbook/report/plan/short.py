@@ -16,11 +16,11 @@ from runbook.text import beginning, visible
 
 _NARROWEST, _WIDEST = 60, 100
 _LABEL = 14
-#: Characters of why a plan stopped; the record has all.
+#: The most characters of the reason why a plan stopped. The record has all.
 _LONGEST_WHY = 1000
 #: The strategies that leave the schema at its revision.
 _STAYS = (Strategy.IMAGE_ONLY, Strategy.BRIDGE)
-#: As many sentences of evidence are shown, and as many losses; the record has them all.
+#: The most sentences of evidence, and the most losses, that are shown. The record has all.
 _SHOWN, _MOST = 1, 6
 
 
@@ -38,16 +38,16 @@ class Tone(StrEnum):
 
 
 class Line(NamedTuple):
-    """One line; a command is in one piece, and may be broken by who shows it only as a shell takes it."""
+    """One line. A command is never wrapped here; wrapping it elsewhere must keep it valid for a shell."""
 
     text: str
     tone: Tone = Tone.PLAIN
 
 
 def short(plan: Plan, width: int, *, remarks: Sequence[str] = ()) -> list[Line]:
-    """Return the lines of a plan, none but commands longer than `width` characters.
+    """Return the lines of a plan, at most `width` characters long except for commands.
 
-    `remarks` are what else its reader must know of this run, in words.
+    `remarks` are further lines for the reader of this run.
     """
     return list(_lines(plan, max(_NARROWEST, min(width, _WIDEST)), remarks))
 
@@ -64,7 +64,7 @@ def _lines(plan: Plan, room: int, remarks: Sequence[str]) -> Iterator[Line]:
         yield from _following(plan, room)
     yield from _from_to(plan, room)
     yield from _way(plan, room)
-    # What would have been done behind a stop is no advice any more.
+    # After a stop, the changes that would have followed are not shown.
     yield from () if stopped else _changes_by_host(plan, room)
     yield from _apart(plan, room)
     if not stopped and (plan.changes or plan.decisions):
@@ -112,7 +112,7 @@ def _from_to(plan: Plan, room: int) -> Iterator[Line]:
     words = {"validated": "validated", "deployed": "never validated, deployed", "built": "never validated, built"}
     evidence = [words.get(target.kind, target.kind), _minute(target.time)]
     moves = plan.migrations.schema_now != plan.migrations.schema_then
-    same = "schema of before the deploy" if moves else "same schema"
+    same = "schema from before the deploy" if moves else "same schema"
     schema = {True: same, False: "OTHER schema", None: ""}[target.same_schema]
     known = ["named by you" if target.named else "", " ".join(filter(None, evidence)), schema]
     numbers = ", ".join(str(each.number) for each in target.others)
@@ -136,14 +136,14 @@ def _way(plan: Plan, room: int) -> Iterator[Line]:
     if way.verdict or way.strategy:
         now, then = ", ".join(way.schema_now), ", ".join(way.schema_then)
         stays = f"schema stays at {now}" if way.strategy in _STAYS and now != then else ""
-        unasked = "not looked at" if way.strategy == Strategy.IMAGE_ONLY else "asked for"
+        unasked = "not checked" if way.strategy == Strategy.IMAGE_ONLY else "asked for"
         verdict = f"{way.verdict or unasked} → {way.strategy or 'not decided'}"
         yield from _labelled("migrations", [verdict, stays], room)
     if plan.switchover:
-        # Where the schema changes nothing else comes into question; the last says what becomes of requests.
+        # If the schema changes, there is only one way to switch. The last sentence says what happens to requests.
         why = plan.switchover.why if way.strategy == "image-only" else plan.switchover.why[-1:]
         closed = plan.switchover.mode == SwitchMode.BEHIND_CLOSED_GATE
-        # Without a gate there is nothing to be behind.
+        # Without a gate, nothing is closed.
         mode = "in place" if closed and plan.switchover.meanwhile == Meanwhile.FLOWING else plan.switchover.mode
         yield from _labelled("switch", [mode, "; ".join(why)], room)
     undecided = any("--verdict" in each.options for each in plan.decisions)
@@ -157,7 +157,7 @@ def _way(plan: Plan, room: int) -> Iterator[Line]:
 def _restored(restore: Restore, room: int) -> Iterator[Line]:
     dump, made = PurePosixPath(restore.dump).name, f", of {restore.made}" if restore.made else ""
     yield from _labelled("restores", [f"the database {restore.database} from {dump}{made}"], room)
-    kept = f"{'data loss':<{_LABEL - 4}}  whatever was written since will be in {restore.kept_as} only"
+    kept = f"{'data loss':<{_LABEL - 4}}  data written since will be only in {restore.kept_as}"
     yield from _wrapped(f"  {kept}", room, Tone.REMOVED, indent=_LABEL)
 
 
@@ -170,7 +170,7 @@ def _bridge(way: Migrations, room: int) -> Iterator[Line]:
 
 
 def _destroyed(loss: Sequence[str], room: int) -> Iterator[Line]:
-    yield Line(f"  destroys{' ' * (_LABEL - 10)}  a restore point is taken before", Tone.REMOVED)
+    yield Line(f"  destroys{' ' * (_LABEL - 10)}  a restore point is taken first", Tone.REMOVED)
     for each in loss[:_MOST]:
         yield from _wrapped(f"    - {each}", room, Tone.REMOVED)
     if (more := len(loss) - _MOST) > 0:
@@ -179,7 +179,7 @@ def _destroyed(loss: Sequence[str], room: int) -> Iterator[Line]:
 
 def _evidence(evidence: Sequence[str], room: int) -> Iterator[Line]:
     for each in evidence[:_SHOWN]:
-        # The end tells what it is about: two lines at most.
+        # Two lines at most.
         yield from _wrapped(f"    since {beginning(visible(each), 2 * (room - _LABEL))}", room)
     if (more := len(evidence) - _SHOWN) > 0:
         yield Line(f"    and {more} more, in the record")
@@ -198,7 +198,7 @@ def _changes_by_host(plan: Plan, room: int) -> Iterator[Line]:
         yield from _changes(shared, room)
     for host, changes in own.items():
         if alone := [each for each in changes if each not in shared]:
-            yield Line(f"  {host} alone:")
+            yield Line(f"  only {host}:")
             yield from _changes(alone, room)
     if people := [each for each in plan.changes if not each.on]:
         yield Line("  once:")
@@ -218,10 +218,10 @@ def _changes(changes: Sequence[Change], room: int) -> Iterator[Line]:
 def _apart(plan: Plan, room: int) -> Iterator[Line]:
     if plan.configuration_differs:
         keys = "1 key" if plan.configuration_differs == 1 else f"{plan.configuration_differs} keys"
-        yield from _wrapped(f"  configuration differs from when it was validated: {keys}, in the record", room)
+        yield from _wrapped(f"  configuration differs from the validated one: {keys}, in the record", room)
     for source, why in plan.not_asked.items():
         yield Line(
-            f"  {textwrap.shorten(visible(f'NOT ASKED: {source}: {why}'), room - 2, placeholder=' …')}", Tone.DECISION
+            f"  {textwrap.shorten(visible(f'NOT READ: {source}: {why}'), room - 2, placeholder=' …')}", Tone.DECISION
         )
     if told := _left_out(plan):
         yield from _wrapped(f"  left out: {told}", room)
@@ -232,7 +232,7 @@ def _left_out(plan: Plan) -> str:
     why = {
         LeftOut.STRATEGY: "for other strategies",
         LeftOut.SWITCH: "for another switch",
-        LeftOut.NEEDS: "that need what did not pass",
+        LeftOut.NEEDS: "that need one that did not pass",
         LeftOut.NOTHING_TO_DO: "with nothing to do",
     }
     counts = {word: len(list(each)) for word, each in groupby(sorted(each.why for each in plan.left_out))}
@@ -267,7 +267,7 @@ def _decision(decision: Decision, room: int) -> Iterator[Line]:
     words = {
         "--accept-loss": "accept what would be destroyed",
         "--verdict": "judge the migrations",
-        "--no-migrations": "can the target live with the schema? The settings name no database to look at",
+        "--no-migrations": "can the target live with the schema? The settings name no database to check",
     }
     first = decision.options[0] if decision.options else ""
     told = words.get(first, decision.text)
@@ -279,7 +279,7 @@ def _decision(decision: Decision, room: int) -> Iterator[Line]:
     if decision.instead:
         yield from _wrapped(f"    or, instead of breaking: {', or '.join(decision.instead)}", room)
     if first == "--no-migrations":
-        yield from _wrapped('    if it never migrates one, say so in the settings: migrations.tool = "none"', room)
+        yield from _wrapped('    if it never migrates a database, set migrations.tool = "none"', room)
 
 
 def _following(plan: Plan, room: int) -> Iterator[Line]:
@@ -298,10 +298,10 @@ def _labelled(label: str, parts: Sequence[str], room: int) -> Iterator[Line]:
 
 
 def _wrapped(text: str, room: int, tone: Tone = Tone.PLAIN, *, indent: int | None = None) -> Iterator[Line]:
-    """`text`, whose lines begin as it does; broken between words, and inside of one that is longer than a line."""
+    """Yield `text` in lines with its indentation. Only words longer than a line are split."""
     own = len(text) - len(text.lstrip())
     hanging = " " * min(own + 2 if indent is None else indent, room // 2)
-    # Made harmless before it is broken: line breaks in it begin no line of their own, and escapes are counted.
+    # Escaped before wrapping: line breaks in `text` start no line, and the escapes count in the width.
     plain = visible(text).replace("\n", " ").replace("\t", " ")
     for line in textwrap.wrap(plain, room, subsequent_indent=hanging, break_on_hyphens=False):
         yield Line(line, tone)

@@ -194,7 +194,7 @@ def test_broken_record_is_shown_as_broken(reports: Path, capsys: pytest.CaptureF
     """What can be believed of a journal that is not whole is shown, with that above it, and exit code 1."""
     text = said(capsys, "records", "show", "--reports", reports, "20260103T100000Z-shop-rollback", code=1)
     assert "This journal is not whole" in text
-    assert "The run never closed its journal: its lock may be left" in " ".join(text.split())
+    assert "The run never closed its journal, so its lock may still exist" in " ".join(text.split())
 
 
 def test_changed_record_does_not_say_how_it_ended(reports: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -202,7 +202,7 @@ def test_changed_record_does_not_say_how_it_ended(reports: Path, capsys: pytest.
     journal = reports / "20260101T100000Z-shop-rollback" / "journal.jsonl"
     opened, *others = lines_in(journal)
     put(journal, [opened, others[0].replace(b'"kind":', b'"Kind":', 1), *others[1:]])
-    words = "The outcome is unknown: its journal was changed"
+    words = "The outcome is unknown: the journal was changed"
     assert words in said(capsys, "records", "show", "--reports", reports, "20260101", code=1)
     assert words in said(capsys, "records", "--reports", reports)
     text = said(capsys, "records", "show", "--reports", reports, "20260101", code=1)
@@ -220,9 +220,9 @@ def test_record_of_which_nothing_can_be_believed(
     (folder / "journal.jsonl").write_bytes(left + whole[len(left) :] if left.endswith(b"\n") else left)
     text = said(capsys, "records", "show", "--reports", reports, "20260101", code=1)
     page = render.body(folder / "journal.jsonl")
-    assert text.startswith("# Nothing in it can be believed\n")
-    assert "<h1>Nothing in it can be believed</h1>" in page
-    assert "Nothing in it can be believed" in said(capsys, "records", "--reports", reports)
+    assert text.startswith("# Nothing in it can be trusted\n")
+    assert "<h1>Nothing in it can be trusted</h1>" in page
+    assert "Nothing in it can be trusted" in said(capsys, "records", "--reports", reports)
     for wrong in ("nterrupted", "killed", "not closed", "Ended", "Took", "took", "--resume"):
         assert wrong not in text, wrong
         assert wrong not in page.partition('id="rb-check"')[0], wrong
@@ -237,7 +237,7 @@ def test_production_of_a_changed_record_may_have_been_looked_at(
     folder = filed(tmp_path, "2026-01-01T10:00:00", [first, changed, *others])
     lines = lines_in(folder / "journal.jsonl")
     put(folder / "journal.jsonl", [*lines[:-2], lines[-2].replace(b'"kind":', b'"Kind":', 1), lines[-1]])
-    expected = "The final state of production is unknown: what was seen afterwards cannot be believed"
+    expected = "The final state of production is unknown: the end of the journal cannot be trusted"
     assert expected in said(capsys, "records", "show", folder, code=1).replace("*", "")
     assert expected in " ".join(re.sub("<[^>]*>", "", render.body(folder / "journal.jsonl")).split())
 
@@ -259,7 +259,7 @@ def test_what_an_incident_left_as_it_is_is_shown(tmp_path: Path, capsys: pytest.
     for expected in (
         "Switch left off: exports (EXPORT_MODE=off), to be turned on again by: orders team; reminder due 2026-01-03",
         "pytest features -m emergency --enable exports --execute shop",
-        "In quarantine: v2,",
+        "In quarantine: v2. Post-deploy validation refuses it",
         "Restore point: /srv/i.dump, 12 bytes, sha256 " + "a" * 64,
         "Left on the production host: /srv/i.env: the env file as it was",
     ):
@@ -275,7 +275,7 @@ def test_what_must_stay_and_did_not_is_shown(tmp_path: Path, capsys: pytest.Capt
     folder = filed(tmp_path, "2026-01-01T10:00:00", [first | {"type": "emergency"}, *facts, *others])
     lines = said(capsys, "records", "show", folder).splitlines()
     assert "- release, image tag: **v2**, was v1 — **must not have changed**" in lines
-    (unseen,) = [line for line in lines if line.endswith("**must be the same as before, and could not be seen**")]
+    (unseen,) = [line for line in lines if line.endswith("**must be the same as before, but could not be read**")]
     (same,) = [line for line in lines if line.startswith("- the same before and after: ")]
     assert "schema revision" in unseen
     assert "schema revision" not in same
@@ -306,12 +306,12 @@ def test_what_must_not_be_overlooked_is_shown(tmp_path: Path, capsys: pytest.Cap
     text = " ".join(said(capsys, "records", "show", folder).split())
     for expected in (
         "**The journal could not be written:** No space left on device.",
-        "**Not seen to be well, a person vouched for it:** Then it counts",
+        "**Did not pass, a person vouched for it:** Then it counts",
         "- plan: No plan to compare with: none was made",
-        "passed over: v1.5: it is in quarantine",
+        "not chosen: v1.5: it is in quarantine",
         "`--to v1` by anna, 2026-01-01 10:00:00 UTC: return to this release, whatever the ledger says",
-        "`--override 5.1.1` by ada, 2026-01-01 09:00:00 UTC: this step could not be checked,",
-        "and the run may go on: Then it counts; because: I looked",
+        "`--override 5.1.1` by ada, 2026-01-01 09:00:00 UTC: continue, although this step failed or was inconclusive:",
+        "Then it counts; because: I looked",
     ):
         assert expected in text, expected
     assert "[the journal could not be written (No space left on device)]" in said(
@@ -332,7 +332,7 @@ def test_record_of_a_run_at_work(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert text.startswith("# Under way when this was read, at: When user traffic is resumed\n")
     assert "at work" in text
     assert "- ended: not yet" in text
-    assert "A run is at work on it" in text
+    assert "A run is writing this record" in text
     for wrong in ("not whole", "nterrupted", "never closed", "the run ended", "--resume", "killed"):
         assert wrong not in text
     assert said(capsys, "verify", journal.path, code=1).startswith(

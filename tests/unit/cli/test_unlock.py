@@ -86,7 +86,7 @@ def test_force_is_on_record(settings: Path, capsys: pytest.CaptureFixture[str]) 
     (decision,) = [entry for entry in found.entries if entry["kind"] == "decision"]
     assert "the laptop with [secret" in decision["evidence"][0]
     assert [entry["state"] for entry in found.entries if entry["kind"] == "action"] == ["begun", "done"]
-    assert "The lock was taken away" in (folder / "record.html").read_text()
+    assert "The lock was removed" in (folder / "record.html").read_text()
     line = json.loads((lock.parent / "unlocked.jsonl").read_text())
     assert (line["incident"], line["held"]["incident"]) == (folder.name, "i-1")
     everything = capsys.readouterr().out + (folder / "journal.jsonl").read_text() + (folder / "record.html").read_text()

@@ -75,7 +75,9 @@ def test_page_that_is_not_as_made_fails(tmp_path: Path, capsys: pytest.CaptureFi
     page.write_text(page.read_text(encoding="utf-8").replace("Over:", "0ver:"), encoding="utf-8")
     code, lines = said(capsys, journal)
     assert (code, lines[0].startswith("whole: ")) == (1, True)
-    assert lines[1].startswith("page NOT as made: record.html tells something else than its journal")
+    assert lines[1].startswith(
+        "page NOT as made: record.html names this journal's head but differs from it: the page was changed"
+    )
 
 
 def test_outputs_are_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -98,7 +100,7 @@ def test_newer_format_is_refused_in_one_line(tmp_path: Path, capsys: pytest.Capt
     for command in ("verify", "render"):
         assert main([command, str(journal)]) == 1
         errors = capsys.readouterr().err
-        assert "is of format 2" in errors
+        assert "has format 2" in errors
         assert errors.count("\n") == 1
 
 

@@ -314,7 +314,7 @@ def test_changed_journal_is_not_gone_on_with(tmp_path: Path, change: Callable[[l
     first.close()
     changed = b"".join(change(path.read_bytes().splitlines(keepends=True)))
     path.write_bytes(changed)
-    with pytest.raises(JournalError, match="not as it was written"):
+    with pytest.raises(JournalError, match="is damaged"):
         Journal(path, Redactor(), go_on=True)
     assert path.read_bytes() == changed
 
@@ -405,7 +405,9 @@ def test_two_threads_write_through_many_interrupts(tmp_path: Path) -> None:
     found = verify(path)
     assert found.whole, found.problem
     kinds = Counter(entry["kind"] for entry in found.entries)
-    assert kinds["here"] >= times and kinds["beside"] and kinds["closed"] == 1, kinds
+    assert kinds["here"] >= times, kinds
+    assert kinds["beside"] > 0, kinds
+    assert kinds["closed"] == 1, kinds
 
 
 @pytest.mark.parametrize("replaced", [False, True])
@@ -418,6 +420,6 @@ def test_journal_that_is_not_at_its_place_stops_the_run(tmp_path: Path, *, repla
         journal.path.write_text("")
     else:
         journal.path.parent.rmdir()
-    with pytest.raises(JournalError, match="nothing more is changed without a journal"):
+    with pytest.raises(JournalError, match="without a journal nothing more is changed"):
         journal.write("action", sync=True, state="begun")
     journal.close()

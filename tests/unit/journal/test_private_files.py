@@ -134,7 +134,7 @@ def test_folder_that_its_group_can_write(tmp_path: Path) -> None:
 def test_folder_of_another_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its owner could read and change what lands there; the one who is told knows both names."""
     monkeypatch.setattr(os, "geteuid", lambda: 4711)
-    with pytest.raises(SettingsError, match=r"belongs to \w+, and you are user 4711 → .*--reports DIR"):
+    with pytest.raises(SettingsError, match=r"belongs to \w+, but you are user 4711 → .*--reports DIR"):
         private_files.make_reports(tmp_path)
     with pytest.raises(SettingsError, match="belongs to"):
         private_files.check_record(tmp_path)

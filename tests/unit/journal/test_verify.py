@@ -49,7 +49,7 @@ def nonsense(number: int) -> Action:
     return lambda lines: [*lines[: number - 1], b"nonsense\n", *lines[number - 1 :]]
 
 
-CHANGED = "was changed after it was written, or was put in"
+CHANGED = "was changed after it was written, or was inserted"
 FOLLOWS_NOT = "does not follow the line above it: "
 
 
@@ -73,7 +73,7 @@ FOLLOWS_NOT = "does not follow the line above it: "
         pytest.param(in_order(8, 7, 6, 5, 4, 3, 2, 1), 0, "line 1: does not follow", id="turned-over"),
         pytest.param(in_order(1, 2, 3, 2, 4, 5, 6, 7, 8), 2, "it says that it is entry 1: lines", id="copied-down"),
         pytest.param(in_order(1, 6, 2, 3, 4, 5, 6, 7, 8), 1, "it says that it is entry 5: lines", id="copied-up"),
-        pytest.param(in_order(1, 2, 3, 4, 5, 6, 7, 8, 8), 8, "line 9: stands behind the closing", id="closed-twice"),
+        pytest.param(in_order(1, 2, 3, 4, 5, 6, 7, 8, 8), 8, "line 9: follows the closing", id="closed-twice"),
         pytest.param(nonsense(4), 3, f"line 4: {CHANGED}", id="nonsense-put-in"),
         pytest.param(nonsense(1), 0, f"line 1: {CHANGED}", id="nonsense-on-top"),
         pytest.param(forged, 3, "line 5: does not follow", id="chained-line-put-in"),
@@ -104,7 +104,7 @@ def test_first_bad_entry_is_told(tmp_path: Path, change: Action, believed: int, 
     ("change", "believed", "words"),
     [
         pytest.param(lambda lines: [*lines[:6], lines[6][:-9]], 6, "line 7: ends without a line break", id="half"),
-        pytest.param(lambda lines: lines[:6], 6, "line 6: is the last and is not the closing", id="tail-cut"),
+        pytest.param(lambda lines: lines[:6], 6, "line 6: is the last, but not the closing", id="tail-cut"),
         pytest.param(lambda _lines: [], 0, "the journal is empty", id="empty"),
     ],
 )
@@ -150,7 +150,7 @@ def behind(*kinds: str | bytes) -> Action:
     return put_behind
 
 
-PUT_IN = "line 9: stands behind the closing entry and begins no resumed run"
+PUT_IN = "line 9: follows the closing entry but does not begin a resumed run"
 RESUMED = b'{"seq":8,"time":"2026-11-22T11:17:40.000375Z","kind":"resumed","oper'
 
 
@@ -165,7 +165,7 @@ RESUMED = b'{"seq":8,"time":"2026-11-22T11:17:40.000375Z","kind":"resumed","oper
         pytest.param(behind("fact", "closed"), 8, PUT_IN, id="closed-again"),
         pytest.param(behind(b"x\n", "fact"), 8, PUT_IN, id="object-and-entry"),
         pytest.param(behind(b"x\n", "resumed", "closed"), 8, PUT_IN, id="above-a-resumed-run"),
-        pytest.param(behind("resumed", "closed", b"\n"), 10, "line 11: stands behind", id="resumed"),
+        pytest.param(behind("resumed", "closed", b"\n"), 10, "line 11: follows the closing", id="resumed"),
         pytest.param(behind(RESUMED.replace(b":8,", b":7,")), 8, PUT_IN, id="half-an-entry-of-another-number"),
         pytest.param(behind(RESUMED.replace(b'"resumed"', b'"fact"')), 8, PUT_IN, id="half-an-entry-of-a-kind"),
         pytest.param(behind(RESUMED + b"\n"), 8, f"line 9: {CHANGED}", id="edited-resumed"),
@@ -251,7 +251,7 @@ def test_newer_format_is_refused(tmp_path: Path, number: object) -> None:
     """A journal of a format that came later is not judged by the rules of this one."""
     journal = journal_of(tmp_path, 3)
     put(journal, sealed_anew([resealed(lines_in(journal)[0], format=number), *lines_in(journal)[1:]]))
-    with pytest.raises(JournalError, match=rf"is of format {number!r}, .* formats up to 1"):
+    with pytest.raises(JournalError, match=rf"has format {number!r}, .* formats up to 1"):
         verify(journal)
 
 
@@ -332,7 +332,7 @@ def test_damage_of_lines_is_told_where_it_begins(one: int, two: int, place: int)
     assert expected in str(without.problem)
     doubled = told(b"".join([*lines[:place], lines[one], *lines[place:]]))
     first = place + 1 if place == one else place
-    words = "stands behind" if first == 12 else "does not follow"
+    words = "follows the closing" if first == 12 else "does not follow"
     assert f"line {first + 1}: {words}" in str(doubled.problem)
     if place < 12:
         found = told(b"".join([*lines[:place], b"{}\n", *lines[place:]]))

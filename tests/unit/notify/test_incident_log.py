@@ -86,7 +86,7 @@ def test_abandoned_switch_is_an_entry_too() -> None:
     title, text = entry(APPLIED._replace(kind=Kind.ABANDON, ticket=""), Facts.model_validate(APPLICATION), str)
     assert title == "shop: the switch from v2 to v1 was abandoned"
     assert "`v2` keeps running, and stays in quarantine. Its fault is not fixed." in text
-    assert "Everything that was started of `v1` was removed." in text
+    assert "All containers of `v1` were removed." in text
     assert "Strategy" not in text
 
 

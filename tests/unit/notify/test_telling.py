@@ -99,11 +99,12 @@ def test_forward_fix_and_emergency_are_told_as_such() -> None:
     emergency = replace(KNOWN, emergency=True, switch=SWITCH)
     started, done = (ours().fill(turn, emergency) for turn in (Turn.STARTED, Turn.DONE))
     assert started.title == "shop: emergency, exports is being turned off"
+    assert "is turning exports off (EXPORT_MODE=off)." in started.text
     assert done.title == "shop: exports is off"
     assert "exports of shop is off: EXPORT_MODE=off inside its containers" in done.text
     assert "orders team turns it on again." in done.text
     nobody = replace(emergency, switch=SWITCH.model_copy(update={"owner": None}))
-    assert "No owner is named to turn it on again." in ours().fill(Turn.DONE, nobody).text
+    assert "The settings name no owner to turn it on again." in ours().fill(Turn.DONE, nobody).text
     on = replace(emergency, switch=SWITCH.model_copy(update={"state": "on"}))
     assert "turns it on again" not in ours().fill(Turn.DONE, on).text
     assert ours().fill(Turn.FAILED, emergency).title == "shop: the emergency failed"
@@ -145,7 +146,7 @@ def test_forward_fix_and_emergency_are_told_as_such() -> None:
             Turn.STARTED,
             "shop: the switch to v1 is being abandoned",
             [
-                "ann@desk is removing v1; v2, beside which",
+                "ann@desk is removing the containers of v1; v2 keeps running.",
                 "Traffic to v2 is being resumed: the gate was closed by this",
             ],
         ),
@@ -157,7 +158,7 @@ def test_forward_fix_and_emergency_are_told_as_such() -> None:
             Turn.DONE,
             "shop: the switch to v1 was abandoned, v2 keeps running",
             [
-                "v2 keeps running in shop, and everything that was started of v1 was removed.",
+                "v2 keeps running in shop, and all containers of v1 were removed.",
                 "v2 stays in quarantine. Its fault is not fixed.",
                 "Switched off: exports.",
                 f"journal head {'0' * 64}.",

@@ -129,7 +129,7 @@ def test_switch_that_is_left_off_is_told() -> None:
     assert "Switched off: exports (EXPORT_MODE=off); the orders team turns it on again." in text
     assert "reports" not in text
     nobody = {"switches": {"exports": off | {"owner": None}}}
-    assert "no owner is named who turns it on again" in told(APPLICATION | {"before": before, "after": nobody})
+    assert "the settings name no owner to turn it on again." in told(APPLICATION | {"before": before, "after": nobody})
     assert "Switched off" not in told(
         APPLICATION | {"before": before, "after": {"switches": {"exports": off | {"state": "on"}}}}
     )

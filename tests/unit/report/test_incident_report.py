@@ -75,7 +75,7 @@ def fact(name: str, value: Any) -> Entry:
         ),
         pytest.param(
             [opened(), scenario(), step("it is"), ended("inconclusive"), closed("failed")],
-            "Stopped, not known at: Then it is",
+            "Inconclusive at: Then it is",
             "bad",
             id="inconclusive",
         ),

@@ -260,11 +260,12 @@ def test_unknown_is_not_said_to_have_changed(looks: tuple[str, str], tmp_path: P
     journal.write("fact", name="after", value=after)
     journal.close()
     page = render.body(journal.path)
-    assert "could not be seen:</strong> database (schema revision)</p>" in page
-    kept = page.partition("as it must be the same as before:</strong> ")[2].partition("</p>")[0]
+    assert "Must be the same as before, but could not be read:</strong> database (schema revision)</p>" in page
+    kept = page.partition("Must be the same as before, and is:</strong> ")[2].partition("</p>")[0]
     assert [group.partition(" (")[0] for group in kept.split("; ")] == ["release", "containers", "env file"]
     assert '<span class="rb-flag">not known</span>' in page
     assert "must not have" not in page
+    assert "before, but changed" not in page
 
 
 def test_image_without_a_digest_is_told_by_its_local_id() -> None:

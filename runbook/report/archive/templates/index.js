@@ -27,7 +27,7 @@
     said.textContent = `${shown} of ${rows.length} records shown`;
   };
 
-  // What is not known stands last, whichever way is sorted.
+  // Unknown values come last in both directions.
   const sort = (heading, column) => {
     const upwards = heading.getAttribute("aria-sort") === "descending";
     for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");

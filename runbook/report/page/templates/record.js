@@ -1,4 +1,4 @@
-// Nothing here is needed to read the page: it folds, filters and copies.
+// Optional: folding, filters and copy buttons. The page is complete without them.
 (() => {
   const record = document.querySelector(".rb");
   const timeline = record.querySelector("#rb-timeline");
@@ -31,7 +31,7 @@
     made.setAttribute("aria-label", `Copy: ${pre.textContent.slice(0, 60)}`);
     box.append(pre, made);
   };
-  // Buttons are made where somebody looks: a long record has thousands of commands.
+  // Copy buttons are made when a step is unfolded, because a long record has thousands of commands.
   const equip = (within) => within.querySelectorAll(".rb-command, .rb-message, .rb-request").forEach((pre) => {
     if (!pre.parentElement.classList.contains("rb-copied")) copy(pre);
   });
@@ -71,7 +71,7 @@
   tools.append(button("Unfold", () => fold(true)), button("Fold", () => fold(false)), tell);
   timeline.querySelector("h2").after(tools);
 
-  // Browsers that cannot print what is folded by style alone.
+  // For browsers whose CSS cannot unfold details for printing.
   if (!CSS.supports("selector(::details-content)")) {
     addEventListener("beforeprint", () => record.querySelectorAll("details").forEach((each) => { each.open = true; }));
   }

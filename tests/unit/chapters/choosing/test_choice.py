@@ -253,7 +253,7 @@ def test_source_that_is_down_is_named_and_stops_nothing(shop: Shop) -> None:
     down = {each["source"].partition(" ")[0]: each["down"] for each in found["sources"] if each["down"]}
     assert "503" in down["registry"]
     assert "no secret in environment variable NO_SUCH_TOKEN" in down["targets.github"]
-    assert "NOT ASKED: registry" in "\n".join(told(found))
+    assert "NOT READ: registry" in "\n".join(told(found))
 
 
 def test_number_of_the_list_is_taken(shop: Shop) -> None:

@@ -76,5 +76,5 @@ def test_index_shows_both_and_counts_one(tmp_path: Path) -> None:
     assert [each.name for each in found.recoveries] == [second.name]
     assert found.counts == {"rollback": [*[0] * 11, 1]}
     text = index_page.page(archive)
-    assert f"went on from {first.name}" in text
-    assert f"gone on with as {second.name}" in text
+    assert f"continued {first.name}" in text
+    assert f"continued by {second.name}" in text

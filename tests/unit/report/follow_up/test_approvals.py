@@ -60,7 +60,7 @@ def test_override() -> None:
         entry("step ended", outcome="inconclusive", detail="ada vouches for it", seconds=1),
         entry("scenario ended", scenario="S", outcome="passed", provides=[]),
     ]
-    meaning = "this step could not be checked, or is not so, and the run may go on"
+    meaning = "continue, although this step failed or was inconclusive"
     assert approvals(entries) == [
         Approval("--override 5.1.2", meaning, "ada", word["at"], "I looked", "Then metrics are scraped", used=True),
         Approval("--override 5.1.3", meaning, "ada", word["at"], "I looked", "", used=False),

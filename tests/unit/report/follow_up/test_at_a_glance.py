@@ -41,7 +41,7 @@ SWITCH = {"name": "exports", "variable": "EXPORT_MODE", "value": "off", "state":
     [
         pytest.param(
             [probes(200, 200), fact("strategy", "image-only"), closed("passed")],
-            "served: the last probe, at 03:00:01 UTC, was answered HTTP 200",
+            "served: the last probe, at 03:00:01 UTC, got HTTP 200",
             True,
             "strategy image-only",
             "",
@@ -57,7 +57,7 @@ SWITCH = {"name": "exports", "variable": "EXPORT_MODE", "value": "off", "state":
             ],
             "not served: traffic is paused since 03:00:05 UTC",
             False,
-            "strategy downgrade, since the verdict on the migrations is breaking",
+            "strategy downgrade, because the verdict on the migrations is breaking",
             RESUME,
             id="paused",
         ),
@@ -84,7 +84,7 @@ SWITCH = {"name": "exports", "variable": "EXPORT_MODE", "value": "off", "state":
             [fact("switch", SWITCH), closed("passed")],
             "not known: nothing was probed",
             None,
-            "the switch exports is turned: EXPORT_MODE=off",
+            "the switch exports is turned off: EXPORT_MODE=off",
             "",
             id="switch",
         ),
@@ -92,7 +92,7 @@ SWITCH = {"name": "exports", "variable": "EXPORT_MODE", "value": "off", "state":
             [fact("to restore", RESTORE), closed("passed")],
             "not known: nothing was probed",
             None,
-            "the dump /d takes the place of the database shop",
+            "the dump /d replaces the database shop",
             "",
             id="restore",
         ),
@@ -118,4 +118,19 @@ def test_end_that_cannot_be_believed() -> None:
     """Of a journal whose end was changed nobody knows who is served."""
     entries = [{"time": BEGAN, "seq": 0, "kind": "opened", "mode": "execute", "type": "rollback", "project": "shop"}]
     found = at_a_glance(IncidentReport(entries), entries, end_unknown=True)
-    assert (found.served, found.users) == (None, "not known: the end of the journal cannot be believed")
+    assert (found.served, found.users) == (None, "not known: the end of the journal cannot be trusted")
+
+
+@pytest.mark.parametrize(
+    ("left", "following"),
+    [
+        ([], "nothing is left to do"),
+        ([["customers"]], "no run is needed; 1 task is left, see “What is left to do”"),
+    ],
+)
+def test_tasks_that_are_left_for_later(left: list[list[str]], following: str) -> None:
+    """An incident that is over may leave tasks to a person, and its first lines do not say that there are none."""
+    opened = {"kind": "opened", "mode": "execute", "type": "rollback", "incident": NAME, "project": "shop"}
+    kept = [fact("kept rows", {"path": "/r", "sha256": "0" * 64, "kept": each, "put_back": "psql"}) for each in left]
+    entries = [{"time": BEGAN, "seq": n} | entry for n, entry in enumerate([opened, *kept, closed("passed")])]
+    assert at_a_glance(IncidentReport(entries), entries).following == following

@@ -222,11 +222,11 @@ def test_users_who_are_kept_out_come_first() -> None:
     found = journal.closed("failed", ("2_roll_back.feature::Users return",), "user traffic is paused")
     assert found.to_do == (
         ToDo(
-            "Resume traffic: the gate was closed by nobody that this record knows of, as far as this record knows.",
+            "Resume traffic. According to this record, the gate was closed by someone unknown.",
             RESUME,
         ),
-        ToDo("It stopped at “Then the api is ready”. What helps: read its log."),
-        ToDo("Go on with what is left: Users return. What is done already is not done twice.", RESUME),
+        ToDo("It stopped at “Then the api is ready”. Next step: read its log."),
+        ToDo("Continue with what is left: Users return. What is done is not done twice.", RESUME),
     )
 
 
@@ -234,7 +234,7 @@ def test_users_who_are_kept_out_come_first() -> None:
     ("looked", "by", "waits"),
     [
         (False, "held by this incident since 2025-12-18T03:01:00Z", "for 20 s at most"),
-        (True, "held by nobody that this record knows of", "for as long as the gateway holds it"),
+        (True, "held by someone unknown", "for as long as the gateway holds it"),
     ],
 )
 def test_users_who_wait_are_refused_in_the_end(looked: bool, by: str, waits: str) -> None:  # noqa: FBT001 - who held it
@@ -245,8 +245,10 @@ def test_users_who_wait_are_refused_in_the_end(looked: bool, by: str, waits: str
     else:
         journal.add("action", state="begun", **(named("user traffic is held") | HELD))
     first = journal.closed("failed", (), "x").to_do[0]
-    told = f"Resume traffic: the gate was {by} (a request waits {waits}, and is then refused), as far as this"
-    assert first.text.startswith(told)
+    told = (
+        f"Resume traffic. According to this record, the gate was {by} (a request waits {waits}, and is then refused)."
+    )
+    assert first.text == told
 
 
 def test_gate_that_says_held_and_lets_users_in_is_not_known_to_hold() -> None:
@@ -285,19 +287,18 @@ def test_killed_run() -> None:
     journal = Journal().add("step began", id="2.1.1", keyword="When", text="x", scenario="S", place="f:1")
     journal.change("the application is brought up", "begun", commands=["docker compose up"])
     found = words(follow_ups(journal.entries))
-    assert "“the application is brought up” was begun and never finished" in found
-    assert "its lock may be left. Whoever goes on takes it over." in found
-    assert found.endswith(f"Go on with what is left. What is done already is not done twice. | {RESUME}")
+    assert "“the application is brought up”: it began and never finished" in found
+    assert "its lock may still exist. A resumed run takes it over." in found
+    assert found.endswith(f"Continue with what is left. What is done is not done twice. | {RESUME}")
 
 
 def test_held_production_is_not_simply_gone_on_with() -> None:
     """Where nothing was changed, the same command stops at the same step: what helps comes first."""
     found = Journal().step("a downgrade exists", "failed", "none", "name a forward-fix").closed("failed", ("x::y",))
     assert found.to_do == (
-        ToDo("It stopped at “Then a downgrade exists”. What helps: name a forward-fix."),
+        ToDo("It stopped at “Then a downgrade exists”. Next step: name a forward-fix."),
         ToDo(
-            "Nothing was changed, and no command continues from here until this is done: name a forward-fix; then plan"
-            " again with:",
+            "Nothing was changed; once the next step is done, plan again with:",
             "pytest features",
         ),
     )
@@ -306,13 +307,13 @@ def test_held_production_is_not_simply_gone_on_with() -> None:
 def test_run_that_was_interrupted_before_it_changed_anything_is_gone_on_with() -> None:
     """Nothing has to be mended first where a person stopped it."""
     found = Journal().step("it is", "interrupted", "stopped by Ctrl-C").closed("interrupted", ("x::y",))
-    assert found.to_do[-1].text.startswith("Go on with what is left: y.")
+    assert found.to_do[-1].text.startswith("Continue with what is left: y.")
 
 
 def test_long_rest_is_counted() -> None:
     """Of many scenarios that are left the first are named, or the line would bury the command below it."""
     found = Journal().step("it is", "interrupted").closed("interrupted", tuple(f"x::{n}" for n in "abcde"))
-    assert found.to_do[-1].text.startswith("Go on with what is left: a, b, c and 2 more.")
+    assert found.to_do[-1].text.startswith("Continue with what is left: a, b, c and 2 more.")
 
 
 @pytest.mark.parametrize(
@@ -348,7 +349,7 @@ def test_journal_that_was_changed_is_not_gone_on_with() -> None:
     assert [item.command for item in found] == ["pytest features", "", ""]
     assert "The outcome is unknown" in found[0].text
     assert "Resume traffic" in found[1].text
-    assert "was begun and never finished" in found[2].text
+    assert "it began and never finished" in found[2].text
 
 
 def test_what_somebody_vouched_for() -> None:
@@ -361,7 +362,7 @@ def test_what_somebody_vouched_for() -> None:
     journal.fact("restore point", {"path": "/srv/i-1.dump", "size": 2, "sha256": "11"})
     assert [item.text for item in journal.closed().to_do] == [
         "Check “Then metrics are scraped”: it could not be checked, and ada vouched for it (I looked).",
-        "Reconcile the data: what the downgrade destroyed is in the restore point alone (column orders.note: 2 rows).",
+        "Reconcile the data: what the downgrade destroyed is only in the restore point (column orders.note: 2 rows).",
     ]
 
 
@@ -397,10 +398,10 @@ RESTORED = {
     "start": "up",
     "remove": "drop",
 }
-START = "The application is stopped; once the env file names a release that fits the schema r1, start it: type: up"
+START = "The application is stopped; once the env file names a release that fits the schema r1, start it with: up"
 LOST = (
-    "Whatever was written since 2025-12-17 03:00:00 UTC is in the database shop_before_1 only."
-    " When nobody needs its rows any more, remove it: drop"
+    "Everything written since 2025-12-17 03:00:00 UTC is only in the database shop_before_1."
+    " Once nobody needs its rows, remove it: drop"
 )
 
 
@@ -409,14 +410,14 @@ def test_what_a_restore_leaves() -> None:
     assert closed(Journal(type="restore").fact("restored", RESTORED), "passed") == [START, LOST]
     # A journal of an earlier version does not say when the dump was begun.
     journal = Journal(type="restore").fact("restored", RESTORED | {"made": ""})
-    assert "Whatever was written since the dump is in the database" in closed(journal, "passed")[1]
+    assert "Everything written since the dump is only in the database" in closed(journal, "passed")[1]
 
 
 def test_restore_of_which_nobody_was_told() -> None:
     """Users come first, and then what goes on with the incident."""
     journal = Journal(type="restore", typed=["pytest", "features"]).fact("restored", RESTORED)
     found = closed(journal, "failed", remaining=["f::The restore is announced"])
-    left = "Go on with what is left: The restore is announced. What is done already is not done twice."
+    left = "Continue with what is left: The restore is announced. What is done is not done twice."
     typed = f"pytest features -m restore --resume {NAME} --execute shop"
     assert found == [START, LOST, f"{left} {typed}"]
     following = next_command(journal.entries)
@@ -440,8 +441,8 @@ def test_rows_that_were_kept_are_put_back() -> None:
     journal.fact("restore point", {"path": "/srv/i-1.dump", "size": 2, "sha256": "11"})
     told, drift = closed(journal.fact("kept rows", fact), "passed")
     assert drift == "Reconcile the data: what the downgrade destroyed is in the restore point (column a.b: 2 rows)."
-    assert told.startswith("When the forward-fix has migrated the schema, put back what the downgrade destroyed: a.b.")
-    assert told.endswith(" It has not: a.c: no key. psql")
+    assert told.startswith("Once the forward-fix has migrated the schema, put back what the downgrade destroyed: a.b.")
+    assert told.endswith(" Not saved: a.c: no key. psql")
 
 
 FORTH, BACK = "pytest features --resume", "pytest features -m restore"
@@ -454,8 +455,8 @@ FORTH, BACK = "pytest features --resume", "pytest features -m restore"
             "r3",
             ["x is gone"],
             [
-                f"The way back first, to how all was before the downgrade: {BACK}",
-                f"Then mend what stopped it, and go on: {FORTH}",
+                f"First go back to the state before the downgrade: {BACK}",
+                f"Then fix what stopped it, and continue: {FORTH}",
             ],
             id="at no revision",
         ),
@@ -463,8 +464,8 @@ FORTH, BACK = "pytest features --resume", "pytest features -m restore"
             "r2",
             ["x is gone"],
             [
-                f"The way on, once what stopped it is mended: {FORTH}",
-                f"Or the way back, to how all was before the downgrade: {BACK}",
+                f"To continue, fix what stopped it, then type: {FORTH}",
+                f"Or go back to the state before the downgrade: {BACK}",
             ],
             id="between two revisions",
         ),
@@ -472,8 +473,8 @@ FORTH, BACK = "pytest features --resume", "pytest features -m restore"
             "r3",
             [],
             [
-                f"The way on, once what stopped it is mended: {FORTH}",
-                f"Or the way back, to the release that failed: {BACK}",
+                f"To continue, fix what stopped it, then type: {FORTH}",
+                f"Or go back to the failed release: {BACK}",
             ],
             id="untouched",
         ),

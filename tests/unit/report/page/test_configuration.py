@@ -21,7 +21,7 @@ def change(**more: Any) -> list[dict[str, Any]]:
     ("differences", "on_page", "in_markdown"),
     [
         ({"unknown": "it has no line"}, "<p>Not known: it has no line</p>", "Not known: it has no line"),
-        ([], "<p>Nothing differs: Compose files,", "Nothing differs since 2025-12-15 10:00:00 UTC."),
+        ([], "<p>No differences: the Compose files,", "No differences since 2025-12-15 10:00:00 UTC."),
         (change(), '<td colspan="2">changed</td>', f"- Compose configuration, `{KEY}`: changed\n"),
         (
             change(was="", now="debug"),

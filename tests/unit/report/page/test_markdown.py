@@ -127,6 +127,6 @@ def test_job_summary_stays_below_githubs_limit(tmp_path: Path, before: int) -> N
 def test_job_summary_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     """A folder in its place, or a journal that tells nothing: words, and no error."""
     journal = told(tmp_path)
-    assert "the job's summary is not written" in job_summary.append(journal, {"GITHUB_STEP_SUMMARY": str(tmp_path)})
+    assert "the job's summary was not written" in job_summary.append(journal, {"GITHUB_STEP_SUMMARY": str(tmp_path)})
     summary = {"GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")}
     assert "cannot be read" in job_summary.append(tmp_path / "none", summary)

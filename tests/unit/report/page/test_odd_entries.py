@@ -47,7 +47,7 @@ def test_odd_entries_end_in_a_page_or_in_words(tmp_path: Path, capsys: pytest.Ca
         for command in (["render"], ["records", "show"]):
             assert main([*command, str(journal)]) in (0, 1), name
             said = capsys.readouterr()
-            refused += "not as this version of the runbook writes them" in said.err
+            refused += "not in the form that this version of the runbook writes" in said.err
             assert said.out or "→" in said.err, name
     assert refused > 15
 
@@ -57,5 +57,7 @@ def test_odd_entries_are_named(tmp_path: Path) -> None:
     journal = told(tmp_path)
     lines = [changed(line, "text", _LACKING) if b"step began" in line else line for line in lines_in(journal)]
     put(journal, sealed_anew(lines))
-    with pytest.raises(JournalError, match=r"not as this version of the runbook writes them \(KeyError: 'text'\)"):
+    with pytest.raises(
+        JournalError, match=r"not in the form that this version of the runbook writes \(KeyError: 'text'\)"
+    ):
         render.body(journal)

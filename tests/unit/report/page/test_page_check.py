@@ -123,7 +123,7 @@ def test_journal_of_which_no_page_can_be_made_is_told(tmp_path: Path) -> None:
     change_page(journal, lambda page: page.replace(head, verify(journal).head))
     found = checked(journal)
     assert not found.good
-    assert "cannot make the page of this journal" in found.words
+    assert "cannot make a page of this journal" in found.words
 
 
 def test_page_from_before_a_resumed_run_is_told(tmp_path: Path) -> None:
@@ -169,11 +169,13 @@ def test_page_is_not_accused_of_what_was_done_to_its_journal(tmp_path: Path, out
     put(journal, [*lines_in(journal), b'{"x":1}\n'])
     found = checked(journal)
     assert (found.kind, found.good) == (Page.FITS_BELIEVED, True)
-    assert found.words.startswith("what record.html tells comes from the lines of this journal that can be believed")
+    assert found.words.startswith(
+        f"record.html matches the valid part of this journal, up to line {len(verify(journal).entries)},"
+    )
     change_page(journal, lambda page: page.replace("</article>", "<p>x</p></article>"))
     found = checked(journal)
     assert (found.kind, found.good) == (Page.UNKNOWN, False)
-    assert found.words.startswith("whether record.html was changed cannot be told, as its journal was")
+    assert found.words.startswith("record.html names this journal's head but differs from it: the journal was changed")
 
 
 @pytest.fixture(scope="module")

@@ -80,7 +80,7 @@ def test_page_tells_the_incident(tmp_path: Path) -> None:
         "HTTP 503",
         "no answer: WORD",
         "second line",
-        "Looked for: WORD (within 30 s)",
+        "Checked: WORD (within 30 s)",
         "Left out: it WORD.",
         "1. Chapter",
         "2. Chapter",
@@ -95,7 +95,7 @@ def test_page_tells_the_incident(tmp_path: Path) -> None:
 def test_page_says_what_stopped_a_run(tmp_path: Path) -> None:
     """Of a run that did not pass, what was seen stands at the top; behind the switch, in place of the step."""
     text = shown(told(tmp_path, "WORD", outcome="failed"))
-    assert "Not as it was to be: expected this; seen WORD" in text
+    assert "Rolled back, but a step failed: expected this; seen WORD" in text
     assert "What stopped it" in text
     assert "expected this; seen WORD" in text
 
@@ -266,7 +266,7 @@ def test_command_line_verifies(tmp_path: Path, forked: Callable[..., tuple[int, 
     whole = f"whole: {len(verify(journal).entries)} entries, head {verify(journal).head}\n"
     assert forked("verify", journal) == (0, f"{whole}page: there is no record.html beside the journal\n", "")
     assert forked("render", journal.parent)[0] == 0
-    fits = "page: what record.html tells comes from this journal, to the byte\n"
+    fits = "page: record.html matches this journal, byte for byte\n"
     assert forked("verify", journal.parent) == (0, whole + fits, "")
     change_byte(journal, 5)
     code, said, errors = forked("verify", journal)
@@ -328,7 +328,7 @@ def test_page_says_how_to_go_on_with_a_killed_run(tmp_path: Path, opened: dict[s
     """What can be gone on with says what to type for it, and nothing else says so."""
     head = shown(told(tmp_path, outcome=None, **opened)).partition("Took")[0]
     assert KILLED in head
-    assert ("To go on" in head) is bool(goes_on)
+    assert ("To resume: " in head) is bool(goes_on)
     assert goes_on in head
 
 
@@ -339,7 +339,7 @@ def test_page_of_a_changed_journal_does_not_say_that_the_run_was_killed(tmp_path
     text = shown(journal)
     assert KILLED not in text
     assert "What stopped it" not in text
-    assert "The outcome is unknown: its journal was changed" in text
+    assert "The outcome is unknown: the journal was changed" in text
 
 
 def test_page_says_that_users_were_not_served_in_the_end(tmp_path: Path) -> None:
@@ -352,7 +352,7 @@ def test_page_says_that_users_were_not_served_in_the_end(tmp_path: Path) -> None
     journal.close()
     text = shown(journal.path)
     assert "Users not served since " in text
-    assert "UTC, was answered HTTP 502" in text
+    assert "UTC, got HTTP 502" in text
     assert "Without service at least" in text
 
 

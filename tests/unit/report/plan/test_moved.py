@@ -56,12 +56,12 @@ def test_nothing_moved() -> None:
         pytest.param({"loss": ["table a: 1 rows"]}, "loss: planned not known, now table a: 1 rows", id="loss"),
         pytest.param(
             {"before": plans.before(env_file={"sha256": "77" * 32})},
-            "the env file: another content than the plan found",
+            "the env file: changed since the plan",
             id="env-file",
         ),
         pytest.param(
             {"together": {"recreated": {"sidecar": "shares the network of api"}, "left": {}, "differed": {}}},
-            "what goes with the application: planned nothing, now recreated: sidecar",
+            "other services that the switch affects: planned nothing, now recreated: sidecar",
             id="other-services",
         ),
     ],
@@ -85,10 +85,10 @@ def test_verdict_that_was_open_is_held_to_what_the_plan_showed() -> None:
     ("opened", "told"),
     [
         ({"text": {"features": "f", "code": "c", "settings": "s"}}, []),
-        ({"text": {"features": "x", "code": "c", "settings": "s"}}, ["the features: another text"]),
-        ({"text": {"features": "f", "code": "x", "settings": "s"}}, ["the runbook's code: another text"]),
-        ({"text": {"features": "f", "code": "c", "settings": "x"}}, ["the settings file: another text"]),
-        ({"scenarios": ["a"]}, ["the scenarios: others are selected"]),
+        ({"text": {"features": "x", "code": "c", "settings": "s"}}, ["the features: changed"]),
+        ({"text": {"features": "f", "code": "x", "settings": "s"}}, ["the runbook's code: changed"]),
+        ({"text": {"features": "f", "code": "c", "settings": "x"}}, ["the settings file: changed"]),
+        ({"scenarios": ["a"]}, ["the scenarios: not those"]),
     ],
 )
 def test_other_runbook_is_told(opened: dict[str, Any], told: list[str]) -> None:

@@ -64,8 +64,8 @@ def changed(**more: Any) -> str:
     [
         pytest.param("{", "cannot be read as a plan", id="cut"),
         pytest.param("[" * 100_000, "cannot be read as a plan", id="deep"),
-        pytest.param("[]", "no plan of format 1, but of None", id="list"),
-        pytest.param(changed(format=2), "no plan of format 1, but of 2", id="newer"),
+        pytest.param("[]", "not a plan of format 1: its format is None", id="list"),
+        pytest.param(changed(format=2), "not a plan of format 1: its format is 2", id="newer"),
         pytest.param(changed(checks="many"), "checks: Input should be a valid integer", id="other-type"),
         pytest.param('{"format": 1}', "incident: Field required", id="empty"),
         pytest.param(changed(outcome="failed"), "ended as 'failed'", id="failed"),
@@ -86,7 +86,7 @@ def test_what_is_not_there_or_no_plain_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PlanVoid, match="no such file"):
         read_plan("nowhere.json", tmp_path)
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(PlanVoid, match="no plain file"):
+    with pytest.raises(PlanVoid, match="not a regular file"):
         read_plan(str(tmp_path / "pipe"), tmp_path)
 
 
@@ -94,10 +94,10 @@ def test_record_that_was_changed_or_is_no_plan_is_refused(tmp_path: Path) -> Non
     """Nothing is carried out on the word of a journal that is not whole, or of another run than a plan."""
     journal = record(tmp_path, plans.regression()) / "journal.jsonl"
     journal.write_text(journal.read_text().replace(plans.TARGET, "v9"))
-    with pytest.raises(JournalError, match="not as it was written"):
+    with pytest.raises(JournalError, match="is damaged"):
         read_plan(str(journal), tmp_path)
     other = record(tmp_path / "other", plans.regression(mode="execute", type="rollback"))
-    with pytest.raises(PlanVoid, match="no plan, but rollback"):
+    with pytest.raises(PlanVoid, match="not a plan: its type is 'rollback'"):
         read_plan(str(other), tmp_path)
 
 

@@ -86,7 +86,7 @@ def test_decision_before_anything_was_planned_promises_no_list() -> None:
     facts = {name: value for name, value in plans.FACTS.items() if name not in ("strategy", "verdict")}
     text = " ".join(" ".join(told(plans.entries(facts | {"undecided": undecided}, outcome="decision needed"))).split())
     assert "A person must decide; leave --execute out to see what would be done." in text
-    assert "is above" in " ".join(" ".join(told(plans.review())).split())
+    assert "the planned changes are above" in " ".join(" ".join(told(plans.review())).split())
 
 
 def test_crashes_between_which_it_runs_are_told() -> None:
@@ -100,7 +100,7 @@ def test_crashes_between_which_it_runs_are_told() -> None:
 def test_migrations_that_nobody_looked_at_are_called_that() -> None:
     """Without a database the image alone goes back, and nobody asked for a strategy."""
     facts = {name: value for name, value in plans.FACTS.items() if name != "verdict"}
-    assert "  migrations  not looked at → image-only" in told(plans.entries(facts, plans.OPENING))
+    assert "  migrations  not checked → image-only" in told(plans.entries(facts, plans.OPENING))
 
 
 def test_digest_that_two_services_share_is_one() -> None:
@@ -159,10 +159,9 @@ def test_restore_tells_the_data_loss() -> None:
     lines = told(plans.restore())
     assert lines[0] == "shop on prod-1 · plan of a restore · nothing was changed"
     at = lines.index("  restores    the database shop from 20251217T030000Z-shop-rollback.dump, of")
-    assert lines[at + 1 : at + 4] == [
+    assert lines[at + 1 : at + 3] == [
         "              2025-12-17 03:00:00 UTC",
-        "  data loss   whatever was written since will be in shop_before_20251218030000",
-        "              only",
+        "  data loss   data written since will be only in shop_before_20251218030000",
     ]
     assert "  Users: without service from when traffic is paused until a person starts the" in lines
     changed = [line.split() for line in lines if line.startswith("  +")]
@@ -302,5 +301,5 @@ def test_source_that_is_down_and_drift_are_said() -> None:
     drift = {"tag": "v1", "validated_at": "", "differences": [difference]}
     found.insert(-1, {"kind": "fact", "name": "configuration drift", "value": drift, "time": plans.AT})
     texts = told(found)
-    assert "  NOT ASKED: registry: it refuses the password" in texts
-    assert "  configuration differs from when it was validated: 1 key, in the record" in texts
+    assert "  NOT READ: registry: it refuses the password" in texts
+    assert "  configuration differs from the validated one: 1 key, in the record" in texts
