@@ -96,7 +96,7 @@ def test_release_that_migrates_when_it_starts_is_held(prefect: Prefect) -> None:
     assert prefect.held is not None
     assert prefect.held.exit_code != 0
     assert "migrations additive → image-only" in " ".join(prefect.held.terminal.split())
-    assert "since automation_held_event" in prefect.held.terminal
+    assert "because automation_held_event" in prefect.held.terminal
     assert "api migrates in the start command itself (prefect server)" in " ".join(prefect.held.terminal.split())
     assert "nothing was changed" in prefect.held.terminal
 

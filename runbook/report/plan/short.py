@@ -139,6 +139,12 @@ def _way(plan: Plan, room: int) -> Iterator[Line]:
         unasked = "not checked" if way.strategy == Strategy.IMAGE_ONLY else "asked for"
         verdict = f"{way.verdict or unasked} → {way.strategy or 'not decided'}"
         yield from _labelled("migrations", [verdict, stays], room)
+    undecided = any("--verdict" in each.options for each in plan.decisions)
+    if way.verdict not in (None, "unchanged") and not undecided:
+        yield from _evidence(way.evidence, room)
+    yield from _bridge(way, room)
+    if way.loss and not any("--accept-loss" in each.options for each in plan.decisions):
+        yield from _destroyed(way.loss, room)
     if plan.switchover:
         # If the schema changes, there is only one way to switch. The last sentence says what happens to requests.
         why = plan.switchover.why if way.strategy == "image-only" else plan.switchover.why[-1:]
@@ -146,12 +152,6 @@ def _way(plan: Plan, room: int) -> Iterator[Line]:
         # Without a gate, nothing is closed.
         mode = "in place" if closed and plan.switchover.meanwhile == Meanwhile.FLOWING else plan.switchover.mode
         yield from _labelled("switch", [mode, "; ".join(why)], room)
-    undecided = any("--verdict" in each.options for each in plan.decisions)
-    if way.verdict not in (None, "unchanged") and not undecided:
-        yield from _evidence(way.evidence, room)
-    yield from _bridge(way, room)
-    if way.loss and not any("--accept-loss" in each.options for each in plan.decisions):
-        yield from _destroyed(way.loss, room)
 
 
 def _restored(restore: Restore, room: int) -> Iterator[Line]:
@@ -180,7 +180,7 @@ def _destroyed(loss: Sequence[str], room: int) -> Iterator[Line]:
 def _evidence(evidence: Sequence[str], room: int) -> Iterator[Line]:
     for each in evidence[:_SHOWN]:
         # Two lines at most.
-        yield from _wrapped(f"    since {beginning(visible(each), 2 * (room - _LABEL))}", room)
+        yield from _wrapped(f"    because {beginning(visible(each), 2 * (room - _LABEL))}", room)
     if (more := len(evidence) - _SHOWN) > 0:
         yield Line(f"    and {more} more, in the record")
 

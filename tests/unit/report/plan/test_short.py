@@ -252,12 +252,14 @@ def test_first_evidence_is_shown_to_its_end() -> None:
     """What PostgreSQL names stands at the end; what no two lines can hold is cut, and the rest is counted."""
     said = 'orders: on the current schema PostgreSQL says: column "customer" of relation "orders" does not exist'
     verdict = {"verdict": "breaking", "evidence": [said, "second"]}
-    shown = told(plans.entries(dict(plans.FACTS) | {"verdict": verdict, "strategy": "downgrade"}))
-    first = next(n for n, line in enumerate(shown) if line.startswith("    since orders"))
-    assert " ".join(" ".join(shown[first : first + 2]).split()) == f"since {said}"
+    behind = {"switchover": plans.SWITCHOVER | {"mode": "behind-closed-gate"}}
+    shown = told(plans.entries(dict(plans.FACTS) | behind | {"verdict": verdict, "strategy": "downgrade"}))
+    first = next(n for n, line in enumerate(shown) if line.startswith("    because orders"))
+    assert shown[first - 1].startswith("  migrations  breaking → downgrade")
+    assert " ".join(" ".join(shown[first : first + 2]).split()) == f"because {said}"
     assert shown[first + 2] == "    and 1 more, in the record"
     endless = told(plans.entries(dict(plans.FACTS) | {"verdict": verdict | {"evidence": ["\x1b[2Jword " * 99]}}))
-    first = next(n for n, line in enumerate(endless) if line.startswith("    since "))
+    first = next(n for n, line in enumerate(endless) if line.startswith("    because "))
     assert not endless[first + 2].strip().startswith("word")
 
 
