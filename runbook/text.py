@@ -1,4 +1,4 @@
-"""Untrusted text, made safe to show: no characters that hide, reorder or move text on a page or terminal."""
+"""Text for people: numbers with their nouns, and untrusted text without characters that hide, reorder or move text."""
 
 import re
 
@@ -11,6 +11,24 @@ _RANGES = (
 )  # fmt: skip
 _NUMBERS = {number: f"\\u{number:04x}" for first, last in _RANGES for number in range(first, last + 1)}
 _CONCEALED = re.compile(f"[{''.join(map(chr, _NUMBERS))}]")
+
+
+def counted(number: int, noun: str, several: str = "") -> str:
+    """Return `number` with its noun; `several` is the plural if it is not `noun` with an s.
+
+    >>> counted(1, "row"), counted(2400, "row"), counted(0, "entry", "entries")
+    ('1 row', '2400 rows', '0 entries')
+    """
+    return f"{number} {noun if number == 1 else several or f'{noun}s'}"
+
+
+def times(number: int) -> str:
+    """Return how often something happened.
+
+    >>> times(1), times(3)
+    ('once', '3 times')
+    """
+    return "once" if number == 1 else f"{number} times"
 
 
 def visible(text: str) -> str:

@@ -12,6 +12,7 @@ from harness.compat import FeatureFile, collect_feature, install_contents_report
 from harness.hosts.scenarios import host_by_host, host_of, hosts_of_run
 from harness.options import ABANDON, runs_features
 from harness.session.retyped import Typed
+from runbook.text import counted
 
 #: All collected scenarios that provide each name: one, or one per strategy.
 _PROVIDERS = pytest.StashKey[dict[str, list[str]]]()
@@ -136,8 +137,7 @@ def left_out_by_default(config: pytest.Config) -> list[str]:
     """Return one line per mark: how many scenarios were left out, and the command that runs them."""
     typed = Typed.by(config).without("-m")
     return [
-        f"{count} {'scenario' if count == 1 else 'scenarios'} left out without -m {mark} → type"
-        f" {typed.plus('-m', mark, *_ALSO.get(mark, ()))}"
+        f"{counted(count, 'scenario')} left out without -m {mark} → type {typed.plus('-m', mark, *_ALSO.get(mark, ()))}"
         for mark, count in config.stash.get(_LEFT_OUT, Counter()).items()
         if mark != ABANDON
     ]

@@ -18,6 +18,7 @@ from runbook.report.plan.reading import plan_of
 from runbook.report.production_view import gate
 from runbook.report.timeline import Step
 from runbook.settings.absent import Absent
+from runbook.text import counted
 
 #: The outcomes of plans that can be executed.
 _CARRIED_OUT = (Outcome.PLANNED, Outcome.DECISION_NEEDED)
@@ -32,10 +33,10 @@ def last_lines(conduct: RunSession) -> list[str]:
     changes = conduct.changes_made
     unfinished = _unfinished(conduct.journal.entries)
     made = [change for change in changes if change not in unfinished]
-    counted = "1 change was" if len(made) == 1 else f"{len(made) or 'no'} changes were"
+    changed = counted(len(made), "change was", "changes were") if made else "no changes were"
     begun = f", and {len(unfinished)} begun but not finished" if unfinished else ""
     outcome, trouble = (conduct.ending.outcome, conduct.ending.trouble) if conduct.ending else (Outcome.INTERRUPTED, [])
-    lines = [f"{outcome.upper()}: {counted} made to production{begun}", *(f"  - {change}" for change in made)]
+    lines = [f"{outcome.upper()}: {changed} made to production{begun}", *(f"  - {change}" for change in made)]
     lines += [f"  - not finished: {change}" for change in unfinished]
     if conduct.planned_only is not None and conduct.planned_only.void is not None and not changes:
         lines.insert(0, f"ERROR: {conduct.planned_only.void}")
@@ -137,10 +138,10 @@ def left_out_lines(left_out: Mapping[Absent, int], *, fully: bool = True) -> lis
     if not left_out:
         return []
     total = sum(left_out.values())
-    steps = "1 step was" if total == 1 else f"{total} steps were"
-    counted = sorted(left_out.items(), key=lambda item: item[0].key)
-    told = [each for each in counted if fully or each[0] in _WEIGHTY]
-    others = ", ".join(f"{absent.key} ({times})" for absent, times in counted if (absent, times) not in told)
+    steps = counted(total, "step was", "steps were")
+    by_key = sorted(left_out.items(), key=lambda item: item[0].key)
+    told = [each for each in by_key if fully or each[0] in _WEIGHTY]
+    others = ", ".join(f"{absent.key} ({times})" for absent, times in by_key if (absent, times) not in told)
     return [
         f"{steps} not configured, so neither done nor checked:",
         *(f"  {absent.key} ({times}): {absent.follows}" for absent, times in told),
@@ -237,7 +238,7 @@ def _drift(facts: Facts) -> list[str]:
     since = f"since {drift.tag} was validated"
     if isinstance(drift.differences, Unknown):
         return [f"unknown whether the configuration changed {since}: {drift.unknown}"]
-    keys = "1 key" if len(drift.differences) == 1 else f"{len(drift.differences)} keys"
+    keys = counted(len(drift.differences), "key")
     left = "only --with-configuration restores it"
     return [f"configuration changed {since}: {keys}, in the record; {left}"]
 

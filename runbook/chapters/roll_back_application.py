@@ -11,6 +11,7 @@ from runbook.incident.production_facts import ContainerFact, Together
 from runbook.production.containers import Container, counts
 from runbook.production.switchover.decision import SwitchMode
 from runbook.release import Release
+from runbook.text import counted
 
 
 def numbers_before(context: Context) -> dict[str, int]:
@@ -96,7 +97,7 @@ def _apart(hanging: Sequence[Container], ids: Collection[str]) -> list[str]:
 def _other_counts(was: Mapping[str, int], now: Sequence[Container], services: Collection[str]) -> list[str]:
     there = counts(now)
     return [
-        f"{name} has {there.get(name, 0)} containers, but had {was[name]}"
+        f"{name} has {counted(there.get(name, 0), 'container')}, but had {was[name]}"
         for name in sorted(services)
         if name in was and there.get(name, 0) != was[name]
     ]
@@ -122,7 +123,7 @@ def files_agree_with_containers(context: Context) -> Check:
         }
         wrong = [f"{name} would be {effect}" for name, effect in sorted(apart.items())]
         wrong += [f"{name} would be removed" for name in pending.removes if name not in known.differed]
-        as_said = f"{len(services)} containers match the files"
+        as_said = f"{counted(len(services), 'container')} match the files"
         if pending.unknown:
             as_said = f"{', '.join(sorted(ours))} match the files; the others are unknown: {pending.unknown}"
         return Observation(not wrong, "; ".join(wrong) or as_said)

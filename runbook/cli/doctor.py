@@ -32,7 +32,7 @@ from runbook.settings.loading.places import Key, lines_of
 from runbook.settings.loading.reading import text_of
 from runbook.settings.schema import Settings
 from runbook.shared_state.lock import Lock
-from runbook.text import visible
+from runbook.text import counted, visible
 
 #: Maximum seconds for which one check is repeated. No service depends on it.
 _PATIENCE = 5.0
@@ -254,7 +254,7 @@ def report(settings: Settings, findings: Sequence[Finding], path: Path, places: 
     bad = [each for each in findings if not each.ok]
     lines += ["", *textwrap.wrap(_NOT_TRIED, width), ""]
     answer = "yes: everything that can be tested was tested, and nothing was changed"
-    problems = "1 problem" if len(bad) == 1 else f"{len(bad)} problems"
+    problems = counted(len(bad), "problem")
     return [*lines, f"no: {problems}; nothing was changed" if bad else answer]
 
 

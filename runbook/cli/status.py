@@ -19,6 +19,7 @@ from runbook.report.production_view import gate as left_gate
 from runbook.settings.loading.loader import load
 from runbook.settings.schema import Settings
 from runbook.shared_state.lock import Held, Lock
+from runbook.text import counted
 
 _NEWEST = 3
 
@@ -115,7 +116,7 @@ def _bridge(context: Context) -> str:
 
 def _quarantine(context: Context) -> str:
     count = len(context.quarantine.incidents())
-    failed = "1 incident" if count == 1 else f"{count} incidents"
+    failed = counted(count, "incident")
     reason = _reason(context)
     return f"{failed}; the running release is {f'in it: {reason}' if reason else 'not in it'}"
 

@@ -14,7 +14,7 @@ from runbook.journal.hash_chain import Entry
 from runbook.journal.output_files import check_outputs
 from runbook.journal.verify import Verified, verify, verify_now
 from runbook.report.page.page_check import check_page
-from runbook.text import visible
+from runbook.text import counted, visible
 
 #: An incident's name. A folder with another name may have a copy of any record.
 _NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z-.+", re.DOTALL)
@@ -70,7 +70,7 @@ def _checks(journal: Path, verified: Verified, head: str | None, *, under_way: b
     if problems:
         yield False, f"outputs NOT whole: {'; '.join(problems)}"
     elif files:
-        yield True, f"outputs: {files} file{'' if files == 1 else 's'}, as written"
+        yield True, f"outputs: {counted(files, 'file')}, as written"
 
 
 def _announced(verified: Verified, head: str) -> tuple[bool, str]:

@@ -18,6 +18,7 @@ from runbook.migrations.restoring.dump_file import DATA_OF, SEAL
 from runbook.production.docker_engine import FOLDER
 from runbook.settings.database import DatabaseSettings
 from runbook.settings.schema import Deadlines
+from runbook.text import counted
 
 #: The largest schema that is read, in bytes of SQL.
 _MOST_SCHEMA = 64 << 20
@@ -213,7 +214,8 @@ class RestorePoint:
             if good:
                 self._put_on_record(self.path, size, digest, self._before)
             differs = "" if inside == digest else "; it differs from the one in the container"
-            return Observation(good, f"{self.path}: {size} bytes, sha256 {digest}, {len(held)} tables{lacks}{differs}")
+            holds = f"{size} bytes, sha256 {digest}, {counted(len(held), 'table')}"
+            return Observation(good, f"{self.path}: {holds}{lacks}{differs}")
 
         return Check(
             "a restore point that lists every table",

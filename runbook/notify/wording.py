@@ -7,6 +7,7 @@ from runbook.actions import not_known_yet
 from runbook.incident.facts import Facts, Strategy
 from runbook.incident.production_facts import Snapshot, Unknown
 from runbook.incident.schema_facts import RowsOf
+from runbook.text import counted
 
 #: The most tables with different rows that are listed; the journal has all.
 _MOST_TABLES = 6
@@ -62,7 +63,7 @@ def rows_told(rows: Sequence[RowsOf]) -> str:
     shown = [f"{each.table} {_number(each.restored)}, before {_number(each.before)}" for each in other[:_MOST_TABLES]]
     more = [f"{len(other) - _MOST_TABLES} more tables differ"] if len(other) > _MOST_TABLES else []
     same = len(rows) - len(other)
-    return "; ".join([*shown, *more, f"the same in {same} table{'' if same == 1 else 's'}"])
+    return "; ".join([*shown, *more, f"the same in {counted(same, 'table')}"])
 
 
 def _number(rows: int | None) -> str:

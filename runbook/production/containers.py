@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from runbook.text import counted
+
 _LABEL = "com.docker.compose."
 _FACTS = (
     "id", "name", "service", "image_id", "image_name", "state", "health", "restarts", "started_at", "created",
@@ -114,7 +116,7 @@ class Container:
         """The container's state in words."""
         if self.state != "running":
             return f"{self.name} is {self.state} (exit code {self.exit_code})"
-        again = f", {self.restarts} restarts" if self.restarts else ""
+        again = f", {counted(self.restarts, 'restart')}" if self.restarts else ""
         health = "" if self.health == "none" else f", {self.health}"
         return f"{self.name} is running{health}{again}"
 

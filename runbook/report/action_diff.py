@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from runbook.actions import Scope, not_known_yet
 from runbook.clock import digits_of
+from runbook.text import counted
 
 
 class PlanDiff(StrEnum):
@@ -115,13 +116,12 @@ class PlanAndActual:
         """The comparison in one sentence, for the head of the page."""
         if not self.plan:
             return f"No plan to compare with: {self.why_none}"
-        counted, scope = f"{self.as_planned} of {len(self.changes)} changes", self._to_production
+        agree, scope = f"{self.as_planned} of {len(self.changes)} changes", self._to_production
         places = self.differences
         if not places:
             stopped = "stopped where the plan did, " if self.stopped else ""
-            return f"As planned: {stopped}{counted}{scope}"
-        where = "1 place" if places == 1 else f"{places} places"
-        return f"Differs from the plan in {where}: {counted} as planned{scope}"
+            return f"As planned: {stopped}{agree}{scope}"
+        return f"Differs from the plan in {counted(places, 'place')}: {agree} as planned{scope}"
 
     @property
     def _to_production(self) -> str:

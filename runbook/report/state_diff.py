@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from runbook.incident.production_facts import Snapshot, Unknown
 from runbook.release import LOCAL, digest_told
+from runbook.text import counted
 
 NOT_THERE = "not there"
 
@@ -98,7 +99,7 @@ def _told(snapshot: Snapshot) -> Iterator[_Line]:
         yield _Line("Release", f"digest of {service}", digest_told(digest), "release", local=local)
     for container in snapshot.containers:
         duty = "" if container.service in snapshot.digests else "other containers"
-        identity = f"{container.id[:12]}, {container.restarts} restart{'' if container.restarts == 1 else 's'}"
+        identity = f"{container.id[:12]}, {counted(container.restarts, 'restart')}"
         state = container.state if container.health == "none" else f"{container.state}, {container.health}"
         yield _Line("Containers", container.name, f"{identity}, {state}", duty, identity)
     yield _seen("Database", "schema revision", snapshot.revisions, "schema")

@@ -8,6 +8,7 @@ from runbook.actions import Outcome, Scope, same_change
 from runbook.clock import seconds_between
 from runbook.errors import with_next_step
 from runbook.journal.journal import Entry
+from runbook.text import times
 
 _DETAILS = ("command", "engine request", "file look", "exchange", "check", "action")
 #: A request that was repeated more often within one step is shown once.
@@ -153,10 +154,8 @@ def _answers(entries: Sequence[Entry]) -> str:
     for entry in entries:
         counts[_answer(entry)] = counts.get(_answer(entry), 0) + 1
     seconds = seconds_between(entries[0]["time"], entries[-1]["time"])
-    told = ", ".join(
-        f"{answer} ({count} times)" if count > 1 else f"{answer} (once)" for answer, count in counts.items()
-    )
-    return f"asked {len(entries)} times in {seconds:.1f} s: {told}"
+    told = ", ".join(f"{answer} ({times(count)})" for answer, count in counts.items())
+    return f"asked {times(len(entries))} in {seconds:.1f} s: {told}"
 
 
 def _answer(entry: Entry) -> str:

@@ -14,6 +14,7 @@ from runbook.errors import Inconclusive
 from runbook.hosts.command import Command
 from runbook.incident.schema_facts import Bridge, Relaxed, Touched
 from runbook.migrations.catalog import whole_catalog_of
+from runbook.text import counted
 
 _NONE = "there is no bridge"
 _COUNTING = "SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '2s';"
@@ -196,7 +197,7 @@ def _rows_against(context: Context, relaxed: Relaxed) -> str:
     count = int(context.database.ask(query, deadline=15)[0][0])
     if not count:
         return ""
-    return f"at least {count} rows" if count == _MOST else "1 row" if count == 1 else f"{count} rows"
+    return f"{'at least ' if count == _MOST else ''}{counted(count, 'row')}"
 
 
 def _transaction(context: Context, statements: tuple[str, ...]) -> Command:

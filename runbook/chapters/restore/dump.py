@@ -12,6 +12,7 @@ from runbook.migrations.restoring.databases import Databases
 from runbook.migrations.restoring.dump_file import Contents, DumpFile, lacking
 from runbook.production.docker_engine import FOLDER
 from runbook.settings.absent import Absent
+from runbook.text import counted
 
 _ANOTHER = "choose another dump: `python -m runbook restore-point list` shows those on the host"
 
@@ -105,8 +106,8 @@ def needs_met(context: Context) -> Check:
         problems += [f"the extension {name} is not installed" for name in lacking(found.extensions, there.extensions())]
         problems += [f"{there.live} cannot be renamed: it has {what}" for what in there.in_the_way()]
         large = "; it has large objects, which are restored too" if found.large_objects else ""
-        owned = f"{len(found.roles)} roles and {len(found.extensions)} extensions exist; {role} restores{large}"
-        return Observation(not problems, "; ".join(problems) or owned, final=True)
+        owned = f"{counted(len(found.roles), 'role')} and {counted(len(found.extensions), 'extension')}"
+        return Observation(not problems, "; ".join(problems) or f"{owned} exist; {role} restores{large}", final=True)
 
     helps = "create the roles (CREATE ROLE …), install the extensions, or remove the obstacle, then type it again"
     return Check("a server that has what the dump needs", observe, helps, acceptable=False)

@@ -8,6 +8,7 @@ from runbook.errors import CheckFailed, Inconclusive
 from runbook.incident.schema_facts import RowsOf
 from runbook.migrations.database import version_table
 from runbook.notify.wording import rows_told
+from runbook.text import counted
 
 
 def _remark(sha256: str) -> str:
@@ -60,8 +61,9 @@ def restored_whole(context: Context) -> Check:
         if missing:
             return Observation(ok=False, seen=f"{there.beside} lacks {', '.join(missing)}", final=True)
         at = there.revisions(_table(context)) if found.revisions else ()
-        told = f"{there.beside}: {len(rows)} tables, {sum(rows.values())} rows, at {', '.join(at) or 'no revision'}"
-        return Observation(at == found.revisions, told, final=True)
+        holds = f"{counted(len(rows), 'table')}, {counted(sum(rows.values()), 'row')}"
+        told = f"{holds}, at {', '.join(at) or 'no revision'}"
+        return Observation(at == found.revisions, f"{there.beside}: {told}", final=True)
 
     helps = "look at the messages of pg_restore; the live database was not touched"
     return Check("every table of the dump, at its revision", observe, helps, acceptable=False)

@@ -15,6 +15,7 @@ from runbook.chapters.startup.scratch_project import ScratchProject, database_of
 from runbook.errors import CommandTimedOut, Inconclusive
 from runbook.hosts.command import Command, Completed
 from runbook.migrations.database import ALL_COLUMNS, literal, quoted, version_table
+from runbook.text import counted
 
 _PAUSE = 0.2  # seconds
 # One command that waits, instead of many that poll.
@@ -97,7 +98,8 @@ class ScratchDatabase:
         _, columns, at, *told = self.told(entering, asking(ALL_COLUMNS), self.at, *parts)
         if lacking := live.columns - {tuple(row) for row in rows_in(columns)}:
             few = ", ".join(sorted(map(",".join, lacking))[:5])
-            raise Inconclusive(f"the copy of the schema lacks {len(lacking)} columns: {few}", "try the target by hand")
+            number = counted(len(lacking), "column")
+            raise Inconclusive(f"the copy of the schema lacks {number}: {few}", "try the target by hand")
         self._revisions = sorted(at.split())
         if self._revisions != sorted(live.revisions):
             raise Inconclusive(

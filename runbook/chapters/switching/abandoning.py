@@ -11,6 +11,7 @@ from runbook.chapters.target import pinned_release
 from runbook.production.containers import Container
 from runbook.production.docker_engine import FOLDER
 from runbook.production.switchover.decision import SwitchMode
+from runbook.text import counted
 
 _GO_ON = "continue to the target instead: the same command without --abandon"
 
@@ -24,7 +25,7 @@ def failed_still_there(context: Context) -> Check:
             return Observation(ok=False, seen="this incident does not switch beside: there is nothing to abandon")
         failed = pair_of(context).failed
         gone = [
-            f"{name} had {number} containers, {there} are left"
+            f"{name} had {counted(number, 'container')}, {there} left"
             for name, number in switch.numbers.items()
             if (there := sum(each.service == name for each in failed)) != number
         ]
@@ -109,7 +110,7 @@ def only_failed_left(context: Context) -> Check:
         wrong = [f"{each.one_line}, on {each.image_name}" for each in ours if not _is_on(context, each, tag)]
         for name, number in pair.numbers.items():
             there = sum(each.service == name for each in ours)
-            wrong += [f"{name} has {there} containers, but had {number}"] if there != number else []
+            wrong += [f"{name} has {counted(there, 'container')}, but had {number}"] if there != number else []
         return Observation(not wrong, "; ".join(wrong) or "; ".join(each.one_line for each in ours))
 
     return Check(f"only {tag} running, as before", observe, "type the same again: finished changes are not repeated")

@@ -9,6 +9,7 @@ from runbook.errors import Inconclusive, RunbookError
 from runbook.migrations.restoring.databases import COUNTS
 from runbook.migrations.restoring.dump_file import lacking
 from runbook.release import Release
+from runbook.text import counted
 
 
 def checked(context: Context, named: str) -> tuple[bool, list[str]]:
@@ -34,8 +35,8 @@ def checked(context: Context, named: str) -> tuple[bool, list[str]]:
         rows = _restored(context, dump.path)
     except RunbookError as error:
         return False, [*lines, f"NOT RESTORED: {error}"]
-    lines.append(f"restored into a scratch database, which is now removed: {len(rows)} tables")
-    lines += [f"  {table}: {count} rows" for table, count in rows]
+    lines.append(f"restored into a scratch database, which is now removed: {counted(len(rows), 'table')}")
+    lines += [f"  {table}: {counted(count, 'row')}" for table, count in rows]
     return not missing, lines
 
 

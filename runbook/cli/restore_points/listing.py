@@ -10,6 +10,7 @@ from runbook.chapters.migrating.room import in_words
 from runbook.chapters.restore.dump import dump_of
 from runbook.errors import RunbookError
 from runbook.production.docker_engine import FOLDER
+from runbook.text import counted
 
 _NUMBER = re.compile(r"\.[0-9]+$")
 
@@ -50,5 +51,5 @@ def _of(context: Context, name: str) -> tuple[bool, list[str]]:
 
 def _contents(context: Context, name: str) -> Iterator[str]:
     found = dump_of(context, name).contents()
-    yield f"  schema    {', '.join(found.revisions) or 'no revision'}; {len(found.tables)} tables with data"
+    yield f"  schema    {', '.join(found.revisions) or 'no revision'}; {counted(len(found.tables), 'table')} with data"
     yield f"  of        {found.database}, PostgreSQL {found.version}; it reads back"

@@ -10,6 +10,7 @@ from runbook.production.compose import Production
 from runbook.production.containers import Container
 from runbook.production.logs.counter import ErrorCounter
 from runbook.settings.application import LogSettings
+from runbook.text import counted
 
 _MOST_BYTES = 64 << 20
 _PIECE = 256 << 10  # bytes passed to the counter at once
@@ -146,13 +147,12 @@ class Logs:
                     " shorten logs.window",
                 )
             known = now.total - sum(now.counts[signature] for signature in new)
-            counted = f"{now.total} error{'' if now.total == 1 else 's'} in the last {self._settings.window}"
+            told = f"{counted(now.total, 'error')} in the last {self._settings.window}"
             if before is not None:
-                counted = (
-                    f"{sum(before.values())} errors before the switch; {now.total} after it, {known} of them known"
-                )
+                errors = counted(sum(before.values()), "error")
+                told = f"{errors} before the switch; {now.total} after it, {known} of them known"
             cut = f" (only the newest {_MOST_LINES} lines of {', '.join(now.cut)} were read)" if now.cut else ""
-            return Observation(not new, f"{counted}{cut}{': new: ' if new else ''}{'; '.join(new[:5])}")
+            return Observation(not new, f"{told}{cut}{': new: ' if new else ''}{'; '.join(new[:5])}")
 
         return Check(
             "no new errors in recent logs" if before is not None else "no errors in recent logs",

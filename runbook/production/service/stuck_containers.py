@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Collection
 
 from runbook.production.containers import Container
+from runbook.text import times
 
 #: States in which nothing starts a container. One that the engine restarts is `restarting`.
 _STANDS_STILL = ("exited", "created", "paused", "dead", "removing")
@@ -44,5 +45,5 @@ class StuckContainers:
         restarts, since = self._first.setdefault(container.id, (container.restarts, self._clock()))
         again, seconds = container.restarts - restarts, self._clock() - since
         if again >= CRASHES and seconds >= CRASHING:
-            return f"{container.name} restarted {again} times in {seconds:.0f} s: crash loop"
+            return f"{container.name} restarted {times(again)} in {seconds:.0f} s: crash loop"
         return None

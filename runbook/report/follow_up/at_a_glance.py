@@ -10,6 +10,7 @@ from runbook.report.follow_up.next_steps import to_do
 from runbook.report.incident_report import IncidentReport
 from runbook.report.next_command import next_command
 from runbook.report.production_view import closing_of, waiting_of
+from runbook.text import counted
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def at_a_glance(story: IncidentReport, entries: Sequence[Entry], *, end_unknown:
 def _rest(tasks: int) -> str:
     if not tasks:
         return "nothing is left to do"
-    return f"no run is needed; {tasks} {'task is' if tasks == 1 else 'tasks are'} left, see “What is left to do”"
+    return f"no run is needed; {counted(tasks, 'task is', 'tasks are')} left, see “What is left to do”"
 
 
 def _users(story: IncidentReport, entries: Sequence[Entry]) -> tuple[bool | None, str]:

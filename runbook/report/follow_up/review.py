@@ -11,7 +11,7 @@ from runbook.clock import moment, seconds_between
 from runbook.incident.facts import Facts
 from runbook.incident.production_facts import Snapshot, Unknown
 from runbook.journal.journal import Entry
-from runbook.text import beginning
+from runbook.text import beginning, counted, times
 
 _HOURS_OR_DAYS = re.compile(r"([0-9]{1,4})([hd])")
 _LINK = re.compile(r"https?://[^\s<>\"']+", re.ASCII)
@@ -127,12 +127,13 @@ def _causes(found: Snapshot) -> Iterator[str]:
     for each in found.containers:
         if each.tag and (each.state != "running" or each.health == "unhealthy" or each.restarts):
             health = f", {each.health}" if each.health == "unhealthy" else ""
-            restarts = f", {each.restarts} restarts" if each.restarts else ""
+            restarts = f", {counted(each.restarts, 'restart')}" if each.restarts else ""
             yield f"{each.name} {each.state}{health}{restarts}"
     if not isinstance(found.log_errors, Unknown) and found.log_errors:
         signature, number = max(found.log_errors.items(), key=lambda each: each[1])
-        more = f" and {len(found.log_errors) - 1} other errors" if len(found.log_errors) > 1 else ""
-        yield f"{number} times in the logs: {signature}{more}"
+        others = len(found.log_errors) - 1
+        more = f" and {counted(others, 'other error')}" if others else ""
+        yield f"{times(number)} in the logs: {signature}{more}"
 
 
 def _due(entries: Sequence[Entry], after: str) -> str:

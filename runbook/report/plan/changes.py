@@ -11,6 +11,7 @@ from runbook.incident.production_facts import Unknown
 from runbook.journal.journal import Entry
 from runbook.release import digest_told
 from runbook.report.plan.model import Change, Sign
+from runbook.text import counted
 
 #: Characters of a digest that are shown: its algorithm and the first 12 digits.
 _DIGEST = len("sha256:") + 12
@@ -119,7 +120,7 @@ class _Things:
         """Add the quarantined digests of the failed release."""
         target, origin = self.facts.target, self.facts.origin
         failed = {*(origin.digests if origin else {}).values()} - {*(target.digests if target else {}).values()}
-        count = f" ({len(failed)} digest{'' if len(failed) == 1 else 's'})" if failed else ""
+        count = f" ({counted(len(failed), 'digest')})" if failed else ""
         yield Change(sign=Sign.ADDED, what="quarantine", states=(f"{entry.get('to', '')}{count}",))
 
     def restore_point(self, entry: Entry) -> Iterator[Change]:

@@ -30,6 +30,7 @@ from runbook.report.plan.model import (
 )
 from runbook.report.plan_lookup import facts_in_short
 from runbook.report.step_digest import StepDigest, in_short
+from runbook.text import counted, times
 
 #: The good states of a container: state and health.
 _WELL = (("running", "healthy"), ("running", "none"), ("running", "starting"))
@@ -163,14 +164,14 @@ def _bad(look: Snapshot) -> Iterator[str]:
             yield f"{container.service} {container.state}{health}"
     yield from _restarted(look)
     if isinstance(look.log_errors, dict) and (errors := sum(look.log_errors.values())):
-        yield f"{errors} error{'' if errors == 1 else 's'} in recent logs"
+        yield f"{counted(errors, 'error')} in recent logs"
 
 
 def _restarted(look: Snapshot) -> Iterator[str]:
     """Return the services that restart. Between two crashes a container looks healthy."""
     for service in look.digests:
-        if times := sum(each.restarts for each in look.containers if each.service == service):
-            yield f"{service} restarted {'once' if times == 1 else f'{times} times'}"
+        if restarts := sum(each.restarts for each in look.containers if each.service == service):
+            yield f"{service} restarted {times(restarts)}"
 
 
 _OK = 200

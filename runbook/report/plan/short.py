@@ -12,7 +12,7 @@ from runbook.clock import seconds_between
 from runbook.incident.facts import Strategy
 from runbook.production.switchover.decision import Meanwhile, SwitchMode
 from runbook.report.plan.model import Change, Decision, Failed, Migrations, Plan, Restore, Sign
-from runbook.text import beginning, visible
+from runbook.text import beginning, counted, visible
 
 _NARROWEST, _WIDEST = 60, 100
 _LABEL = 14
@@ -217,7 +217,7 @@ def _changes(changes: Sequence[Change], room: int) -> Iterator[Line]:
 
 def _apart(plan: Plan, room: int) -> Iterator[Line]:
     if plan.configuration_differs:
-        keys = "1 key" if plan.configuration_differs == 1 else f"{plan.configuration_differs} keys"
+        keys = counted(plan.configuration_differs, "key")
         yield from _wrapped(f"  configuration differs from the validated one: {keys}, in the record", room)
     for source, why in plan.not_asked.items():
         yield Line(
@@ -236,9 +236,7 @@ def _left_out(plan: Plan) -> str:
         LeftOut.NOTHING_TO_DO: "with nothing to do",
     }
     counts = {word: len(list(each)) for word, each in groupby(sorted(each.why for each in plan.left_out))}
-    told = [
-        f"{count} scenario{'' if count == 1 else 's'} {why.get(LeftOut(word), word)}" for word, count in counts.items()
-    ]
+    told = [f"{counted(count, 'scenario')} {why.get(LeftOut(word), word)}" for word, count in counts.items()]
     return ", ".join(told)
 
 
@@ -246,7 +244,7 @@ def _counted(plan: Plan) -> str:
     decisions = {0: "no decision needed", 1: "1 DECISION NEEDED"}
     needed = decisions.get(len(plan.decisions), f"{len(plan.decisions)} DECISIONS NEEDED")
     changes, checks = len(plan.changes), plan.checks
-    return f"Plan: {changes} change{'' if changes == 1 else 's'}, {checks} check{'' if checks == 1 else 's'}, {needed}."
+    return f"Plan: {counted(changes, 'change')}, {counted(checks, 'check')}, {needed}."
 
 
 def _users(plan: Plan) -> str:

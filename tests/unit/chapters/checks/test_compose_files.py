@@ -210,7 +210,7 @@ def test_scaled_service_keeps_its_number(tmp_path: Path) -> None:
     assert roll_back_application.others_kept(parts, before, ["api"]).observe().ok
     parts.production.containers = lambda: two[:1]
     seen = roll_back_application.others_kept(parts, before, ["api"]).observe()
-    assert (seen.ok, seen.seen) == (False, "api has 1 containers, but had 2")
+    assert (seen.ok, seen.seen) == (False, "api has 1 container, but had 2")
 
 
 @pytest.mark.parametrize(("joined", "ok"), [("api1", True), ("old", False)])

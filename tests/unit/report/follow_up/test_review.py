@@ -88,7 +88,8 @@ def test_link_that_is_none(url: str) -> None:
         ({"readiness": {"unknown": "no answer"}}, "readiness not known: no answer"),
         ({"containers": [container(state="restarting", restarts=4)]}, "shop-api-1 restarting, 4 restarts"),
         ({"containers": [container(health="unhealthy")]}, "shop-api-1 running, unhealthy"),
-        ({"log_errors": {"KeyError: sku": 7, "boom": 2}}, "7 times in the logs: KeyError: sku and 1 other errors"),
+        ({"log_errors": {"boom": 1}}, "once in the logs: boom"),
+        ({"log_errors": {"KeyError: sku": 7, "boom": 2}}, "7 times in the logs: KeyError: sku and 1 other error"),
     ],
 )  # fmt: skip
 def test_cause_as_production_was_found(look: dict[str, Any], words: str) -> None:
