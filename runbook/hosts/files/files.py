@@ -29,7 +29,7 @@ printf '%s\\0' "$real"
 stat --format='%a %u %g' -- "$real"
 cat -- "$real"
 """
-_NAMES = f'[ -e "$1" ] || exit {_MISSING}; ls -1A -- "$1"'
+_NAMES = f'[ -e "$1" ] || exit {_MISSING}; ls -1A -- "$1/"'
 # Prints yes or no for each path, from `test` with the option.
 _EACH = 'for each in "$@"; do if test "$OPTION" "$each"; then echo yes; else echo no; fi; done'
 

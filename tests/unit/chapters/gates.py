@@ -1,4 +1,4 @@
-"""A shop whose gate is a file, which its commands write: what the tests of chapters share that turn it."""
+"""A shop whose traffic gate is a file that the gate's commands write, for tests of chapters that turn the gate."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +15,7 @@ def saying(word: str) -> ServiceCommand:
 
 
 def shop(folder: Path, said: str = "open", *, may_hold: bool = True, gate: bool = True) -> Any:
-    """Its incident, and its gate, which says that now; `may_hold` or not, or no `gate` at all."""
+    """An incident and its gate in the state `said`, which can hold if `may_hold`; without `gate` there is none."""
     folder.mkdir(exist_ok=True)
     (folder / "gate").write_text(f"{said}\n")
     calls = {

@@ -1,4 +1,4 @@
-"""Whether one could come back from a release that is not deployed yet: judged by the real judge, and by its image."""
+"""Whether production could return from a release that is not deployed yet, by the real judge and its image."""
 
 import json
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ MAPPED = {"tables": [{"schema": None, "name": "orders", "columns": [COLUMN]}]}
 
 @pytest.fixture(autouse=True)
 def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is no copy of the schema to try anything on."""
+    """No copy of the schema is available for a trial."""
     monkeypatch.setattr(judged, "_trial", lambda *_: TrialResult(untried="no engine"))
 
 
@@ -47,13 +47,13 @@ def release(tag: str, digit: str) -> Release:
 
 
 def added(up: str | None, down: str | None = BACK, shape: Shape = Shape.REAL) -> ImageReport:
-    """What the image of v2 tells: it adds r2 to r1."""
+    """Return the report of v2's image, which adds r2 to r1."""
     why = [Problem("upgrade", "it asks the database")] if up is None else []
     return image("r1", "r2", steps=[step("r2", shape)], up=up, down=down, problems=why)
 
 
 def parts(folder: Path, told: ImageReport, **options: str) -> Any:
-    """A production that runs v1 on r1, before v2 is deployed, whose image tells that; everything is on record."""
+    """A production that runs v1 on r1, before v2 is deployed; v2's image reports `told`. Everything is recorded."""
     found = incident(folder, Mode.PLAN)
     found.record_fact("target", release("v1", "1").facts())
     found.record_fact("release to deploy", release("v2", "2").facts())
@@ -68,7 +68,7 @@ def parts(folder: Path, told: ImageReport, **options: str) -> Any:
 
 
 def went(check: Check) -> str:
-    """What a check that must pass saw."""
+    """Return the result of a check that must pass."""
     seen = check.observe()
     assert seen.ok, seen
     return seen.seen
@@ -87,7 +87,7 @@ def went(check: Check) -> str:
 def test_verdict_before_a_deploy(
     tmp_path: Path, up: str | None, options: dict[str, str], verdict: str, decided: str | None
 ) -> None:
-    """What runs now is judged against the schema that the release would leave, although the database is not there."""
+    """The running release is judged against the schema that the release to deploy would leave."""
     context = parts(tmp_path, added(up), **options)
     check = strategy.record_decision(context)
     seen = check.observe()
@@ -100,7 +100,7 @@ def test_verdict_before_a_deploy(
 
 
 def test_release_without_migrations_is_unchanged(tmp_path: Path) -> None:
-    """Nothing to judge: only the image would go back, and nothing would be lost."""
+    """Without migrations the verdict is unchanged, and nothing would be lost."""
     context = parts(tmp_path, image("r1"))
     assert "unchanged" in went(strategy.record_decision(context))
     assert "the schema does not change" in went(before_deploy.could_start(context))
@@ -109,7 +109,7 @@ def test_release_without_migrations_is_unchanged(tmp_path: Path) -> None:
 
 
 def test_loss_is_counted_now_by_table_and_cause(tmp_path: Path) -> None:
-    """What the upgrade destroys is gone by then, and what the downgrade destroys besides is named apart."""
+    """The losses from the upgrade and from the downgrade are named separately."""
     context = parts(tmp_path, added(DROPS + ADDS, "ALTER TABLE orders DROP COLUMN discount;" + BACK))
     went(strategy.record_decision(context))
     went(before_deploy.loss_named(context))
@@ -120,14 +120,14 @@ def test_loss_is_counted_now_by_table_and_cause(tmp_path: Path) -> None:
 
 
 def test_additive_release_loses_nothing_by_a_downgrade(tmp_path: Path) -> None:
-    """Where only the image goes back, no downgrade is run, and none is counted."""
+    """With an additive verdict no downgrade is run, so it causes no loss."""
     context = parts(tmp_path, added(ADDS, DROPS))
     went(strategy.record_decision(context))
     assert went(before_deploy.loss_named(context)) == "no data"
 
 
 def test_range_that_cannot_be_read_is_an_unknown_loss(tmp_path: Path) -> None:
-    """A person may decide that only the image goes back; what the migrations destroy is still not known, and said."""
+    """If the migrations cannot be read, the loss is unknown, also if a person decided on image-only."""
     told = image("r1", "r2", problems=[Problem("span", "two heads"), Problem("upgrade", "no range")])
     context = parts(tmp_path, told, verdict="additive", because="I read it")
     went(strategy.record_decision(context))
@@ -136,7 +136,7 @@ def test_range_that_cannot_be_read_is_an_unknown_loss(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("shape", [Shape.EMPTY, Shape.MISSING, Shape.RAISES, Shape.CONDITIONAL, Shape.UNKNOWN])
 def test_no_working_downgrade_is_no_way_back(tmp_path: Path, shape: Shape) -> None:
-    """A breaking migration whose downgrade() undoes nothing for sure must not be deployed."""
+    """A breaking migration without a downgrade() that certainly works must not be deployed."""
     check = before_deploy.usable(parts(tmp_path, added(DROPS, shape=shape)))
     seen = check.observe()
     assert (seen.ok, seen.seen) == (False, f"downgrade() of r2 is {shape}")
@@ -153,7 +153,7 @@ def test_working_downgrade_is_a_way_back(tmp_path: Path) -> None:
     ("history", "ok"), [(("r1", "r2"), True), (("r1",), True), (("r0", "x1"), False), (("r0",), False)]
 )
 def test_release_must_continue_the_revision(tmp_path: Path, history: tuple[str, ...], ok: bool) -> None:  # noqa: FBT001
-    """A release whose history lacks the database's revision could not migrate it, nor start on it."""
+    """The history of the release to deploy must include the database's revision."""
     check = before_deploy.continues(parts(tmp_path, image(*history)))
     seen = check.observe()
     assert seen.ok is ok
@@ -161,7 +161,7 @@ def test_release_must_continue_the_revision(tmp_path: Path, history: tuple[str, 
 
 
 def test_doubt_in_a_function_is_a_loss(tmp_path: Path) -> None:
-    """A downgrade that looks into the database does more than its SQL tells."""
+    """A downgrade that queries the database is an unknown loss, because it may do more than its SQL."""
     reading = Function(Shape.REAL, (), reads_database=True, differs_offline=False)
     told = image("r1", "r2", steps=[Migration("r2", step("r2").upgrade, reading)], up=DROPS, down="")
     context = parts(tmp_path, told)
@@ -183,7 +183,7 @@ def test_target_that_migrates_at_start_could_not_come_back(
     ok: bool,  # noqa: FBT001 - a row of the table
     words: str,
 ) -> None:
-    """What shows in its start command is known before the deploy; what must be tried is left to the rollback's plan."""
+    """A start command that migrates fails the check; mere code that can migrate is left to the rollback's plan."""
     context = parts(tmp_path, added(ADDS))
     context.production = SimpleNamespace(services=lambda _tag: {"api": {}}, rolled_back=("api",))
     monkeypatch.setattr("runbook.chapters.startup.check.signs_of", lambda *_: signs)
@@ -202,7 +202,7 @@ class Registry:
 
 @pytest.fixture
 def fresh(tmp_path: Path) -> Iterator[Any]:
-    """A production that runs v1, of which nothing is on record."""
+    """A production that runs v1, with nothing on record."""
     running = SimpleNamespace(service="api", name="shop-api-1", image_id="sha256:1", image_name="r.example/shop/api:v1")
     production = SimpleNamespace(
         tag=lambda: "v1",
@@ -218,7 +218,7 @@ def fresh(tmp_path: Path) -> Iterator[Any]:
 
 
 def test_release_is_pinned_by_the_registry(fresh: Any) -> None:
-    """Its digest is the registry's, and what runs is the target."""
+    """The release to deploy gets the registry's digest, and the running release is the target."""
     went(before_deploy.note_running(fresh))
     assert went(before_deploy.pin(fresh)) == f"r.example/shop/api@sha256:{'2' * 64}"
     facts = fresh.incident.facts
@@ -226,7 +226,7 @@ def test_release_is_pinned_by_the_registry(fresh: Any) -> None:
 
 
 def test_release_that_runs_already(fresh: Any) -> None:
-    """There is nothing to come back from."""
+    """If the release to deploy runs already, there is nothing to do."""
     fresh.options = Options(release="v1")
     went(before_deploy.note_running(fresh))
     went(before_deploy.pin(fresh))
@@ -236,7 +236,7 @@ def test_release_that_runs_already(fresh: Any) -> None:
 @pytest.mark.parametrize("deployed", ["v1", "v2"])
 @pytest.mark.parametrize("today", ["sha256:" + "4" * 64, None])
 def test_tag_that_was_moved_since_it_was_deployed_is_no_way_back(fresh: Any, deployed: str, today: str | None) -> None:
-    """A rollback takes no tag that stands for other images, or for none, than ran: that is known before the deploy."""
+    """A running tag that the registry has moved or lost fails before the deploy, because a rollback would refuse it."""
 
     class Moved(Registry):
         def digest(self, found: ImageName) -> str:
@@ -253,7 +253,7 @@ def test_tag_that_was_moved_since_it_was_deployed_is_no_way_back(fresh: Any, dep
 
 
 def test_deploy_meanwhile_is_noticed(fresh: Any) -> None:
-    """The question was about what ran when it was asked."""
+    """If another release runs than at the start of the run, the check fails."""
     went(before_deploy.note_running(fresh))
     fresh.production.digests_of = lambda _image: [f"r.example/shop/api@sha256:{'3' * 64}"]
     with pytest.raises(CheckFailed, match="v1 runs now, but v1 ran when this began"):
@@ -261,13 +261,13 @@ def test_deploy_meanwhile_is_noticed(fresh: Any) -> None:
 
 
 def test_nothing_is_judged_without_a_release(fresh: Any) -> None:
-    """Each step says what to type, if it is run by itself."""
+    """If no release to deploy is pinned, a step fails and says so."""
     with pytest.raises(RunbookError, match="no release to deploy is pinned"):
         before_deploy.release_to_deploy(fresh)
 
 
 def test_quarantined_release_is_refused(tmp_path: Path) -> None:
-    """A release that failed before is refused before it is deployed."""
+    """A release in quarantine is refused before it is deployed."""
     context = parts(tmp_path, added(ADDS))
     context.quarantine = quarantine_of(tmp_path, [quarantined(f"sha256:{'2' * 64}", "v2")])
     check = before_deploy.not_quarantined(context)
@@ -278,7 +278,7 @@ def test_quarantined_release_is_refused(tmp_path: Path) -> None:
 
 
 def test_image_is_asked_for_the_range_between_both_heads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """First for its head, then for what lies between the target's head and it; the rest of the graph is not needed."""
+    """The image is asked for its head, then for the range from the target's head to it, and for nothing else."""
     context, asked = parts(tmp_path, added(ADDS)), []
 
     def answer(_context: Any, name: str, tag: str | None, span: tuple[str, str] | None) -> ImageReport:

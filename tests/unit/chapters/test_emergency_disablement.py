@@ -1,4 +1,4 @@
-"""Chapter 4 holds traffic while services are redeployed, where the gate can, and leaves no gate but open."""
+"""Chapter 4 holds traffic during the redeployment if the gate can hold, and then resumes what it held."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from tests.unit.chapters.gates import shop
 
 
 class Switch:
-    """A kill switch whose services run with it already, or not yet."""
+    """A kill switch whose services already run with it if `done`."""
 
     def __init__(self, *, done: bool = False) -> None:
         self.watched: list[bool] = []
@@ -37,7 +37,7 @@ def gate(folder: Path) -> str:
 
 
 def test_held_for_the_redeployment_alone(tmp_path: Path) -> None:
-    """Requests wait from before it until traffic is let on; nothing that is known is asked meanwhile."""
+    """Requests are held only for the redeployment, and no look delays them meanwhile."""
     parts = emergency(tmp_path)
     assert chapter.redeploying(parts).already() is None
     parts.incident.execute(chapter.holding(parts), parts.host)
@@ -52,7 +52,7 @@ def test_held_for_the_redeployment_alone(tmp_path: Path) -> None:
 
 
 def test_nobody_waits_for_nothing(tmp_path: Path) -> None:
-    """Where the services run with the switch already, traffic flows on."""
+    """If the services already run with the switch, traffic keeps flowing."""
     parts = emergency(tmp_path, done=True)
     parts.incident.execute(chapter.holding(parts), parts.host)
     parts.incident.execute(chapter.letting_on(parts), parts.host)
@@ -62,7 +62,7 @@ def test_nobody_waits_for_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("step", [chapter.holding, chapter.letting_on])
 def test_no_gate_is_turned_that_cannot_hold(tmp_path: Path, step: Any) -> None:
-    """An emergency closes none; where there is none at all, that is not configured."""
+    """A gate that cannot hold stays as it is, and without a gate the step is not configured."""
     change = step(emergency(tmp_path / "open", may_hold=False))
     assert change.does_nothing
     assert change.already() == "the gate cannot hold requests: traffic keeps flowing"
@@ -70,7 +70,7 @@ def test_no_gate_is_turned_that_cannot_hold(tmp_path: Path, step: Any) -> None:
 
 
 def test_plan_shows_both_turns(tmp_path: Path) -> None:
-    """And asks nothing of what it cannot know yet."""
+    """A plan shows holding and resuming with their commands."""
     parts = emergency(tmp_path)
     parts.incident.mode, parts.incident.planned_changes = Mode.PLAN, 1
     for step in (chapter.holding, chapter.letting_on):
@@ -81,7 +81,7 @@ def test_plan_shows_both_turns(tmp_path: Path) -> None:
 
 
 def test_interrupted_between_the_two_it_is_let_on(tmp_path: Path) -> None:
-    """The run that goes on with it finds the gate held, and knows from the journal by whom."""
+    """A run that finds the gate held by its own incident, according to the journal, resumes traffic."""
     parts = emergency(tmp_path)
     change = chapter.holding(parts)
     parts.incident.journal.write("action", state="begun", **change.planned, **change.members)
@@ -94,7 +94,7 @@ def test_interrupted_between_the_two_it_is_let_on(tmp_path: Path) -> None:
     ("said", "rollback", "stays"), [("closed", False, True), ("held", True, True), ("held", False, False)]
 )
 def test_gate_that_others_turned(tmp_path: Path, said: str, *, rollback: bool, stays: bool) -> None:
-    """A closed one stays closed, and one that a rollback holds stays held; one that a lost emergency left is opened."""
+    """A closed gate stays closed, and one held by a rollback stays held; one held by a lost emergency is opened."""
     parts = emergency(tmp_path, said)
     parts.open_rollback.read = lambda: {"incident": "i-0"} if rollback else None
     parts.incident.execute(chapter.holding(parts), parts.host)

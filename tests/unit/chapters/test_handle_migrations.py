@@ -1,4 +1,4 @@
-"""How the schema goes back: usable downgrades only, with the failed release's image, to the target's head."""
+"""The downgrade: only usable ones, with the failed release's image, to the target's head."""
 
 import json
 from contextlib import AbstractContextManager, nullcontext
@@ -19,7 +19,7 @@ from tests.support.incident_parts import COMPOSE, DEADLINES, incident, productio
 
 
 class Database:
-    """A database at these revisions, in whose tables two rows hold whatever is asked for."""
+    """A database at these revisions, where two rows hold values in every column that is asked for."""
 
     def __init__(self, *revisions: str, columns: dict[str, set[str]] | None = None) -> None:
         self._revisions = revisions
@@ -45,7 +45,7 @@ def context(
     database: Database | None = None,
     service: dict[str, Any] | None = None,
 ) -> Any:
-    """The parts of a production at r3, with r1 as the target's head; `service` is the api in Compose's words."""
+    """The parts of a production at r3, with r1 as the target's head; `service` is the api in the Compose file."""
     found = incident(folder)
     found.record_fact("schema", ["r3"])
     found.record_fact("origin", {"tags": ["v2"], "digests": {}, "log_errors": {}})
@@ -84,7 +84,7 @@ def test_command_that_downgrades(tmp_path: Path) -> None:
 
 
 def test_downgrade_is_not_done_twice(tmp_path: Path) -> None:
-    """A database at the target's head counts as done; any other does not."""
+    """Only a database at the target's head counts as downgraded already."""
     assert handle_migrations.undo(context(tmp_path)).already() is None
     (tmp_path / "again").mkdir()
     assert (
@@ -95,7 +95,7 @@ def test_downgrade_is_not_done_twice(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("shape", [shape for shape in Shape if shape is not Shape.REAL])
 def test_downgrade_that_may_undo_nothing(tmp_path: Path, shape: Shape) -> None:
-    """One revision whose downgrade is anything but real stops all, and is named."""
+    """One revision without a real downgrade() stops the plan, and is named."""
     seen = handle_migrations.usable(context(tmp_path, step("r3"), step("r2", shape))).observe()
     assert not seen.ok
     assert seen.final
@@ -103,13 +103,13 @@ def test_downgrade_that_may_undo_nothing(tmp_path: Path, shape: Shape) -> None:
 
 
 def test_usable_downgrades_are_named_in_their_order(tmp_path: Path) -> None:
-    """What is to undo is said newest first."""
+    """The revisions to undo are named, newest first."""
     seen = handle_migrations.usable(context(tmp_path)).observe()
     assert (seen.ok, seen.seen) == (True, "to undo, in order: r3, r2")
 
 
 def test_schema_is_believed_when_the_database_has_it(tmp_path: Path) -> None:
-    """A downgrade that exits 0 and leaves out a column that the target maps is found out (trap 9)."""
+    """A downgrade that exits 0 without a column that the target maps is detected (trap 9)."""
     parts = context(tmp_path, database=Database("r1", columns={"orders": {"id"}, "audit.log": {"id"}}))
     told = parts.incident.facts.target_migrations
     column = {"type": "INTEGER", "nullable": False, "primary_key": True, "client_default": False}
@@ -126,7 +126,7 @@ def test_schema_is_believed_when_the_database_has_it(tmp_path: Path) -> None:
 
 
 def test_downgrade_that_was_seen_to_lead_elsewhere(tmp_path: Path) -> None:
-    """What a copy of the schema has refuted is not tried on production, whatever its source looks like."""
+    """A downgrade that failed on a copy of the schema is not usable, even if its source looks right."""
     parts = context(tmp_path)
     assert handle_migrations.usable(parts).observe().ok
     parts.incident.record_fact("verdict", {"verdict": "breaking", "evidence": [], "no_way_back": "it changes nothing"})

@@ -1,4 +1,4 @@
-"""The target's digest: from the registry, or from the host's own copy where the registry cannot say."""
+"""The target's digest from the registry, or from the host's copy; and the check of the running project."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ HELD = "sha256:" + "4" * 64
 
 
 def pin(reply: Reply, *, held: bool = True) -> tuple[str, str]:
-    """Pin the api of a registry that answers everything with `reply`, on a host that may hold the image."""
+    """Pin the api from a registry that always answers `reply`; the host has the image if `held`."""
     with serving(lambda _asked: reply) as server, asking() as http:
         found = Registry(server.url, None, None, http)
         image = ImageName(found.host, "shop/api", "v1")
@@ -47,7 +47,7 @@ def pin(reply: Reply, *, held: bool = True) -> tuple[str, str]:
     ],
 )
 def test_the_hosts_own_copy_counts_where_the_registry_gives_no_digest(reply: Reply) -> None:
-    """A registry that is down or makes no sense stops nothing if the image is on the host."""
+    """If the registry is down or gives no digest, the host's image counts; without one, the step fails."""
     digest, origin = pin(reply)
     assert digest == HELD
     assert "the host's copy says, because" in origin
@@ -57,7 +57,7 @@ def test_the_hosts_own_copy_counts_where_the_registry_gives_no_digest(reply: Rep
 
 @pytest.mark.parametrize(("reply", "error"), [(Reply(401), RegistryRefused), (Reply(404), ReleaseNotFound)])
 def test_what_the_registry_says_counts(reply: Reply, error: type[RegistryError]) -> None:
-    """A registry that refuses, or has no such tag, has answered; the host's copy is not asked."""
+    """If the registry refuses or does not have the tag, the host's copy is not used."""
     with pytest.raises(error):
         pin(reply)
 
@@ -73,7 +73,7 @@ def test_what_the_registry_says_counts(reply: Reply, error: type[RegistryError])
 def test_service_that_has_ended_is_told_before_anything_is_changed(
     ended: list[str], facts: dict[str, str], *, ok: bool
 ) -> None:
-    """Brought up on the target it would end again, behind the closed gate."""
+    """An ended service fails the check, because it would end on the target too, unless this incident stopped it."""
     containers = [
         SimpleNamespace(one_line="shop-api-1 is running"),
         SimpleNamespace(one_line="shop-migrate-1 is exited"),
@@ -117,7 +117,7 @@ OBSOLETE = (
 def test_files_that_are_lost_and_warnings_are_told(
     tmp_path: Path, there: tuple[str, ...], settings: dict[str, Any], said: str, told: str
 ) -> None:
-    """A validation looks no further at the files: what Compose is called without, and what it warns of, stands here."""
+    """The check reports Compose files that no longer exist, and Compose's warnings except unset variables."""
     for name in there:
         (tmp_path / name).touch()
     (found,) = json.loads(INSPECTED.read_text())[:1]

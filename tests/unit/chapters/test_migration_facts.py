@@ -1,4 +1,4 @@
-"""What images tell of their migrations is asked once; what could not be read is asked again."""
+"""Images are asked once about their migrations, and again if something could not be read."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from tests.unit.migrations.image.test_doubled_dollars import context
 
 @pytest.mark.parametrize(("problems", "times"), [((), 1), ((Problem("graph", "not within 8 s"),), 2)])
 def test_asked_once(tmp_path: Path, problems: tuple[Problem, ...], times: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A report that says what could not be read may be the machine's fault."""
+    """A report with problems is not kept, because the machine may have caused them."""
     asked: list[Any] = []
     told = ImageReport(problems=problems)
     monkeypatch.setattr(migration_facts, "ask_image", lambda *_, **__: asked.append(1) or told)
@@ -33,7 +33,7 @@ def test_asked_once(tmp_path: Path, problems: tuple[Problem, ...], times: int, m
     ("expected", "heads", "times"),
     [
         (("r1",), ("r1",), 2),  # each image once
-        (("r0",), ("r1",), 3),  # the ledger does not know better than the image
+        (("r0",), ("r1",), 3),  # the image counts, not the ledger
         ((), ("r1",), 2),
         (("r1", "r1b"), ("r1",), 2),
         (("b1", "r1"), ("r1",), 2),
@@ -43,7 +43,7 @@ def test_asked_once(tmp_path: Path, problems: tuple[Problem, ...], times: int, m
 def test_asked_ahead(
     tmp_path: Path, expected: tuple[str, ...], heads: tuple[str, ...], times: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was asked ahead of the range that the ledger lets expect counts only if it is that of the target's image."""
+    """A range that was asked ahead, from the ledger's revisions, counts only if the target's image confirms it."""
     spans: list[Any] = []
 
     def told(_context: Any, image: str, _tag: str | None, span: tuple[str, str] | None) -> ImageReport:
@@ -81,7 +81,7 @@ def test_asked_ahead(
         (("a1",), ("a1", "b1"), (), None, "more than one branch was migrated from a1 to a1, b1"),
     ],
 )
-def test_several_heads(  # noqa: PLR0913, PLR0917 - what was migrated, and what is known of it then
+def test_several_heads(  # noqa: PLR0913, PLR0917 - a row of the table
     tmp_path: Path,
     heads: tuple[str, ...],
     database: tuple[str, ...],
@@ -90,7 +90,7 @@ def test_several_heads(  # noqa: PLR0913, PLR0917 - what was migrated, and what 
     why: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """One branch that was migrated by itself is a range like any other; all else is told to be none."""
+    """A single independent branch that was migrated is a range; anything else is reported with the reason."""
     spans: list[Any] = []
 
     def told(_context: Any, _image: str, _tag: None, span: tuple[str, str] | None) -> ImageReport:

@@ -1,6 +1,6 @@
-"""Thirty planted states of a production after a deploy, and what `-m post_deploy` makes of each.
+"""Thirty planted states of a production after a deploy, and the result of `-m post_deploy` for each.
 
-The checks are the runbook's own. They ask a real HTTP server, a `docker` that prints these logs, and notes on the disk;
+The checks are the runbook's own. They use a real HTTP server, a fake engine with these logs, and notes on disk;
 docs/planted_states.md has the table.
 """
 
@@ -54,7 +54,7 @@ def container(service: str, **more: Any) -> Container:
 
 @dataclass(frozen=True)
 class State:
-    """One planted state: what each place answers where it is not well, the outcome, and the check that says so."""
+    """One planted state: the answers that differ from a healthy production's, the outcome, and the check behind it."""
 
     what: str
     outcome: str = "passed"
@@ -112,7 +112,7 @@ STATES = (
 
 @contextmanager
 def checks_on(state: State, folder: Path) -> Iterator[dict[str, Check]]:
-    """The checks of a validation on a production in that state, by name, in the order in which they are made."""
+    """Yield the checks of a validation on a production in that state, by name and in order."""
     answers = {
         "/healthz": Reply(200), "/readyz": Reply(200, READY), "/orders": SERVED, "/metrics": GUARDED,
         "/metrics open": Reply(401), **state.answers,
@@ -164,9 +164,9 @@ def outcome_of(look: Callable[[], Any]) -> str:
 
 @pytest.mark.parametrize("state", STATES, ids=[each.what for each in STATES])
 def test_planted_state(tmp_path: Path, state: State) -> None:
-    """A healthy production passes whatever noise it makes; a broken one is caught by the check for it, and no other."""
+    """A healthy production passes despite harmless noise; a broken one is found by exactly the check for its fault."""
     with checks_on(state, tmp_path) as checks:
-        # One look at what cannot become good, as many as the deadline allows at the rest.
+        # One look at a final result; other checks look until their deadline.
         found = {name: outcome_of(lambda check=check: wait_for(check)) for name, check in checks.items()}  # type: ignore[misc]
     assert {name: outcome for name, outcome in found.items() if outcome != "passed"} == (
         {state.by: state.outcome} if state.by else {}
@@ -174,7 +174,7 @@ def test_planted_state(tmp_path: Path, state: State) -> None:
 
 
 def test_page_has_the_same_table() -> None:
-    """What is reported is what is tested: thirty states, each with its outcome and the check that says so."""
+    """docs/planted_states.md has the thirty tested states, each with its outcome and check."""
     rows = re.findall(r"^\| \d+ \| (.+) \| (\w+)(?: \((.+)\))? \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     assert rows == [(each.what, each.outcome, each.by) for each in STATES]
     assert len(STATES) == 30

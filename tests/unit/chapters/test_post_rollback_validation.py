@@ -1,4 +1,4 @@
-"""What is validated after a deploy: the release that runs, and with `--expect` no other than that."""
+"""The validation after a deploy: of the running release, and with `--expect` only of the named one."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +17,7 @@ NAME = "r.example/shop/api"
 
 
 def parts(folder: Path, expected: str | None, named: str, *runs: str) -> Any:
-    """A production whose env file names a tag, and whose api runs these."""
+    """A production whose env file has the tag `named`, and whose api runs the tags `runs`."""
     containers = [
         SimpleNamespace(
             id=tag, service="api", name=f"shop-api-{tag}", image_id=f"sha256:{tag}", image_name=f"{NAME}:{tag}"
@@ -25,7 +25,7 @@ def parts(folder: Path, expected: str | None, named: str, *runs: str) -> Any:
         for tag in runs
     ]
     found = incident(folder, Mode.VALIDATE)
-    found.planned_changes = 1  # the digests are another check's business
+    found.planned_changes = 1  # so the digests are not checked
     production = SimpleNamespace(
         tag=lambda: named,
         tag_of=lambda container: container.image_name.rpartition(":")[2],
@@ -38,7 +38,7 @@ def parts(folder: Path, expected: str | None, named: str, *runs: str) -> Any:
 
 @pytest.mark.parametrize("expected", [None, "v2"])
 def test_release_that_is_expected_passes(tmp_path: Path, expected: str | None) -> None:
-    """Env file and containers have the same tag, and it is the one."""
+    """The check passes if the env file and all containers have one tag, the expected one."""
     context = parts(tmp_path, expected, "v2", "v2", "v2")
     assert post_rollback_validation.note_running(context).observe().ok
     assert context.incident.facts.running.tag == "v2"
@@ -46,7 +46,7 @@ def test_release_that_is_expected_passes(tmp_path: Path, expected: str | None) -
 
 @pytest.mark.parametrize(("mode", "open_"), [(Mode.EXECUTE, True), (Mode.VALIDATE, False)])
 def test_container_that_fails_behind_the_opening_is_met_by_users(tmp_path: Path, mode: Mode, *, open_: bool) -> None:
-    """A rollback has opened the gate by then, and says so; of a validation nobody knows."""
+    """A rollback's error says that traffic is open; a validation's does not, because that is unknown."""
     health = SimpleNamespace(check_containers_healthy=lambda users: users)
     told = post_rollback_validation.stays_healthy(SimpleNamespace(incident=incident(tmp_path, mode), health=health))  # type: ignore[arg-type]  # parts of it
     assert str(told).startswith("users are affected")
@@ -63,7 +63,7 @@ def test_container_that_fails_behind_the_opening_is_met_by_users(tmp_path: Path,
     ],
 )
 def test_other_release_than_expected_is_said(tmp_path: Path, named: str, runs: tuple[str, ...], seen: str) -> None:
-    """Each place that has another tag counts, and both are told."""
+    """An unexpected tag in the env file or a container fails the check, and both are reported."""
     with pytest.raises(CheckFailed) as told:
         post_rollback_validation.note_running(parts(tmp_path, "v2", named, *runs)).observe()
     assert told.value.seen == f"expected release v2 (--expect); seen: {seen}"

@@ -1,4 +1,4 @@
-"""What is wished for when an incident is gone on with: the newest word, one switch, one way, one target."""
+"""The options of a resumed incident: the newest value counts, and switch, direction and target stay."""
 
 from dataclasses import asdict
 from types import SimpleNamespace
@@ -30,7 +30,7 @@ TYPED = Typed(("pytest", "features"))
     ],
 )
 def test_newest_word_counts(asked: list[Options], given: Options, joined: Options) -> None:
-    """Of two wishes that exclude each other only the newer one is left."""
+    """Of two options that exclude each other, only the newer one is kept."""
     assert _joined([asdict(options) for options in asked], given) == joined
 
 
@@ -43,7 +43,7 @@ def test_newest_word_counts(asked: list[Options], given: Options, joined: Option
     ],
 )
 def test_incident_turns_one_switch_one_way(asked: Options, given: Options) -> None:
-    """Another switch, or another way, is another incident."""
+    """Another switch, or the other direction, needs another incident."""
     with pytest.raises(SettingsError, match="one switch in one direction"):
         _refuse_other_switch("i-1", asked, given, TYPED)
     _refuse_other_switch("i-1", asked, Options(), TYPED)
@@ -51,7 +51,7 @@ def test_incident_turns_one_switch_one_way(asked: Options, given: Options) -> No
 
 
 def context(tag: str, digest: str) -> Any:
-    """What `identify` looks at of an incident from v2 to v1 that is gone on with, on a production that runs `tag`."""
+    """The parts that `identify` reads in a resumed incident from v2 to v1, on a production that runs `tag`."""
     target = {"tag": "v1", "images": {"api": "registry.example/api:v1"}, "digests": {"api": "sha256:1"}}
     facts = Facts.model_validate(
         {
@@ -67,13 +67,13 @@ def context(tag: str, digest: str) -> Any:
 
 @pytest.mark.parametrize(("tag", "digest"), [("v2", "sha256:2"), ("v1", "sha256:1"), ("v1", "sha256:2")])
 def test_incident_goes_on_with_the_releases_that_it_knows(tag: str, digest: str) -> None:
-    """The failed release, the target, or something between the two: that is how an incident breaks off."""
+    """A resumed incident continues on the failed release, the target, or a mix of both."""
     assert pin_target(context(tag, digest), None).tag == "v1"
 
 
 @pytest.mark.parametrize(("tag", "digest"), [("v3", "sha256:3"), ("v2", "sha256:9")])
 def test_release_of_somebody_else_is_not_rolled_back_unseen(tag: str, digest: str) -> None:
-    """Another release that was deployed meanwhile, also under an old tag, stops an incident that is gone on with."""
+    """A release that was deployed meanwhile, also under an old tag, stops a resumed incident."""
     found = context(tag, digest)
     with pytest.raises(TargetError, match="since this incident was interrupted, another release runs"):
         pin_target(found, None)
@@ -82,7 +82,7 @@ def test_release_of_somebody_else_is_not_rolled_back_unseen(tag: str, digest: st
 
 @pytest.mark.parametrize("left", ["v0", None])
 def test_target_in_quarantine_by_now_is_not_gone_on_to(left: str | None) -> None:
-    """What leads on instead is a plan for another release: the newest good one, where the ledger has one."""
+    """If the target is in quarantine now, a new plan is offered, for the newest good release if the ledger has one."""
     found = context("v2", "sha256:2")
     failed = {("sha256:1",): "it failed in incident i-0"}
     found.quarantine = SimpleNamespace(reason=lambda digests: failed.get(tuple(digests)), incidents=set)
@@ -94,7 +94,7 @@ def test_target_in_quarantine_by_now_is_not_gone_on_to(left: str | None) -> None
 
 
 def test_schema_that_somebody_migrated_is_not_gone_on_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the database is at a revision that the strategy does not know, only a new plan leads on."""
+    """If the database is at a revision that the strategy does not expect, only a new plan is possible."""
     monkeypatch.setattr(
         strategy.migration_facts, "of", lambda _tools: SimpleNamespace(database=("c3",), target=None, failed=None)
     )
@@ -109,7 +109,7 @@ def test_schema_that_somebody_migrated_is_not_gone_on_from(monkeypatch: pytest.M
 
 
 def test_what_an_incident_first_saw_is_no_other_release() -> None:
-    """Begun over a rollback that broke off on its way to v3, an incident from v2 to v1 knows v3 when it goes on."""
+    """A release that the incident saw at its start, from an earlier interrupted rollback, does not stop it."""
     found = context("v3", "sha256:3")
     found.incident.facts.put("first seen", {"tags": ["v2", "v3"], "digests": {"api": "sha256:3"}})
     assert pin_target(found, None).tag == "v1"

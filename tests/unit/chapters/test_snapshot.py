@@ -1,4 +1,4 @@
-"""Production as it is written down: what runs, and what stands beside it when a switch was cut short."""
+"""The snapshot of production: what runs, also if old and new containers exist after an interrupted switch."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -30,7 +30,7 @@ def container(number: int, state: str, service: str = "api") -> Container:
 
 
 def context(*containers: Container) -> Any:
-    """The parts of a toolbox that a snapshot looks at; image N has the digest of N."""
+    """The parts of a toolbox that a snapshot uses; image N has the digest of N."""
     asked: list[str] = []
 
     def digests_of(image: str) -> list[str]:
@@ -62,7 +62,7 @@ def context(*containers: Container) -> Any:
 
 
 def test_old_and_new_containers_have_their_own_digests() -> None:
-    """Where an old one runs and a new one was only created, each has its own image, and the one that runs counts."""
+    """Old and new containers keep their own digests, and the running one gives the service's digest."""
     for both in ((1, "running"), (2, "created")), ((2, "created"), (1, "running")):
         stands = [container(number, state) for number, state in both]
         taken = snapshot.take(context(*stands, container(3, "running", "db")))
@@ -77,7 +77,7 @@ def test_old_and_new_containers_have_their_own_digests() -> None:
 
 
 def test_order_is_that_of_the_containers() -> None:
-    """A container that restarts at that moment changes no order: plan and execution are held against each other."""
+    """The state of a container does not change the order of requests, so plan and execution can be compared."""
     for states in (("running", "running"), ("running", "restarting"), ("restarting", "running")):
         api, jobs = (container(number, state) for number, state in enumerate(states, start=1))
         found = context(api, replace(jobs, service="jobs"))
@@ -96,7 +96,7 @@ def test_order_is_that_of_the_containers() -> None:
     ],
 )
 def test_switch_in_a_store(copy: str | None, stored: str | None, says: str) -> None:
-    """The env file's copy counts where there is one; a value that is neither on nor off may be a secret."""
+    """The env file's copy counts first; a stored value that is neither on nor off is not shown, as it may be secret."""
 
     def read(_: StoreAddress) -> SecretStr:
         if stored is None:

@@ -1,4 +1,4 @@
-"""Which strategy applies, and what must be true for the api to be ready afterwards."""
+"""The strategy, and what must be true for the api to be ready afterwards."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -36,7 +36,7 @@ def context(
     options: Options | None = None,
     target: ImageReport | None = None,
 ) -> Any:
-    """The parts of a production whose database is at r2, with r1 as the target's head and `up` between them."""
+    """The parts of a production at r2, with r1 as the target's head and `up` as the SQL between them."""
     found = incident(folder)
     found.record_fact("schema", list(at))
     found.record_fact("target migrations", to_json(target or image("r1")))
@@ -57,7 +57,7 @@ def context(
     [(ADDS, "additive", "image-only"), (ODD, "review", None), (None, "review", None)],
 )
 def test_verdict_decides_the_way(tmp_path: Path, up: str | None, verdict: str, decided: str | None) -> None:
-    """Additive goes back with the application alone; what cannot be judged or read goes nowhere."""
+    """An additive verdict gives image-only; SQL that cannot be judged or read gives no strategy."""
     parts = context(tmp_path, up)
     seen = strategy.record_decision(parts).observe()
     assert parts.incident.facts.verdict.verdict == verdict
@@ -66,7 +66,7 @@ def test_verdict_decides_the_way(tmp_path: Path, up: str | None, verdict: str, d
 
 
 def test_breaking_goes_by_downgrade(tmp_path: Path) -> None:
-    """A column dropped that the target's code maps leaves the downgrade as the only strategy."""
+    """A dropped column that the target's code maps gives the strategy downgrade."""
     column = {"name": "customer", "type": "TEXT", "nullable": False, "primary_key": False}
     models = {"tables": [{"schema": None, "name": "orders", "columns": [column]}]}
     parts = context(tmp_path, DROPS)
@@ -78,12 +78,12 @@ def test_breaking_goes_by_downgrade(tmp_path: Path) -> None:
 
 
 def decision(parts: Any) -> dict[str, Any]:
-    """The newest decision on record."""
+    """Return the newest decision on record."""
     return next(entry for entry in reversed(parts.incident.journal.entries) if entry["kind"] == "decision")
 
 
 def test_sql_that_decided_is_on_record(tmp_path: Path) -> None:
-    """The statements are told with their revision and the rule, the one that made the verdict first."""
+    """The statements are recorded with revision and rule, the one that decided the verdict first."""
     first = "-- Running upgrade r1 -> r1a\n\nALTER TABLE orders ADD COLUMN a integer;\n\n"
     parts = context(tmp_path, f"BEGIN;\n\n{first}-- Running upgrade r1a -> r2\n\nCALL x();\n\nCOMMIT;\n")
     strategy.record_decision(parts).observe()
@@ -94,14 +94,14 @@ def test_sql_that_decided_is_on_record(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("at", [("r1",), ("r2",)])
 def test_no_sql_no_findings(tmp_path: Path, at: tuple[str, ...]) -> None:
-    """Where nothing has to be judged, or nothing could be read, the evidence says so and there is no SQL to show."""
+    """If nothing is judged or nothing could be read, no findings are recorded."""
     parts = context(tmp_path, None, at=at)
     strategy.record_decision(parts).observe()
     assert "findings" not in decision(parts)
 
 
 def test_database_where_the_target_expects_it_is_unchanged(tmp_path: Path) -> None:
-    """A database at the target's head needs nothing but the application."""
+    """A database at the target's head gives unchanged and image-only."""
     parts = context(tmp_path, at=("r1",))
     assert strategy.record_decision(parts).observe().ok
     assert (parts.incident.facts.verdict.verdict, parts.incident.facts.strategy) == ("unchanged", "image-only")
@@ -109,7 +109,7 @@ def test_database_where_the_target_expects_it_is_unchanged(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(("word", "decided"), [("additive", "image-only"), ("breaking", "downgrade")])
 def test_human_decides_where_the_runbook_cannot(tmp_path: Path, word: str, decided: str) -> None:
-    """With --verdict and --because a review goes on that way, and the reason stands first in the evidence."""
+    """--verdict with --because decides a review, and the reason is first in the evidence."""
     parts = context(tmp_path, ODD, options=Options(verdict=word, because="I read it"))
     assert strategy.record_decision(parts).observe().ok
     assert parts.incident.facts.strategy == decided
@@ -117,7 +117,7 @@ def test_human_decides_where_the_runbook_cannot(tmp_path: Path, word: str, decid
 
 
 def test_human_cannot_overrule_what_is_known(tmp_path: Path) -> None:
-    """--verdict counts where the runbook's is review, and nowhere else."""
+    """--verdict has no effect unless the runbook's verdict is review."""
     parts = context(tmp_path, ADDS, options=Options(verdict="breaking", because="I feel so"))
     strategy.record_decision(parts).observe()
     assert parts.incident.facts.verdict.verdict == "additive"
@@ -125,14 +125,14 @@ def test_human_cannot_overrule_what_is_known(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("verdict", "because"), [("additive", None), ("breaking", "  "), ("fine", "I know")])
 def test_verdict_needs_a_known_word_and_a_reason(verdict: str, because: str | None) -> None:
-    """A verdict without a reason, or with a word that is none, is refused."""
+    """A --verdict without a reason, or with an unknown word, is refused."""
     with pytest.raises(TargetError, match=f"--verdict {verdict}"):
         strategy.checked_verdict(verdict, because)
 
 
 @pytest.mark.parametrize(("history", "ok"), [(("r1", "r2", "r3"), True), (("r1", "x2"), False), (("r1",), False)])
 def test_forward_fix_must_continue(tmp_path: Path, history: tuple[str, ...], ok: bool) -> None:  # noqa: FBT001
-    """A forward-fix is a way only if its migrations build upon the database's revision."""
+    """A forward-fix is possible only if its migrations continue the database's revision."""
     parts = context(tmp_path, options=Options(forward_fix="v3"), target=image(*history))
     assert strategy.record_decision(parts).observe().ok is ok
     assert parts.incident.facts.strategy == ("forward-fix" if ok else None)
@@ -140,7 +140,7 @@ def test_forward_fix_must_continue(tmp_path: Path, history: tuple[str, ...], ok:
 
 @pytest.mark.parametrize("there", [True, False])
 def test_bridge_that_a_person_chose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool) -> None:  # noqa: FBT001
-    """It is the strategy where one was found, on record with the reason; where there is none the run stops, and why."""
+    """A chosen bridge becomes the strategy with its reason; if none was found, the run stops and says why."""
     bridge = Bridge.model_validate(BRIDGE["bridge"])
     found = Proposal(bridge) if there else Proposal(why_not="rows were changed")
     monkeypatch.setattr(bridging, "proposed", lambda *_: found)
@@ -155,7 +155,7 @@ def test_bridge_that_a_person_chose(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_bridge_is_proposed_and_never_taken_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without --strategy it is on record beside the strategy that the verdict decides."""
+    """Without --strategy a possible bridge is only recorded, and the verdict decides the strategy."""
     monkeypatch.setattr(bridging, "proposed", lambda *_: Proposal(Bridge.model_validate(BRIDGE["bridge"])))
     parts = context(tmp_path, ODD, options=Options(verdict="breaking", because="I read it"))
     assert strategy.record_decision(parts).observe().ok
@@ -164,14 +164,14 @@ def test_bridge_is_proposed_and_never_taken_by_itself(tmp_path: Path, monkeypatc
 
 
 def test_nothing_to_bridge(tmp_path: Path) -> None:
-    """Where the target can use the schema as it is, the application alone goes back, whatever was chosen."""
+    """If the target can use the schema, the strategy is image-only, even if a bridge was chosen."""
     parts = context(tmp_path, ADDS, options=Options(strategy="bridge", because="to be safe"))
     assert strategy.record_decision(parts).observe().ok
     assert parts.incident.facts.strategy == "image-only"
 
 
 class Ledger:
-    """A ledger that has v1 validated with r2."""
+    """A ledger on which v1 was validated with r2."""
 
     def validated_with(self, tag: str, at: tuple[str, ...]) -> bool:
         return (tag, at) == ("v1", ("r2",))
@@ -191,7 +191,7 @@ def ready_tools(folder: Path, at: str, *, tag: str = "v1", mode: Mode = Mode.EXE
 
 @pytest.fixture
 def _runs_r1(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The image that runs knows r0 and r1."""
+    """The running image knows r0 and r1."""
     monkeypatch.setattr(migration_facts, "ask_running", lambda _tools: image("r0", "r1"))
 
 
@@ -210,7 +210,7 @@ def _runs_r1(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_rule_of_readiness(
     tmp_path: Path, at: str, tag: str, verdict: str | None, may_be_false: tuple[str, ...]
 ) -> None:
-    """`migrations_current` may be false only on a schema that the image does not know and can live with."""
+    """`migrations_current` may be false only on a newer schema with which the image is known to work."""
     parts = ready_tools(tmp_path, at, tag=tag)
     if verdict:
         parts.incident.facts.put("verdict", {"verdict": verdict})
@@ -221,7 +221,7 @@ def test_rule_of_readiness(
 
 @pytest.mark.usefixtures("_runs_r1")
 def test_rule_goes_on_record(tmp_path: Path) -> None:
-    """The record says which parts may be false, and what that rests on."""
+    """The record has the parts that may be false, and the evidence."""
     parts = ready_tools(tmp_path, "r2", tag="v1")
     parts.health = SimpleNamespace(check_ready=lambda may_be_false: may_be_false)
     assert strategy.ready(parts) == BEHIND
@@ -231,7 +231,7 @@ def test_rule_goes_on_record(tmp_path: Path) -> None:
 
 
 def test_target_beside_the_failed_release_is_asked_for_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two releases run: that the failed one knows the schema says nothing of the target."""
+    """While both releases run, the target's readiness rule comes from the target's own image."""
     monkeypatch.setattr(migration_facts, "ask_running", lambda _tools: image("r1", "r2"))
     parts = ready_tools(tmp_path, "r2", tag="v9")
     parts.incident.facts.put("verdict", {"verdict": "additive"})
@@ -244,7 +244,7 @@ def test_target_beside_the_failed_release_is_asked_for_itself(tmp_path: Path, mo
 
 
 def test_rule_is_strict_where_the_image_does_not_tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An image without migrations must be ready in all parts, and the record says why."""
+    """If the image does not report its migrations, all parts must be true, and the record says why."""
 
     def silent(_tools: Any) -> None:
         raise Inconclusive("there is no alembic.ini", "check it")
@@ -255,7 +255,7 @@ def test_rule_is_strict_where_the_image_does_not_tell(tmp_path: Path, monkeypatc
 
 
 def test_running_image_is_asked_once_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Asking takes seconds, some of them behind the closed gate; another image is asked for itself."""
+    """Each running image is asked once per run, because asking takes seconds behind the closed gate."""
     asked: list[str] = []
 
     def answer(_context: Any, name: str, _tag: None, _span: None) -> ImageReport:
@@ -280,7 +280,7 @@ def test_running_image_is_asked_once_a_run(monkeypatch: pytest.MonkeyPatch) -> N
 def test_target_is_not_asked_again_behind_the_gate(
     monkeypatch: pytest.MonkeyPatch, runs: str, asked: list[str]
 ) -> None:
-    """Chapter 1 has asked the pinned image; any other that runs is asked for itself."""
+    """The pinned image was asked in chapter 1 and is not asked again; any other running image is."""
     found: list[str] = []
 
     def answer(_context: Any, name: str, _tag: None, _span: None) -> ImageReport:
@@ -305,7 +305,7 @@ def test_target_is_not_asked_again_behind_the_gate(
 
 
 def test_plan_states_the_rule_that_its_way_would_have(tmp_path: Path) -> None:
-    """Behind planned changes nothing is asked: what runs now is not what would run."""
+    """After planned changes the rule comes from the strategy, and the running release is not asked."""
     parts = ready_tools(tmp_path, "r2", mode=Mode.PLAN)
     parts.incident.planned_changes = 1
     parts.incident.facts.put("verdict", {"verdict": "additive"})

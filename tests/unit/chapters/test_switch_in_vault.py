@@ -46,7 +46,7 @@ esac
 
 
 def production(folder: Path) -> FakeEngine:
-    """One container of the api, by what the engine answers and docker prints."""
+    """One api container, as the fake engine and the fake docker report it."""
     label = "com.docker.compose"
     labels = {
         f"{label}.project": "shop",
@@ -72,7 +72,7 @@ def production(folder: Path) -> FakeEngine:
 
 
 def test_switched_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set there and nowhere else, seen inside, and no secret of the store's is on record."""
+    """The switch changes only in OpenBao, the container sees it, and no secret of OpenBao is in the journal."""
     monkeypatch.setenv("LOGIN_OF_RUNBOOK", ROOT_TOKEN)
     engine = production(tmp_path)
     monkeypatch.setenv("DOCKER_HOST", engine.url)

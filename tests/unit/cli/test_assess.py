@@ -1,4 +1,4 @@
-"""`python -m runbook assess`: what it prints, and how it ends."""
+"""`python -m runbook assess`: its output and its exit codes."""
 
 import json
 import subprocess
@@ -43,13 +43,13 @@ def models(tmp_path: Path) -> Path:
 def test_the_exit_code_says_the_verdict(
     assess: Callable[..., Said], models: Path, sql: bytes, code: int, verdict: bytes
 ) -> None:
-    """0 for unchanged and additive, 3 for breaking, 4 for review; the first word printed is the verdict."""
+    """Exit codes are 0 for unchanged and additive, 3 for breaking, 4 for review. The output starts with the verdict."""
     done = assess("--upgrade-sql", "-", "--models", models, sql=sql)
     assert (done.exit_code, done.output.split(b":")[0], done.errors) == (code, verdict, b"")
 
 
 def test_words_and_json_say_the_same(assess: Callable[..., Said], models: Path, tmp_path: Path) -> None:
-    """Both have each finding's verdict, statement, object and reason."""
+    """Text and JSON have the same findings: verdict, statement, object and reason."""
     script = tmp_path / "up.sql"
     script.write_text("-- Running upgrade a -> b\n\nALTER TABLE orders RENAME id TO key;\n")
     told = json.loads(assess("--upgrade-sql", script, "--models", models, "--json").output)
@@ -60,7 +60,7 @@ def test_words_and_json_say_the_same(assess: Callable[..., Said], models: Path, 
 
 
 def test_without_models_it_says_so(assess: Callable[..., Said]) -> None:
-    """What nobody knows is for review, with the reason."""
+    """Without models the verdict is review, with the reason."""
     done = assess("--upgrade-sql", "-", sql=b"DROP TABLE orders")
     assert done.exit_code == 4
     assert b"no models were given" in done.output
@@ -68,7 +68,7 @@ def test_without_models_it_says_so(assess: Callable[..., Said]) -> None:
 
 @pytest.mark.parametrize("extra", [(), ("--json",)])
 def test_output_is_safe_and_fits_any_terminal(extra: tuple[str, ...]) -> None:
-    """No control character gets out, and a terminal that knows ASCII alone is no reason to crash."""
+    """The output has no control characters, and works with an ASCII terminal."""
     done = subprocess.run(
         [sys.executable, "-m", "runbook", "assess", "--upgrade-sql", "-", *extra],
         input='DROP TABLE "\x1b[31mä\u202e"'.encode(),
@@ -92,7 +92,7 @@ def test_output_is_safe_and_fits_any_terminal(extra: tuple[str, ...]) -> None:
     ],
 )
 def test_what_cannot_be_read(assess: Callable[..., Said], arguments: tuple[str, ...]) -> None:
-    """One line on standard error, nothing on standard output, exit code 2."""
+    """An unreadable input gives one line on standard error, no output, and exit code 2."""
     done = assess(*arguments)
     assert (done.exit_code, done.output, done.errors.count(b"\n")) == (2, b"", 1)
     assert done.errors.startswith(b"runbook: ")
@@ -100,11 +100,11 @@ def test_what_cannot_be_read(assess: Callable[..., Said], arguments: tuple[str, 
 
 
 def test_sql_that_is_no_text(assess: Callable[..., Said]) -> None:
-    """SQL in another encoding is refused, in one line."""
+    """SQL that is not UTF-8 is refused in one line, with exit code 2."""
     done = assess("--upgrade-sql", "-", sql=b"SELECT '\xff'")
     assert (done.exit_code, done.errors.count(b"\n")) == (2, 1)
 
 
 def test_misuse(assess: Callable[..., Said]) -> None:
-    """Without the SQL there is nothing to judge."""
+    """Without SQL the exit code is 2."""
     assert assess().exit_code == 2

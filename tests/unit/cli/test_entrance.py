@@ -1,4 +1,4 @@
-"""The commands of the entrance: short forms, init, doctor and status, on parts that tests make."""
+"""The commands of the entrance: short forms, init, doctor and status, with parts made by the tests."""
 
 import os
 import shlex
@@ -44,14 +44,14 @@ CANARY = "canary-4711"
     ],
 )
 def test_short_forms_are_lines_of_pytest(name: str, rest: list[str], typed: str) -> None:
-    """In the checkout they are what one would type there."""
+    """In the checkout, a short form is the pytest command that one would type there."""
     program, *words = shortcuts.line(name, rest, here=CHECKOUT)
     assert Path(program).name == "pytest"
     assert shlex.join(words) == typed
 
 
 def test_short_form_elsewhere_names_everything(tmp_path: Path) -> None:
-    """Features, settings and reports: what is printed works as it is typed."""
+    """Outside the checkout, a short form names features, settings and reports, so that it works as printed."""
     (tmp_path / "runbook.toml").touch()
     _, *words = shortcuts.line("plan", [], here=tmp_path)
     settings, reports = ["--settings", str(tmp_path / "runbook.toml")], ["--reports", str(tmp_path / "reports")]
@@ -59,13 +59,13 @@ def test_short_form_elsewhere_names_everything(tmp_path: Path) -> None:
 
 
 def test_rollback_wants_the_name(capsys: pytest.CaptureFixture[str]) -> None:
-    """The name of the project is the confirmation; nothing is begun without it."""
+    """`rollback` without `--execute` and the project's name is refused."""
     assert main.main(["rollback"]) == 1
     assert "runbook plan" in capsys.readouterr().err
 
 
 def test_short_form_begins_at_once() -> None:
-    """It prints its line before anything that takes long to load is loaded: pytest loads it anyway."""
+    """A short form starts without loading slow modules. pytest loads them later."""
     asked = "import sys; from runbook.cli.main import command_line; command_line(['rollback']); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, timeout=60, check=True)
     assert "runbook.cli.shortcuts" in loaded.stdout.split()
@@ -73,7 +73,7 @@ def test_short_form_begins_at_once() -> None:
 
 
 def test_options_of_a_command_are_completed(tmp_path: Path) -> None:
-    """As a shell asks, by argcomplete's protocol: the line in the environment, the answer on descriptor 8."""
+    """Options are completed by argcomplete's protocol: the line in the environment, the answer on descriptor 8."""
     line = "runbook records --js"
     asking = {"_ARGCOMPLETE": "1", "_ARGCOMPLETE_IFS": "\n", "COMP_LINE": line, "COMP_POINT": str(len(line))}
     answer = tmp_path / "answer"
@@ -83,7 +83,7 @@ def test_options_of_a_command_are_completed(tmp_path: Path) -> None:
 
 
 def test_help_is_short(capsys: pytest.CaptureFixture[str]) -> None:
-    """Every command in a line or two, at 80 columns."""
+    """The help has fewer than 35 lines of at most 80 columns, and lists every command."""
     with pytest.raises(SystemExit):
         main.main(["--help"])
     shown = capsys.readouterr().out.splitlines()
@@ -116,7 +116,7 @@ def settings_of(folder: Path, seen: Seen) -> Any:
 
 
 def test_what_was_seen_becomes_settings(tmp_path: Path) -> None:
-    """They load, they say what was seen, each guess has its reason, and no value of a variable is among them."""
+    """The settings load and match production. Each guess has a reason, and no variable's value is written."""
     found = settings_of(tmp_path, WHOLE)
     project = found.project
     assert (project.name, project.env_file, project.tag_variable, project.services) == (
@@ -139,7 +139,7 @@ def test_what_was_seen_becomes_settings(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("database", "left_out"), [("", True), ("pg", False)])
 def test_own_commands_without_a_database_cannot_go_back(tmp_path: Path, database: str, *, left_out: bool) -> None:
-    """They tell the schema's revision, so nothing fails on a good day; the way back needs a restore point."""
+    """With own migration commands and no database, a restore point is not configured."""
     migrations = ("manage.py", "shop/migrations/0001_initial.py")
     found = settings_of(tmp_path, Seen(**(vars(WHOLE) | {"database": database, "migrations": migrations})))
     assert found.migrations.tool == "own"
@@ -156,13 +156,13 @@ def test_own_commands_without_a_database_cannot_go_back(tmp_path: Path, database
     ],
 )
 def test_readiness_is_what_the_application_says(tmp_path: Path, change: dict[str, Any], expected: Any) -> None:
-    """By parts, by value, by the status, or by the container's own health check."""
+    """Readiness is read from parts, from a value, from the status, or from the container's health check."""
     health = settings_of(tmp_path, Seen(**(vars(WHOLE) | change))).health
     assert (health.readiness, health.values) == expected
 
 
 def test_little_seen_is_a_file_that_loads(tmp_path: Path) -> None:
-    """What was not seen stands there as a comment, with what to do about it."""
+    """Settings with few facts still load, and each missing fact is a comment with the next step."""
     bare = Seen("shop", "/srv/shop")
     assert settings_of(tmp_path, bare).project.name == "shop"
     assert written(bare, "2025-12-18").count("NOT SEEN") >= 4
@@ -196,7 +196,7 @@ DJANGO = ("manage.py", "shop/migrations/0001_initial.py", "/usr/bin/python3")
 def test_migrations_of_a_framework_need_no_code(
     tmp_path: Path, found: tuple[str, ...], tool: str, upgrade: tuple[str, ...], downgrade: tuple[str, ...]
 ) -> None:
-    """Django's and Flask's own commands are written into the settings; of several apps none goes back by itself."""
+    """Django's and Flask's commands are written into the settings. With several Django apps there is no downgrade."""
     migrations = settings_of(tmp_path, Seen(**(vars(WHOLE) | {"migrations": found}))).migrations
     assert (migrations.tool, migrations.upgrade, migrations.downgrade) == (tool, upgrade, downgrade)
     for words in (migrations.current, migrations.heads):
@@ -207,7 +207,7 @@ def test_migrations_of_a_framework_need_no_code(
 
 
 def test_init_overwrites_nothing(tmp_path: Path) -> None:
-    """Not even a link that leads nowhere."""
+    """`init` does not overwrite an existing file, nor a link that leads nowhere."""
     there = tmp_path / "runbook.toml"
     there.symlink_to(tmp_path / "nowhere")
     with pytest.raises(SettingsError, match="not overwritten"):
@@ -247,7 +247,7 @@ def failing(seen: str, helps: str, key: str = "") -> Check:
 
 
 def test_doctor_tells_seen_expected_and_the_line_to_change(tmp_path: Path) -> None:
-    """Each problem once, at the line of its key; what is not configured is neither a problem nor well."""
+    """Each problem is reported once, at the line of its key. A part that is not configured is not a problem."""
     path = tmp_path / "runbook.toml"
     path.write_text(SETTINGS)
     lines = lines_of(SETTINGS)
@@ -277,7 +277,7 @@ def test_doctor_tells_seen_expected_and_the_line_to_change(tmp_path: Path) -> No
 
 
 def test_problem_of_no_setting_names_none(tmp_path: Path) -> None:
-    """What has to be done elsewhere is said without a line of the settings."""
+    """A problem that no setting causes is reported without a line of the settings."""
     path = tmp_path / "runbook.toml"
     path.write_text(SETTINGS)
     finding = doctor._tried("", failing("nothing on the ledger", "type runbook validate"))
@@ -287,7 +287,7 @@ def test_problem_of_no_setting_names_none(tmp_path: Path) -> None:
 
 
 def test_every_secret_has_its_key(tmp_path: Path) -> None:
-    """The settings name no secret whose line doctor would not find."""
+    """Each secret of the settings has a line that doctor finds."""
     text = (CHECKOUT / "docs" / "runbook.example.toml").read_text(encoding="utf-8")
     path = tmp_path / "runbook.toml"
     path.write_text(text, encoding="utf-8")
@@ -301,7 +301,7 @@ def test_every_secret_has_its_key(tmp_path: Path) -> None:
 
 
 def production(**given: Any) -> Any:
-    """What `following` looks at: a calm production, but for what is `given`."""
+    """Return the context that `following` reads: a production without problems, except for `given`."""
     calm: dict[str, Any] = {"note": None, "gate": "open", "validated": "v1", "tag": "v1"}
     now = calm | given
     newest = [SimpleNamespace(tag=now["validated"], time=datetime.now(UTC) - timedelta(hours=3))]
@@ -335,7 +335,7 @@ NOTE = {"incident": "20251218T031502Z-shop-rollback", "target": "v1"}
 def test_one_command_is_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, Any], held: str | None, typed: str
 ) -> None:
-    """The lock first, then what is open, then what was not validated."""
+    """The next command is for the lock first, then for an open rollback, then for a release that was not validated."""
     lock = None if held is None else SimpleNamespace(abandoned=held == "gone", holder=SimpleNamespace(incident="i"))
     monkeypatch.setattr(status, "_held", lambda _context: lock)
     monkeypatch.setattr(status, "_reason", lambda context: context.failed)
@@ -344,7 +344,7 @@ def test_one_command_is_next(
 
 
 def test_open_rollback_is_resumed_where_its_record_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the settings that were named."""
+    """An open rollback whose record is here is resumed, with the given settings."""
     monkeypatch.setattr(status, "_held", lambda _context: None)
     (tmp_path / NOTE["incident"]).mkdir()
     (tmp_path / NOTE["incident"] / "journal.jsonl").touch()
@@ -356,7 +356,7 @@ def test_open_rollback_is_resumed_where_its_record_lies(tmp_path: Path, monkeypa
 def test_emergency_that_left_traffic_held_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gate: str, *, goes_on: bool
 ) -> None:
-    """Nothing on the host tells of it; its record does, if it is the newest."""
+    """A held emergency is resumed if its record is the newest and says that traffic is held."""
     monkeypatch.setattr(status, "_held", lambda _context: None)
     for name, words in (("20251217T030000Z-shop-emergency", "held"), ("20251218T030000Z-shop-emergency", gate)):
         journal = Journal(tmp_path / name / "journal.jsonl", Redactor())
@@ -370,7 +370,7 @@ def test_emergency_that_left_traffic_held_goes_on(
 
 
 def test_status_says_how_long_requests_wait() -> None:
-    """A gate that holds refuses who has waited for so long."""
+    """If the gate holds, the status says how long a request waits."""
     asked: list[bool] = []
     answer = SimpleNamespace(seen="http://shop holds requests")
     gate = SimpleNamespace(state=lambda: "held", public_answer=lambda held: (asked.append(held), answer)[1])
@@ -381,7 +381,7 @@ def test_status_says_how_long_requests_wait() -> None:
 
 
 def test_next_command_works_as_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the settings' path and the note on the host hold, a shell takes each for one word."""
+    """Paths and notes with spaces or shell characters are quoted in the next command."""
     monkeypatch.setattr(status, "_held", lambda _context: None)
     hostile = production(note={"incident": "i", "target": "v1; rm -rf x"})
     said = status.following(hostile, Path("my shop.toml"), tmp_path)
@@ -392,7 +392,7 @@ def test_next_command_works_as_typed(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_status_shows_ages_and_what_is_not_known() -> None:
-    """An age in the unit that people use; what could not be looked at says why."""
+    """Ages have one unit, and a value that cannot be read has its reason."""
     assert [status._age(seconds) for seconds in (5, 600, 7200, 200000)] == ["5 s", "10 min", "2 h", "2 d"]
     assert status._or_why(raising(Inconclusive("no engine", ""))) == "not known: no engine"
     assert status._validated(production()) == ["v1 3 h ago"]

@@ -1,4 +1,4 @@
-"""`python -m runbook models`: it prints what `assess --models` reads, and says why when there is nothing."""
+"""`python -m runbook models`: prints the models that `assess --models` reads, or the reason why there are none."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ SEEN: list[Any] = []
 
 
 def answers(monkeypatch: pytest.MonkeyPatch, report: ImageReport | Exception) -> None:
-    """Let every image give this report."""
+    """Make every image return this report."""
     SEEN.clear()
 
     def ask(_host: object, name: str, settings: object, **asked: object) -> ImageReport:
@@ -33,7 +33,7 @@ def answers(monkeypatch: pytest.MonkeyPatch, report: ImageReport | Exception) ->
 def test_prints_what_assess_reads(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """The models alone, on standard output; doubts beside them, on standard error."""
+    """Standard output has only the models, which `assess` can read. Problems are on standard error."""
     answers(monkeypatch, ImageReport(graph=image("r1").graph, models=SHOP, problems=(Problem("models", "an \x1b[2J"),)))
     assert main(["models", "shop/api:v1", "--config", "a.ini", "--section", "s", "--python", "py"]) == 0
     told = capsys.readouterr()
@@ -51,7 +51,7 @@ def test_prints_what_assess_reads(
 
 
 def test_variables_come_from_the_shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """By name alone, so that no value stands on the command line; one that is not set is said."""
+    """`--env` takes a variable's name, and its value from the shell. An unset variable is an error."""
     answers(monkeypatch, ImageReport(graph=image("r1").graph, models=SHOP))
     monkeypatch.setenv("DATABASE_URL", "postgresql://shop:s3cr3t@db/shop")
     monkeypatch.delenv("NEVER_SET", raising=False)
@@ -71,7 +71,7 @@ def test_variables_come_from_the_shell(monkeypatch: pytest.MonkeyPatch, capsys: 
 def test_nothing_to_print(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], report: ImageReport | Exception, words: str
 ) -> None:
-    """One line on standard error, exit code 2, and nothing that could be taken for models."""
+    """Without models there is one line on standard error, exit code 2, and no output."""
     answers(monkeypatch, report)
     assert main(["models", "i"]) == 2
     told = capsys.readouterr()

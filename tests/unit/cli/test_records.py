@@ -1,4 +1,4 @@
-"""`python -m runbook records`, `records show`, `verify` and `render`: records found by name, and read in a terminal."""
+"""`python -m runbook records`, `records show`, `verify` and `render`: records found by name and shown in a terminal."""
 
 import json
 import os
@@ -26,14 +26,14 @@ COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def said(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 0) -> str:
-    """What a command prints that ends with `code`."""
+    """Run a command, check its exit code, and return its output."""
     assert main([str(argument) for argument in arguments]) == code
     return capsys.readouterr().out
 
 
 @pytest.fixture
 def reports(tmp_path: Path) -> Path:
-    """Three records: a rollback, a plan, and a rollback that was killed."""
+    """Three records: a rollback, a plan, and a killed rollback."""
     filed(tmp_path, "2026-01-01T10:00:00", over(after=30))
     filed(tmp_path, "2026-01-02T10:00:00", [opened("plan"), closed("planned")])
     filed(tmp_path, "2026-01-03T10:00:00", over()[:-1])
@@ -41,7 +41,7 @@ def reports(tmp_path: Path) -> Path:
 
 
 def test_records_are_listed_newest_last(reports: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each incident is a line, the newest nearest to the prompt; what matters and the page's path follow."""
+    """Each incident is a line, the newest last. Warnings and the index page's path follow."""
     lines = said(capsys, "records", "--reports", reports).splitlines()
     assert [line[:16] for line in lines[1:4]] == ["2026-01-01 10:00", "2026-01-02 10:00", "2026-01-03 10:00"]
     assert "Over: production runs v1 again" in lines[1]
@@ -54,7 +54,7 @@ def test_records_are_listed_newest_last(reports: Path, capsys: pytest.CaptureFix
 
 
 def test_records_as_json(reports: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With --json each line is an object, and nothing else is printed; unknown is null."""
+    """With --json each line is an object, and nothing else is printed. Unknown values are null."""
     found = [json.loads(line) for line in said(capsys, "records", "--json", "--reports", reports).splitlines()]
     assert [each["group"] for each in found] == ["rollback", "plan", "rollback"]
     assert (found[0]["time_to_recover"], found[0]["without_service"], found[0]["to"]) == (30.0, None, "v1")
@@ -63,7 +63,7 @@ def test_records_as_json(reports: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_records_that_are_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a folder of reports there is one line that says what to do, and exit code 1."""
+    """A missing reports folder gives one line with the next step, and exit code 1."""
     assert main(["records", "--reports", str(tmp_path / "none")]) == 1
     error = capsys.readouterr().err
     assert error.startswith("runbook: the folder of records ")
@@ -71,7 +71,7 @@ def test_records_that_are_not_there(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_records_are_listed_where_the_page_cannot_be_written(reports: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The list comes before the page: that the page cannot be written is told behind it, with exit code 1."""
+    """If the index page cannot be written, the list is printed first, then the error, with exit code 1."""
     (reports / "index.html").mkdir()
     assert main(["records", "--reports", str(reports)]) == 1
     shown = capsys.readouterr()
@@ -81,7 +81,7 @@ def test_records_are_listed_where_the_page_cannot_be_written(reports: Path, caps
 
 @pytest.mark.parametrize("columns", [40, 80, 100, 200])
 def test_records_fit_the_terminal(reports: Path, on_terminal: Callable[..., str], columns: int) -> None:
-    """On a terminal of any width no line is longer than it, and nothing that is shown is cut off."""
+    """On a terminal of any width no line is too long, and no text is cut off."""
     shown = on_terminal(columns, "records", "--reports", str(reports))
     assert "\x1b[" in shown
     lines = COLOURS.sub("", shown).splitlines()
@@ -93,7 +93,7 @@ def test_records_fit_the_terminal(reports: Path, on_terminal: Callable[..., str]
 
 @pytest.fixture
 def on_terminal(zygote: Zygote) -> Callable[..., str]:
-    """What a command writes to a terminal of some width."""
+    """Return the output of a command on a terminal with `columns` columns."""
 
     def shown(columns: int, *arguments: str, code: int = 0, **environment: str) -> str:
         variables = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TERM": "xterm-256color"} | environment
@@ -110,7 +110,7 @@ def on_terminal(zygote: Zygote) -> Callable[..., str]:
 
 
 def test_plain_where_it_is_no_terminal(reports: Path) -> None:
-    """In a pipe, and in a locale that has no arrows, there are lines without colours, and nothing stops."""
+    """In a pipe with an ASCII locale, the list has no colours and no error."""
     done = subprocess.run(
         [sys.executable, "-m", "runbook", "records", "--reports", str(reports)],
         cwd=ROOT,
@@ -126,7 +126,7 @@ def test_plain_where_it_is_no_terminal(reports: Path) -> None:
 
 
 def test_reader_that_has_seen_enough_is_no_error(reports: Path) -> None:
-    """`| head` closes the pipe: no traceback."""
+    """If the reader closes the pipe, as `| head` does, there is no traceback."""
     with subprocess.Popen(
         [sys.executable, "-u", "-m", "runbook", "records", "show", "--reports", str(reports), "20260101"],
         cwd=ROOT,
@@ -140,7 +140,7 @@ def test_reader_that_has_seen_enough_is_no_error(reports: Path) -> None:
 
 
 def test_record_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A record is told from its headline to its head, as Markdown where it is no terminal; `render` keeps the same."""
+    """A record is shown as Markdown from headline to head. `render --format markdown` writes the same text."""
     journal = told(tmp_path, "WORD", project="shop")
     text = said(capsys, "records", "show", journal)
     for expected in (
@@ -168,7 +168,7 @@ def test_record_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 @pytest.mark.parametrize("columns", [40, 80, 120])
 def test_record_fits_the_terminal(tmp_path: Path, on_terminal: Callable[..., str], columns: int) -> None:
-    """A terminal renders the Markdown and breaks lines between words; what is to be typed is one line, to be copied."""
+    """A terminal shows rendered Markdown with lines broken between words. A command to type stays on one line."""
     journal = filed(tmp_path, "2026-01-03T10:00:00", over()[:-1]) / "journal.jsonl"
     shown = on_terminal(columns, "records", "show", str(journal), code=1)
     assert "\x1b[" in shown
@@ -181,7 +181,7 @@ def test_record_fits_the_terminal(tmp_path: Path, on_terminal: Callable[..., str
 
 
 def test_release_of_what_goes_nowhere_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A validation names the release that it looked at: in `records show`, on its page, in the list and as JSON."""
+    """A validation names its release in `records show`, on its page, in the index and as JSON."""
     running = {"kind": "fact", "name": "running", "value": {"tag": "v7"}}
     folder = filed(tmp_path, "2026-01-01T10:00:00", [opened("validation"), running, closed("passed", "known-good")])
     assert "\n- on: v7\n" in said(capsys, "records", "show", folder)
@@ -191,14 +191,14 @@ def test_release_of_what_goes_nowhere_is_shown(tmp_path: Path, capsys: pytest.Ca
 
 
 def test_broken_record_is_shown_as_broken(reports: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What can be believed of a journal that is not whole is shown, with that above it, and exit code 1."""
+    """A journal that is not whole is shown with a warning, and exit code 1."""
     text = said(capsys, "records", "show", "--reports", reports, "20260103T100000Z-shop-rollback", code=1)
     assert "This journal is not whole" in text
     assert "The run never closed its journal, so its lock may still exist" in " ".join(text.split())
 
 
 def test_changed_record_does_not_say_how_it_ended(reports: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Of a journal that was changed nobody knows the end, neither in the list nor in the record."""
+    """If a journal was changed, its outcome is unknown in the list and in the record."""
     journal = reports / "20260101T100000Z-shop-rollback" / "journal.jsonl"
     opened, *others = lines_in(journal)
     put(journal, [opened, others[0].replace(b'"kind":', b'"Kind":', 1), *others[1:]])
@@ -214,7 +214,7 @@ def test_changed_record_does_not_say_how_it_ended(reports: Path, capsys: pytest.
 def test_record_of_which_nothing_can_be_believed(
     reports: Path, capsys: pytest.CaptureFixture[str], left: bytes
 ) -> None:
-    """An empty file, or one whose first line was edited, tells of no run: not that one was interrupted, nor its end."""
+    """An empty or foreign journal is shown as untrusted, without claims about a run or its end."""
     folder = reports / "20260101T100000Z-shop-rollback"
     whole = (folder / "journal.jsonl").read_bytes()
     (folder / "journal.jsonl").write_bytes(left + whole[len(left) :] if left.endswith(b"\n") else left)
@@ -231,7 +231,7 @@ def test_record_of_which_nothing_can_be_believed(
 def test_production_of_a_changed_record_may_have_been_looked_at(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where the end was edited, nobody says that nobody looked after the changes: that stood there, maybe."""
+    """If the end was edited, the final state is unknown because of the edit, not because no observation was made."""
     first, *others = over()
     changed = {"kind": "action", "state": "done", "summary": "x", "scope": "production"}
     folder = filed(tmp_path, "2026-01-01T10:00:00", [first, changed, *others])
@@ -243,7 +243,7 @@ def test_production_of_a_changed_record_may_have_been_looked_at(
 
 
 def test_what_an_incident_left_as_it_is_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A switch that is off, with who turns it on again and how, a quarantine, a dump and files are not nothing."""
+    """A switch left off, a quarantine, a dump and remaining files are listed, with owner and command of the switch."""
     first, *others = over()
     switch = {"variable": "EXPORT_MODE", "value": "off", "state": "off", "owner": "orders team", "remind_after": "2d"}
     looked = snapshot("x", "v1", at="2026-01-01T10:00:01.000000Z", gate="open", switches={"exports": switch})
@@ -268,7 +268,7 @@ def test_what_an_incident_left_as_it_is_is_shown(tmp_path: Path, capsys: pytest.
 
 
 def test_what_must_stay_and_did_not_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Another release after an emergency is told as wrong; a schema that nobody saw is not said to be the same."""
+    """A changed release after an emergency is a fault. A schema that could not be read is not reported as the same."""
     first, *others = over()
     looks = {"before": snapshot("x", "v1"), "after": snapshot("x", "v2", schema={"unknown": "no answer"})}
     facts = [{"kind": "fact", "name": name, "value": value, "at": 1} for name, value in looks.items()]
@@ -282,7 +282,7 @@ def test_what_must_stay_and_did_not_is_shown(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_what_must_not_be_overlooked_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A full disk, who vouched for what and why, what people decided, releases passed over, and the plan are told."""
+    """A full disk, vouched checks, decisions, releases not chosen and the plan are all shown."""
     first, *others = over()
     options = dict.fromkeys(("target", "forward_fix", "accept_loss", "verdict", "because"))
     word = {"by": "ada", "because": "I looked", "at": "2026-01-01T09:00:00.000000Z"}
@@ -320,7 +320,7 @@ def test_what_must_not_be_overlooked_is_shown(tmp_path: Path, capsys: pytest.Cap
 
 
 def test_record_of_a_run_at_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """While a run writes it, a record is read as under way, is not called broken or killed, and gets no page yet."""
+    """A record under way is reported as such, not as broken or killed, and gets no page yet."""
     journal = Journal(tmp_path / "i-1" / "journal.jsonl", Redactor())
     journal.write("opened", type="rollback", mode="execute", project="shop", operator="anna", incident="i-1")
     journal.write("scenario began", scenario="Users return", chapter="2. Roll back", feature="f")
@@ -355,7 +355,7 @@ def test_record_of_a_run_at_work(tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_terminal_is_not_steered_by_a_journal(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], on_terminal: Callable[..., str], word: str
 ) -> None:
-    """Characters that would steer a terminal are shown as their numbers, in lists and records, also where rendered."""
+    """Terminal commands in a journal are shown escaped, in lists, records and rendered Markdown."""
     journal = told(tmp_path, word)
     text = said(capsys, "records", "--reports", tmp_path) + said(capsys, "records", "show", journal)
     rendered = COLOURS.sub("", on_terminal(100, "records", "show", str(journal)))
@@ -366,7 +366,7 @@ def test_terminal_is_not_steered_by_a_journal(
 
 @pytest.mark.parametrize("typed", [INCIDENT, "0300", "folder", "journal"])
 def test_record_is_found_as_people_name_it(tmp_path: Path, capsys: pytest.CaptureFixture[str], typed: str) -> None:
-    """A record is found by its incident's name or a part of it, by its folder, and by its journal."""
+    """A record is found by its incident's name or a part of it, by its folder, or by its journal."""
     journal = told(tmp_path)
     named = {"folder": str(journal.parent), "journal": str(journal)}.get(typed, typed)
     assert said(capsys, "verify", "--reports", tmp_path, named).startswith("whole: ")
@@ -380,7 +380,7 @@ def test_record_is_found_as_people_name_it(tmp_path: Path, capsys: pytest.Captur
 def test_record_that_is_not_the_only_one(
     reports: Path, capsys: pytest.CaptureFixture[str], typed: str, answer: str
 ) -> None:
-    """A name that several have, or none, is refused, with what to type instead."""
+    """A name that matches no incident or several is refused, with the next step."""
     assert main(["verify", "--reports", str(reports), typed]) == 1
     error = capsys.readouterr().err
     assert answer in error

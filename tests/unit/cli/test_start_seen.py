@@ -1,4 +1,4 @@
-"""What `runbook init` takes for the services that follow the tag, and for the way in."""
+"""The services and the gateway that `runbook init` finds in a running production."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +10,7 @@ from runbook.cli.starting.writing import written
 
 
 class Compose:
-    """Two services whose image follows TAG, and one whose does not; `form` is how the tag stands in an image."""
+    """A Compose project with two services whose image uses TAG, and one without. `form` is the pattern of the image."""
 
     def __init__(self, form: str = "shop/{name}:{tag}") -> None:
         self._form = form
@@ -31,7 +31,7 @@ def container(service: str, ports: dict[int, str] | None = None, **environment: 
     ("state", "services"), [("running", ("api", "jobs")), ("restarting", ("api", "jobs")), ("exited", ("api",))]
 )
 def test_services_that_crash_in_a_loop_are_rolled_back_too(state: str, services: tuple[str, ...]) -> None:
-    """One that ran to its end is not."""
+    """A service that restarts in a loop is included. A service that exited is not, and is named in a comment."""
     seen = Seen("shop", "/srv/shop", ())
     seen.variables = ("TAG",)
     containers: Any = [SimpleNamespace(service=name, state="running") for name in ("api", "db")]
@@ -55,7 +55,7 @@ def test_services_that_crash_in_a_loop_are_rolled_back_too(state: str, services:
     ],
 )
 def test_tag_may_have_words_around_it(form: str, services: tuple[str, ...]) -> None:
-    """As a rollback takes it; and the registry of this machine speaks plain HTTP."""
+    """The variable may be part of the image's tag, but not of its name or digest. A local registry gets an http URL."""
     seen = Seen("shop", "/srv/shop", ())
     seen.variables = ("TAG",)
     production: Any = Compose(form)
@@ -75,7 +75,7 @@ def test_tag_may_have_words_around_it(form: str, services: tuple[str, ...]) -> N
     ids=["under another name", "a database is none", "one of two", "by its name"],
 )  # fmt: skip
 def test_what_publishes_a_port_before_the_application_is_the_gateway(others: list[Any], gateway: str, url: str) -> None:
-    """Under whatever name, as long as there is but one."""
+    """The only other service with a published port is the gateway, except a database. Of two, a known name decides."""
     seen = Seen("shop", "/srv/shop", ())
     seen.services = ("api", "jobs")
     _look_at_gateway(seen, [container("api"), container("jobs"), *others])
@@ -83,7 +83,7 @@ def test_what_publishes_a_port_before_the_application_is_the_gateway(others: lis
 
 
 def test_application_that_publishes_a_port_needs_no_gateway() -> None:
-    """What else publishes one is not taken for the way in."""
+    """If the application publishes a port, no other service counts as the gateway."""
     seen = Seen("shop", "/srv/shop", ())
     seen.services = ("api",)
     ports = {8000: "127.0.0.1:8000"}

@@ -1,4 +1,4 @@
-"""`python -m runbook unlock`: who holds the lock is told; it is taken away only by force, with a reason, on record."""
+"""`python -m runbook unlock`: shows the lock's holder, and removes the lock with --force, a reason and a record."""
 
 import json
 import shlex
@@ -23,7 +23,7 @@ SECRET = "canary/4711 & sons"
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The settings of a production in a folder of this machine: Compose reads its env file, and no engine answers."""
+    """The settings of a production in a local folder. Compose reads its env file, and no engine answers."""
     server = tmp_path / "server"
     server.mkdir()
     production(tmp_path, Heard())
@@ -39,14 +39,14 @@ def unlock(settings: Path, *arguments: str) -> int:
 
 
 def held(settings: Path, **more: str) -> Path:
-    """A lock that another machine holds; its file."""
+    """Create a lock held by another machine, and return its file."""
     server = settings.with_name("server")
     leave(server, replace(Holder.this_process("i-1"), host="elsewhere", **more), age=100)
     return path(server)
 
 
 def test_free_lock_is_said_to_be_free(settings: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Where nobody holds it there is nothing to do, with force or without, and no record is left."""
+    """A free lock is reported as free, with or without --force, and no record is made."""
     assert unlock(settings) == 0
     assert unlock(settings, "--force", "--why", "to be sure") == 0
     assert capsys.readouterr().out == "nobody holds the lock of shop\n" * 2
@@ -54,7 +54,7 @@ def test_free_lock_is_said_to_be_free(settings: Path, capsys: pytest.CaptureFixt
 
 
 def test_holder_is_told_and_kept(settings: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without --force it says who holds it and what to type, and takes nothing away."""
+    """Without --force the holder and the command to type are shown, and the lock stays."""
     lock = held(settings)
     assert unlock(settings) == 1
     said = capsys.readouterr().err
@@ -66,7 +66,7 @@ def test_holder_is_told_and_kept(settings: Path, capsys: pytest.CaptureFixture[s
 
 @pytest.mark.parametrize("why", [(), ("--why", " ")])
 def test_force_needs_a_reason(settings: Path, why: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
-    """--force without a reason is refused."""
+    """--force without a reason is refused, and the lock stays."""
     lock = held(settings)
     assert unlock(settings, "--force", *why) == 1
     assert "--force without --why" in capsys.readouterr().err
@@ -74,7 +74,7 @@ def test_force_needs_a_reason(settings: Path, why: tuple[str, ...], capsys: pyte
 
 
 def test_force_is_on_record(settings: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Forced, it is free; who did it and why stands in a record of its own and beside it on the host, redacted."""
+    """--force removes the lock. The operator's reason is in a record and in a file on the host, redacted."""
     (settings.with_name("server") / ".env").write_text(f'ORDERS_PASSWORD="{SECRET}"\n')
     lock = held(settings)
     assert unlock(settings, "--force", "--why", f"the laptop with {SECRET} is lost") == 0
@@ -94,7 +94,7 @@ def test_force_is_on_record(settings: Path, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_text_from_the_host_is_cleaned(settings: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What stands in the lock moves nothing on the terminal and shows no secret, told, refused or forced."""
+    """Text of the lock file is shown escaped and redacted."""
     (settings.with_name("server") / ".env").write_text(f'ORDERS_PASSWORD="{SECRET}"\n')
     held(settings, owner=f"\x1b]0;title\x07 {SECRET}\nrunbook: all is well")
     assert unlock(settings) == 1
@@ -110,7 +110,7 @@ def test_text_from_the_host_is_cleaned(settings: Path, capsys: pytest.CaptureFix
 def test_lock_that_changed_hands_is_left(
     settings: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """When somebody else takes the lock while it is being forced, that one is named, and nothing is written down."""
+    """If another run takes the lock during --force, that run is named, and the lock stays."""
     lock = held(settings)
     record_decision = Executor.record_decision
 
@@ -127,14 +127,14 @@ def test_lock_that_changed_hands_is_left(
 
 @pytest.mark.parametrize("name", ["i-shop-emergency", "i-shop-emergency-2"])
 def test_emergency_is_gone_on_with_by_its_mark(settings: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
-    """For an incident of chapter 4 the command to type has its mark."""
+    """For an emergency the command to resume has `-m emergency`."""
     held(settings, incident=name)
     assert unlock(settings) == 1
     assert f"-m emergency --resume {name} --execute shop" in capsys.readouterr().err
 
 
 def test_places_are_repeated_in_what_to_type(settings: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The command to type names the settings and the folder that were given, and leaves out what is so anyway."""
+    """The command to type repeats the settings and the reports folder only if they were given."""
     held(settings)
     unlock(settings)
     reports = settings.with_name("reports")
@@ -145,7 +145,7 @@ def test_places_are_repeated_in_what_to_type(settings: Path, capsys: pytest.Capt
 
 
 def test_second_record_of_one_second_gets_a_name_of_its_own(settings: Path) -> None:
-    """Where there is a record of that second already, the new one is numbered."""
+    """A second record of one second gets a numbered name."""
     held(settings)
     reports, now = settings.with_name("reports"), datetime.now(UTC)
     for second in range(60):

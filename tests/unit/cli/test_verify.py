@@ -1,4 +1,4 @@
-"""`python -m runbook verify`: journal, announced head, page and outputs, each in a line of its own."""
+"""`python -m runbook verify`: one line each about journal, announced head, page and outputs."""
 
 from pathlib import Path
 
@@ -22,14 +22,14 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, l
 
 
 def test_folder_stands_for_its_journal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Who names the incident's folder means the journal in it."""
+    """The path of an incident's folder stands for the journal in it."""
     journal = told(tmp_path)
     assert said(capsys, journal.parent) == said(capsys, journal)
     assert said(capsys, journal)[0] == 0
 
 
 def test_announced_head_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The hash that people were told is found, and everything up to it is what it was; written in any case."""
+    """An announced head is found in upper or lower case, and confirms the entries up to it."""
     journal = told(tmp_path)
     head = verify(journal).entries[9]["sha256"]
     code, lines = said(capsys, journal, "--head", f" {head.upper()} ")
@@ -38,7 +38,7 @@ def test_announced_head_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_journal_that_was_rewritten_since_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A journal that is whole, since all its hashes were made anew, does not hold the head that was announced."""
+    """A journal rewritten with new hashes is whole, but does not contain the announced head."""
     journal = told(tmp_path)
     head = verify(journal).entries[9]["sha256"]
     put(journal, sealed_anew(rewritten(4)(lines_in(journal))))
@@ -48,7 +48,7 @@ def test_journal_that_was_rewritten_since_is_told(tmp_path: Path, capsys: pytest
 
 
 def test_head_below_the_damage_is_not_confirmed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Above the damage an announced head still holds; below it nobody can say."""
+    """An announced head before the damage is confirmed. A head after it is not."""
     journal = told(tmp_path)
     heads = [verify(journal).entries[entry]["sha256"] for entry in (3, 20)]
     lines = lines_in(journal)
@@ -61,7 +61,7 @@ def test_head_below_the_damage_is_not_confirmed(tmp_path: Path, capsys: pytest.C
 
 @pytest.mark.parametrize("head", ["", "abc", "g" * 64, "0" * 63])
 def test_what_is_no_hash_is_misuse(tmp_path: Path, capsys: pytest.CaptureFixture[str], head: str) -> None:
-    """A hash that was copied in part would never be found: that is said before anything else."""
+    """A `--head` that is not a whole hash is misuse, with exit code 2."""
     with pytest.raises(SystemExit) as exited:
         main(["verify", str(told(tmp_path)), "--head", head])
     assert exited.value.code == 2
@@ -69,7 +69,7 @@ def test_what_is_no_hash_is_misuse(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_page_that_is_not_as_made_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """An edited page is told below a journal that is whole, and the command ends with 1."""
+    """An edited page beside a whole journal is reported, with exit code 1."""
     journal = told(tmp_path)
     page = render.render(journal)
     page.write_text(page.read_text(encoding="utf-8").replace("Over:", "0ver:"), encoding="utf-8")
@@ -81,7 +81,7 @@ def test_page_that_is_not_as_made_fails(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_outputs_are_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The files that a journal names are counted when they are as written, and named when they are not."""
+    """Output files are counted if they are unchanged. Missing ones are named, with exit code 1."""
     found = incident(tmp_path)
     for body in ("y" * 5000, "z" * 5000):
         found.exchanged("GET", "http://x/", None, HttpResponse("http://x/", 200, {}, body, 0.1))
@@ -95,7 +95,7 @@ def test_outputs_are_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_newer_format_is_refused_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`verify` and `render` say which format it is and what to use instead."""
+    """`verify` and `render` refuse an unknown format in one line."""
     journal = told(tmp_path, format=2)
     for command in ("verify", "render"):
         assert main([command, str(journal)]) == 1
@@ -105,7 +105,7 @@ def test_newer_format_is_refused_in_one_line(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_journal_of_another_incident_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A record that lies under another incident's name is not that incident's, however whole it is."""
+    """A record in the folder of another incident is reported."""
     folder = told(tmp_path).parent
     render.render(folder / "journal.jsonl")
     other = folder.rename(tmp_path / "20251219T040000Z-shop-rollback")
@@ -114,7 +114,7 @@ def test_journal_of_another_incident_is_told(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_link_lends_no_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A link under one incident's name to the record of another is told, too."""
+    """A link with another incident's name is reported too."""
     folder = told(tmp_path).parent
     link = tmp_path / "20251219T040000Z-shop-rollback"
     link.symlink_to(folder)
@@ -124,7 +124,7 @@ def test_link_lends_no_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 def test_record_that_was_copied_to_be_looked_at_is_whole(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A folder whose name is no incident's says nothing of the journal in it; the folder that one is in is known."""
+    """A record copied to a folder of any other name, and one read from within its folder, are whole."""
     folder = told(tmp_path).parent
     monkeypatch.chdir(folder)
     assert said(capsys, "journal.jsonl")[0] == 0
@@ -133,7 +133,7 @@ def test_record_that_was_copied_to_be_looked_at_is_whole(
 
 
 def announcing(folder: Path) -> Path:
-    """The journal of a rollback that announced its head."""
+    """Return the journal of a rollback that announced its head."""
     found = incident(folder)
     journal = found.journal
     journal.write("opened", format=1, incident=found.name, project="shop")
@@ -154,7 +154,7 @@ def announcing(folder: Path) -> Path:
 
 
 def test_journal_that_contradicts_its_announcement_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A journal that was sealed anew names the head that it had when it was announced, and does not hold it."""
+    """A journal with new hashes is reported, because its announcement names a head that it no longer contains."""
     journal = announcing(tmp_path)
     head = verify(journal).entries[1]["sha256"]
     assert said(capsys, journal)[0] == 0
@@ -168,7 +168,7 @@ def test_journal_that_contradicts_its_announcement_is_told(tmp_path: Path, capsy
 
 
 def executed(reports: Path) -> tuple[Path, Path]:
-    """The journals of a plan and of the execution that carried it out, which names the plan's head."""
+    """Return the journals of a plan and of its execution, which names the plan's head."""
     plan, execution = ("20251218T030000Z-shop-plan", "20251218T031000Z-shop-rollback")
     written(reports, Run(plan, "plan", outcome="planned"))
     head = verify(reports / plan / "journal.jsonl").head
@@ -177,7 +177,7 @@ def executed(reports: Path) -> tuple[Path, Path]:
 
 
 def test_plan_that_was_rewritten_since_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The plan that lies beside must hold the head that the execution went by, also where it is damaged."""
+    """A plan that was rewritten or damaged after its execution is reported."""
     plan, execution = executed(tmp_path)
     head = verify(plan).head
     assert said(capsys, execution)[0] == 0
@@ -195,7 +195,7 @@ def test_plan_that_was_rewritten_since_is_told(tmp_path: Path, capsys: pytest.Ca
 
 
 def test_plan_that_is_not_beside_is_not_missed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A record that was handed on without its plan is whole; so is one whose plan is of a newer format."""
+    """A record without its plan, or with a plan of a newer format, is whole."""
     plan, execution = executed(tmp_path)
     put(plan, sealed_anew([resealed(line, format=99) for line in lines_in(plan)]))
     assert said(capsys, execution)[0] == 0

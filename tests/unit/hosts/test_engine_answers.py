@@ -1,4 +1,4 @@
-"""An engine that cannot be reached, or whose answers cannot be read: never a wrong answer, and asked again."""
+"""An engine that is unreachable or unreadable gives an error, never a wrong answer, and is asked again."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -28,7 +28,7 @@ IMAGE = {"Id": "sha256:1", "RepoDigests": None}
 
 
 def production(folder: Path, engine: FakeEngine | None, said: str = "", patience: float = 0.0) -> Production:
-    """A production that is looked at through `engine`, and whose `docker compose` prints `said`."""
+    """Return a production with this engine, whose `docker compose` prints `said`."""
     (folder / "said").write_text(said)
     (folder / "docker").write_text(f"#!/bin/sh\ncat {folder}/said\n")
     (folder / "docker").chmod(0o755)
@@ -39,7 +39,7 @@ def production(folder: Path, engine: FakeEngine | None, said: str = "", patience
 
 
 def but_for_version(answer: Any) -> Callable[[str], Any]:
-    """Answer so whatever is asked, after the one request by which a client learns the version."""
+    """Return a handler that gives this answer to every request except the client's request for the version."""
     return lambda path: None if path == "/version" else answer
 
 
@@ -48,7 +48,7 @@ def but_for_version(answer: Any) -> Callable[[str], Any]:
     "said", ["", "expected value at line 1", "{", "[1]", "7", '["x"', "[" * 100_000, '[{"Id": 1}]', "null", "\xff"]
 )
 def test_answer_that_nobody_can_read_is_told_in_words_of_our_own(tmp_path: Path, reader: str, said: str) -> None:
-    """Whatever stands in place of an answer: it is not known, and no parser's error is shown."""
+    """An unreadable answer is an EngineError in our own words, without a parser's message."""
     engine = FakeEngine(instead=but_for_version(said.encode("latin-1")))
     if reader == "platform":
         engine.instead = lambda _path: said.encode("latin-1")
@@ -62,7 +62,7 @@ def test_answer_that_nobody_can_read_is_told_in_words_of_our_own(tmp_path: Path,
 @pytest.mark.parametrize("reader", [name for name in READERS if name != "services"])
 @pytest.mark.parametrize("gone", ["nothing listens", "the connection is closed"])
 def test_engine_that_is_gone_is_no_answer(tmp_path: Path, reader: str, gone: str) -> None:
-    """That no engine answers does not mean that there is no such image, or no container; what to type is told."""
+    """An unreachable engine does not mean a missing image or container; the error has a command to type."""
     engine = FakeEngine(instead=lambda _path: OSError()) if gone.startswith("the") else None
     with pytest.raises(EngineError, match="could not reach a Docker engine at unix://") as raised:
         READERS[reader](production(tmp_path, engine))
@@ -70,7 +70,7 @@ def test_engine_that_is_gone_is_no_answer(tmp_path: Path, reader: str, gone: str
 
 
 def test_image_that_is_not_there_is_known(tmp_path: Path) -> None:
-    """When the engine says that it has no such image, that is an answer; another error of it is none."""
+    """Only the engine's own 404 for an image means a missing image; any other error is an EngineError."""
     engine = FakeEngine()
     site = production(tmp_path, engine)
     assert (site.image_id("shop/api:v1"), site.digests_of("shop/api:v1")) == (None, [])
@@ -83,7 +83,7 @@ def test_image_that_is_not_there_is_known(tmp_path: Path) -> None:
 
 
 def test_container_that_goes_meanwhile_is_left_out(tmp_path: Path) -> None:
-    """Between the list and the look at each, one may be removed."""
+    """A container that is removed between the list and its inspection is left out."""
     labels = {"com.docker.compose.project": "shop", "com.docker.compose.oneoff": "False"}
     engine = FakeEngine([container("c1", labels=labels), container("c2", labels=labels)])
     engine.instead = lambda path: (404, {"message": "No such container: c1"}) if path == "/containers/c1/json" else None
@@ -92,7 +92,7 @@ def test_container_that_goes_meanwhile_is_left_out(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("fault", [b"<html>", OSError(), (500, {"message": "restarting"})], ids=repr)
 def test_engine_is_asked_again_while_patience_lasts(tmp_path: Path, fault: Any) -> None:
-    """The engine's restart is survived by whatever is read, in a look or not."""
+    """Every read survives a restart of the engine while patience lasts."""
     engine = FakeEngine(images={"shop/api:v1": IMAGE})
     left = [fault, fault]
     engine.instead = lambda _path: left.pop() if left else None
@@ -103,7 +103,7 @@ def test_engine_is_asked_again_while_patience_lasts(tmp_path: Path, fault: Any) 
 
 
 def test_patience_ends(tmp_path: Path) -> None:
-    """What stays as it is counts when patience is over."""
+    """An answer that stays unreadable until patience ends is an EngineError."""
     engine = FakeEngine(instead=but_for_version(b"<html>"))
     with pytest.raises(EngineError):
         production(tmp_path, engine, patience=1).image_id("shop/api:v1")
@@ -111,7 +111,7 @@ def test_patience_ends(tmp_path: Path) -> None:
 
 
 def flaky(*faults: RunbookError) -> Callable[[], str]:
-    """Something that fails once with each of these, and answers then."""
+    """Return a function that raises each of these errors once, and then answers."""
     left = list(faults)
 
     def ask() -> str:
@@ -126,7 +126,7 @@ FAULTS = (HostError("garbage", "ask again"), Inconclusive("no answer", "ask agai
 
 
 def test_single_look_is_repeated_once_something_was_changed(tmp_path: Path) -> None:
-    """Behind the gate a look that could not be made is made again; one that saw the wrong thing counts at once."""
+    """After a change a look that failed is repeated; one that saw a wrong state counts at once."""
     found = incident(tmp_path)
     found.no_answer = 30
     found.execute(Action(ActionName.BRING_UP, "a change", ()), LocalHost({}, found))
@@ -139,7 +139,7 @@ def test_single_look_is_repeated_once_something_was_changed(tmp_path: Path) -> N
 
 
 def test_whether_it_is_so_already_is_asked_again(tmp_path: Path) -> None:
-    """Resuming traffic is not given up because the gate's state was asked at a bad moment."""
+    """After an error the question whether an action is already done is asked again, as before resuming traffic."""
     found = incident(tmp_path)
     found.no_answer = 30
     found.execute(Action(ActionName.BRING_UP, "a change", ()), LocalHost({}, found))
@@ -150,7 +150,7 @@ def test_whether_it_is_so_already_is_asked_again(tmp_path: Path) -> None:
 
 
 def test_before_any_change_patience_is_short(tmp_path: Path) -> None:
-    """While nothing was changed nobody waits for long; and not twice, in a look and for each command in it."""
+    """Patience is 3 s before any change and 0 within a look; after a change it is the full time."""
     found = incident(tmp_path)
     found.no_answer = 30
     assert found.patience == 3
@@ -162,8 +162,8 @@ def test_before_any_change_patience_is_short(tmp_path: Path) -> None:
 
 
 def test_output_is_not_shown(tmp_path: Path) -> None:
-    """What could not be read may hold secrets: it stands in no message."""
+    """Unreadable output is in no message, because it may hold secrets."""
     answer = LocalHost({}, incident(tmp_path)).run(Command(("echo", "{secret"), 10))
     with pytest.raises(EngineError) as raised:
         parsed_json(answer, dict)
-    assert str(raised.value).count("secret") == 1  # in the command, which was typed
+    assert str(raised.value).count("secret") == 1  # in the command itself

@@ -1,4 +1,4 @@
-"""Which line of a failing tool's output is shown: its complaint, not its caret and not its advice."""
+"""The line of a failing tool's output that is shown: its error, not a caret or a hint."""
 
 import pytest
 
@@ -92,5 +92,5 @@ FAILED: Can't locate revision identified by '0004'
     ],
 )
 def test_complaint_is_found(output: str, line: str) -> None:
-    """What says what went wrong is shown, in one line, whatever stands behind it."""
+    """The line with the error is shown, whatever lines follow it."""
     assert error_line(output) == line

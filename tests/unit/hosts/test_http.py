@@ -1,4 +1,4 @@
-"""HTTP probes: one request with a deadline, no proxy, on record, whatever answers."""
+"""HTTP requests: a deadline for each, no proxy, and a record of every exchange."""
 
 import socket
 import threading
@@ -24,7 +24,7 @@ def answer(body: str) -> HttpResponse:
 
 @contextmanager
 def saying(say: Callable[[socket.socket], None]) -> Iterator[str]:
-    """A server of one connection that says what it likes, as it likes, after it has read the request."""
+    """Run a server for one connection that reads the request and calls `say`; yield its URL."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def talk() -> None:
@@ -43,7 +43,7 @@ def saying(say: Callable[[socket.socket], None]) -> Iterator[str]:
 
 
 def drip(data: bytes) -> Callable[[socket.socket], None]:
-    """Say `data` byte by byte, for a second and a half, each well before a read would time out."""
+    """Return a handler that sends `data` byte by byte for 1.5 s, each byte before a read times out."""
 
     def say(connection: socket.socket) -> None:
         for byte in data[:30]:
@@ -54,7 +54,7 @@ def drip(data: bytes) -> Callable[[socket.socket], None]:
 
 
 def hold(connection: socket.socket) -> None:
-    """Take the request and say nothing, until the other side goes away."""
+    """Take the request and send nothing until the client leaves."""
     connection.recv(65536)
 
 
@@ -77,7 +77,7 @@ def after_head(say: Callable[[socket.socket], None]) -> Callable[[socket.socket]
     ],
 )
 def test_server_that_never_comes_to_an_end_is_left_at_the_deadline(say: Callable[[socket.socket], None]) -> None:
-    """However slowly a server answers, the exchange ends at its deadline, and there was no answer."""
+    """However slowly a server answers, the exchange ends at its deadline without an answer."""
     heard = Heard()
     with saying(say) as url, asking(0.5, heard) as http:
         began = time.monotonic()
@@ -97,7 +97,7 @@ def test_server_that_never_comes_to_an_end_is_left_at_the_deadline(say: Callable
     ],
 )
 def test_little_patience_tells_who_is_silent(say: Callable[[socket.socket], None], *, silent: bool) -> None:
-    """It ends as soon as nothing has come for so long; what has begun to answer is not silent."""
+    """With `patience`, a server that sends nothing is silent; one that has begun to answer is not."""
     with saying(say) as url, asking(1.0) as http:
         began = time.monotonic()
         with pytest.raises(NoAnswer) as told:
@@ -108,7 +108,7 @@ def test_little_patience_tells_who_is_silent(say: Callable[[socket.socket], None
 
 
 def test_little_patience_is_for_the_answer_alone() -> None:
-    """A connection that does not come about is no request that waits."""
+    """A connection that is never accepted is unreachable, not silent."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
         place = server.getsockname()
         full = [socket.socket() for _ in range(3)]
@@ -136,13 +136,13 @@ def test_little_patience_is_for_the_answer_alone() -> None:
     ],
 )
 def test_what_is_no_http_is_no_answer(say: Callable[[socket.socket], None]) -> None:
-    """What does not answer in HTTP, to its end, has not answered."""
+    """An answer that is not complete HTTP is no answer."""
     with saying(say) as url, asking(2) as http, pytest.raises(Inconclusive, match="gave no answer"):
         http.get(url)
 
 
 def test_nobody_listening_is_no_answer() -> None:
-    """Where nobody listens, that is told with the address, and put on record."""
+    """If nothing listens, the error has the address, and the request is recorded."""
     heard = Heard()
     with asking(heard=heard) as http, pytest.raises(Inconclusive, match=r"http://127\.0\.0\.1:1/healthz gave no"):
         http.get("http://127.0.0.1:1/healthz")
@@ -151,13 +151,13 @@ def test_nobody_listening_is_no_answer() -> None:
 
 @pytest.mark.parametrize("url", ["http://", "nonsense", "http://[::1", "http://x:99999/", "ftp://x/"])
 def test_address_that_cannot_be_asked_is_no_answer(url: str) -> None:
-    """What is no address is told like an address that nobody answers at."""
+    """An invalid URL is reported like an address without an answer."""
     with asking(1) as http, pytest.raises(Inconclusive):
         http.get(url)
 
 
 def test_answer_is_given_and_put_on_record() -> None:
-    """Status, headers and body arrive; the record gets the same."""
+    """Status, headers and body are returned and recorded."""
     heard = Heard()
     reply = Reply(503, {"database": False}, {"X-Release": "v1"})
     with serving(lambda _asked: reply) as server, asking(heard=heard) as http:
@@ -168,7 +168,7 @@ def test_answer_is_given_and_put_on_record() -> None:
 
 
 def test_secret_answer_stays_off_the_record() -> None:
-    """Of an answer that is secret the record keeps the status."""
+    """The body of a secret answer is returned and not recorded."""
     heard = Heard()
     with serving(lambda _asked: Reply(200, b"canary-4711")) as server, asking(heard=heard) as http:
         found = http.send("GET", server.url, secret_answer=True)
@@ -177,7 +177,7 @@ def test_secret_answer_stays_off_the_record() -> None:
 
 
 def test_body_is_sent_as_json() -> None:
-    """What is sent goes out as JSON and stands on record."""
+    """A request's body is sent as JSON and recorded."""
     heard = Heard()
     with serving(lambda _asked: Reply(201)) as server, asking(heard=heard) as http:
         http.send("POST", f"{server.url}/issues", {}, {"title": "ä"})
@@ -187,19 +187,19 @@ def test_body_is_sent_as_json() -> None:
 
 
 def test_endless_body_is_read_up_to_the_limit() -> None:
-    """Of an answer that is too long only the beginning is read."""
+    """Only the beginning of a body that is too long is read."""
     with serving(lambda _asked: Reply(200, b"x" * (3 * LARGEST_BODY))) as server, asking() as http:
         assert len(http.get(server.url).body) == LARGEST_BODY
 
 
 def test_body_that_is_not_utf8_is_shown_as_far_as_it_is() -> None:
-    """Bytes that are no UTF-8 do not stop a probe."""
+    """Bytes that are not UTF-8 do not stop a request."""
     with serving(lambda _asked: Reply(200, b"caf\xe9")) as server, asking() as http:
         assert http.get(server.url).body == "caf\N{REPLACEMENT CHARACTER}"
 
 
 def test_redirect_is_an_answer() -> None:
-    """A redirect is what the address answered; nobody follows it."""
+    """A redirect counts as the answer and is not followed."""
     with serving(lambda _asked: Reply(302, headers={"Location": "/elsewhere"})) as server, asking() as http:
         assert http.get(server.url).status == 302
     assert len(server.asked) == 1
@@ -207,7 +207,7 @@ def test_redirect_is_an_answer() -> None:
 
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
 def test_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
-    """A proxy that somebody exported sees none of our requests."""
+    """A proxy exported in the environment gets no request."""
     with serving(lambda _asked: Reply(502)) as proxy, serving(lambda _asked: Reply(200)) as server:
         monkeypatch.setenv(variable, proxy.url)
         monkeypatch.delenv("NO_PROXY", raising=False)
@@ -219,7 +219,7 @@ def test_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch, v
 
 @pytest.mark.parametrize("body", ["", "<html>", "{", "NaN,", "[" * 200000, "9" * 5000], ids=lambda body: repr(body[:6]))
 def test_body_that_is_not_json_is_not_known(body: str) -> None:
-    """An answer that should be JSON and is not leaves the question open, with its beginning."""
+    """A body that is not the expected JSON is inconclusive, and the message shows its beginning."""
     with pytest.raises(Inconclusive, match=r"http://x/readyz answered 200 with .* expected JSON"):
         answer(body).json()
 
@@ -240,7 +240,7 @@ def test_body_that_is_not_json_is_not_known(body: str) -> None:
     ],
 )
 def test_readiness_that_does_not_say_yes_is_not_ready(body: str, objection: str | None) -> None:
-    """A readiness answer of 200 counts only when each required part is true and none is false."""
+    """A readiness answer of 200 counts only if each required part is true and no part is false."""
     said = not_ready(answer(body), ("database", "jobs"))
     assert (said is None) if objection is None else (objection in str(said))
 
@@ -257,7 +257,7 @@ def test_readiness_that_does_not_say_yes_is_not_ready(body: str, objection: str 
     ],
 )
 def test_text_is_cut_between_words_only(text: str, shown: str) -> None:
-    """What is shown of an answer ends between words, so that no half of a secret is left."""
+    """Shown text is cut between words, so that no half of a secret is left."""
     assert beginning(text, 10) == shown
 
 
@@ -273,13 +273,13 @@ def test_text_is_cut_between_words_only(text: str, shown: str) -> None:
     ],
 )
 def test_why_there_was_no_answer(error: Exception, why: Why) -> None:
-    """What failed tells what to set."""
+    """Each kind of failed request has its reason, which decides the setting to change."""
     assert no_answer_reason(error) is why
 
 
 @pytest.mark.parametrize("end", ["\n", "\x01x", "é", "\r\nX: y"], ids=ascii)
 def test_header_that_cannot_be_sent_is_told_without_its_value(end: str) -> None:
-    """A library would quote the secret with its escapes, in which it is not recognised any more."""
+    """An unsendable header is reported without its value: escaped by a library, the secret would not be recognised."""
     heard = Heard()
     told = pytest.raises(Inconclusive, match="the header Authorization contains a line break or a")
     with serving(lambda _asked: Reply()) as server, asking(heard=heard) as http, told as caught:

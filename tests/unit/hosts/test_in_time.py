@@ -1,4 +1,4 @@
-"""A call with a deadline: what it returns, what it raises, and that nobody waits for it any longer."""
+"""A call with a deadline: its result, its error, and that it is abandoned in time."""
 
 import threading
 import time
@@ -9,7 +9,7 @@ from runbook.hosts.in_time import within
 
 
 def test_what_comes_of_it() -> None:
-    """Its result, or its own error, a TimeoutError too."""
+    """The call's result is returned and its own error is raised, even a TimeoutError."""
 
     def fail() -> None:
         raise TimeoutError("its own")
@@ -20,7 +20,7 @@ def test_what_comes_of_it() -> None:
 
 
 def test_it_is_left_behind_at_its_deadline() -> None:
-    """However long it goes on."""
+    """A call that takes longer is abandoned at its deadline."""
     go_on = threading.Event()
     began = time.monotonic()
     with pytest.raises(TimeoutError, match=r"not complete after 0\.1 s"):

@@ -1,4 +1,4 @@
-"""Commands on the production host: deadlines, a clean environment, and everything on record."""
+"""Commands on the local production host: deadlines, a clean environment, and a record of each."""
 
 import errno
 import os
@@ -26,7 +26,7 @@ def shell(script: str, deadline: float = 10) -> Command:
 
 
 def gone(pid: int) -> bool:
-    """Whether that process has ended (a zombie that nobody waited for has ended)."""
+    """Return whether the process has ended; a zombie has ended."""
     try:
         return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
     except FileNotFoundError:
@@ -41,7 +41,7 @@ def gone_within(pid: int, seconds: float) -> bool:
 
 
 def test_command_ends_with_code_and_both_streams() -> None:
-    """A command gives its exit code and its two streams, as bytes, and is put on record once."""
+    """A command gives its exit code and both streams as bytes, and is recorded once."""
     heard = Heard()
     done = host(heard).run(shell("printf 'out\\377'; printf err >&2; exit 7"))
     assert (done.exit_code, done.stdout, done.stderr) == (7, b"out\xff", b"err")
@@ -51,36 +51,36 @@ def test_command_ends_with_code_and_both_streams() -> None:
 
 
 def test_argv_reaches_the_command_as_it_is() -> None:
-    """No shell looks at the arguments: spaces, quotes and dollars arrive as they are."""
+    """No shell reads the arguments: spaces, quotes and dollars arrive unchanged."""
     nasty = ("a b", "$HOME", "`id`", "'\"", "*", "")
     done = host().run(Command((sys.executable, "-c", "import sys; print(sys.argv[1:])", *nasty), 10))
     assert done.text.strip() == repr(list(nasty))
 
 
 def test_command_is_written_as_one_would_type_it() -> None:
-    """On record a command stands so that it can be pasted into a shell."""
+    """A recorded command can be pasted into a shell."""
     assert str(Command(("psql", "--command", "SELECT 1"), 1)) == "psql --command 'SELECT 1'"
 
 
 def test_stdin_is_fed(tmp_path: Path) -> None:
-    """What is fed to a command arrives whole, also when it is more than a pipe holds."""
+    """Standard input arrives whole, even if it is larger than a pipe's buffer."""
     fed = bytes(range(256)) * 4096
     host().check(Command(("dd", f"of={tmp_path / 'got'}", "status=none"), 10, stdin=fed))
     assert (tmp_path / "got").read_bytes() == fed
 
 
 def test_without_stdin_nothing_is_read_from_the_terminal() -> None:
-    """A command that asks for input gets none, and does not wait for a person."""
+    """A command without standard input reads nothing and does not wait for a person."""
     assert host().run(Command(("cat",), 10)).stdout == b""
 
 
 def test_directory_is_where_it_runs(tmp_path: Path) -> None:
-    """A command runs in the directory that it names."""
+    """A command runs in its directory."""
     assert host().run(Command(("pwd",), 10, str(tmp_path))).text.strip() == str(tmp_path.resolve())
 
 
 def test_exported_tag_is_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An IMAGE_TAG that the operator exported decides nothing; PATH, HOME and what the settings add are seen."""
+    """Exported IMAGE_TAG and COMPOSE_* do not reach a command; PATH, HOME and the settings' variables do."""
     monkeypatch.setenv("IMAGE_TAG", "exported-an-hour-ago")
     monkeypatch.setenv("COMPOSE_FILE", "elsewhere.yml")
     monkeypatch.setenv("HOME", "/home/somebody")
@@ -92,7 +92,7 @@ def test_exported_tag_is_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_check_raises_with_the_last_words() -> None:
-    """A command that must succeed and does not is told with its exit code and the last line that says something."""
+    """A failed command is reported with its exit code and the last non-empty line of standard error."""
     with pytest.raises(CommandFailed, match="exit code 3: no space left") as caught:
         host().check(shell("echo output; echo warning >&2; echo 'no space left' >&2; echo >&2; exit 3"))
     assert "record" in caught.value.next_step
@@ -106,7 +106,7 @@ def test_check_raises_with_the_last_words() -> None:
     ],
 )
 def test_last_words_are_found(script: str, words: str) -> None:
-    """Whatever a failing command said last is what people are shown."""
+    """The last line of a failed command comes from standard output if standard error is empty."""
     assert host().run(shell(script)).last_line == words
 
 
@@ -119,7 +119,7 @@ def test_last_words_are_found(script: str, words: str) -> None:
     ],
 )
 def test_what_cannot_start_is_told(command: Command, missing: str) -> None:
-    """A command that cannot be started is told by what is missing, and is on record as stopped."""
+    """A command that cannot start is recorded as stopped, and the error names the missing program or directory."""
     heard = Heard()
     with pytest.raises(HostError, match=missing):
         host(heard).run(command)
@@ -128,7 +128,7 @@ def test_what_cannot_start_is_told(command: Command, missing: str) -> None:
 
 
 def test_want_of_open_files_is_told() -> None:
-    """Where this machine has no file left to open, a command is said not to have started, like any other."""
+    """If this machine can open no more files, the command is reported as not started."""
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     next_free = os.dup(0)
     os.close(next_free)
@@ -141,7 +141,7 @@ def test_want_of_open_files_is_told() -> None:
 
 
 class Deaf(Heard):
-    """A recorder whose terminal is away for a moment, when the first command begins."""
+    """A recorder whose terminal fails when the first command begins."""
 
     def command_began(self, command: Command, begun: Begun) -> None:
         super().command_began(command, begun)
@@ -150,7 +150,7 @@ class Deaf(Heard):
 
 
 def test_command_that_cannot_be_followed_is_stopped(tmp_path: Path) -> None:
-    """An error of the system after the start stops the command and what it began, and is not called a failed start."""
+    """An OSError after the start stops the command, runs its cleanup, and is not called a failed start."""
     heard, cleaned = Deaf(), tmp_path / "cleaned"
     command = Command(("sleep", "60"), 60, if_stopped=("touch", str(cleaned)))
     with pytest.raises(HostError, match="was stopped because its output could not be read: Input/output error"):
@@ -168,7 +168,7 @@ def test_command_that_cannot_be_followed_is_stopped(tmp_path: Path) -> None:
     ],
 )
 def test_command_that_prints_too_much_is_stopped(script: str) -> None:
-    """It is stopped soon, and on record."""
+    """A command that prints too much is stopped soon, and recorded with the reason."""
     heard, began = Heard(), time.monotonic()
     with pytest.raises(CommandSaidTooMuch, match="printed more than 1000000 bytes"):
         host(heard).run(replace(shell(script, deadline=30), most_output=1_000_000))
@@ -177,17 +177,17 @@ def test_command_that_prints_too_much_is_stopped(script: str) -> None:
 
 
 def test_what_is_printed_above_the_limit_is_never_held() -> None:
-    """The kernel ends the output: a fast command fills no memory between two looks at it."""
+    """The kernel limits the output, so a fast command fills no memory between two checks."""
     with ManagedProcess(("head", "-c", "600M", "/dev/zero"), dict(os.environ), None, None, 1_000_000) as started:
         started.begin()
         assert started.wait(10)
-        # What it printed before the kernel was told its limit is there as well.
+        # Output from before the kernel had the limit is included.
         assert 1_000_001 <= len(started.output()[0]) < 100_000_000
         assert started.exceeded_output()
 
 
 def test_output_up_to_the_limit_is_heard() -> None:
-    """Exactly as much as is allowed is not too much, and the limit is for each of both outputs."""
+    """Output of exactly the limit is allowed, for each of the two streams."""
     command = replace(shell("printf 12345; printf 67890 >&2"), most_output=5)
     assert host().run(command).text == "12345"
 
@@ -204,7 +204,7 @@ def test_output_up_to_the_limit_is_heard() -> None:
     ],
 )
 def test_deadline_stops_the_whole_group(tmp_path: Path, script: str) -> None:
-    """At its deadline a command and all its children are stopped, by force when they do not listen, and soon."""
+    """At its deadline a command and all its children are stopped, by force if necessary, and soon."""
     pids, heard = tmp_path / "pids", Heard()
     command = shell(script.replace("PIDS", str(pids)), deadline=0.3)
     began = time.monotonic()
@@ -217,7 +217,7 @@ def test_deadline_stops_the_whole_group(tmp_path: Path, script: str) -> None:
 
 
 def test_children_that_obey_nobody_do_not_hold_us(tmp_path: Path) -> None:
-    """A child that ignores SIGTERM is killed; one that fled with our pipes, into a session of its own, is left."""
+    """A child that ignores SIGTERM is killed; one in another session, with our pipes, is left running."""
     stubborn, fled = tmp_path / "stubborn", tmp_path / "fled"
     script = (
         f"sh -c \"trap '' TERM; echo \\$\\$ > {stubborn}; sleep 60; true\" &"
@@ -235,7 +235,7 @@ def test_children_that_obey_nobody_do_not_hold_us(tmp_path: Path) -> None:
 
 
 def test_secret_output_is_marked_for_the_record(tmp_path: Path) -> None:
-    """A command with secret output still gives it to the caller; its record knows to keep it off."""
+    """Secret output reaches the caller, and its record is marked as secret."""
     (tmp_path / "secret").write_text("canary")
     heard = Heard()
     command = Command(("cat", str(tmp_path / "secret")), 5, secret_output=True)
@@ -244,7 +244,7 @@ def test_secret_output_is_marked_for_the_record(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_stops_the_command(tmp_path: Path) -> None:
-    """Ctrl-C while a command runs stops it, puts it on record, and goes on as Ctrl-C."""
+    """Ctrl-C stops the running command, which is recorded, and raises KeyboardInterrupt."""
     pids, heard = tmp_path / "pids", Heard()
     interrupt = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
     interrupt.start()
@@ -256,13 +256,13 @@ def test_ctrl_c_stops_the_command(tmp_path: Path) -> None:
 
 
 def test_command_survives_ctrl_c_of_the_terminal() -> None:
-    """A command has a session of its own: Ctrl-C at the terminal reaches it only through us."""
+    """A command has its own session, so Ctrl-C at the terminal does not reach it directly."""
     done = host().run(Command((sys.executable, "-c", "import os; print(os.getsid(0) == os.getpid())"), 10))
     assert done.text.strip() == "True"
 
 
 def test_nothing_is_invented_for_commands() -> None:
-    """What is not in the runbook's own environment is not made up for commands."""
+    """A variable that the runbook's own environment lacks is not invented for commands."""
     script = (
         "from runbook.hosts.command import Command; from tests.support.parts import host;"
         "print(host().run(Command(('/usr/bin/env',), 5)).text)"
@@ -280,7 +280,7 @@ def test_nothing_is_invented_for_commands() -> None:
 
 
 def test_two_hosts_do_not_share_an_environment() -> None:
-    """What one production's settings add is not seen by the commands of another."""
+    """The variables of one production's settings do not reach commands of another."""
     first, second = LocalHost({"A": "1"}, Heard()), LocalHost({"B": "2"}, Heard())
     assert "A=1" in first.run(Command(("env",), 5)).text
     assert "A=1" not in second.run(Command(("env",), 5)).text
@@ -291,7 +291,7 @@ def talking(script: str, deadline: float = 10, stdin: bytes | None = None) -> Co
 
 
 class Watch(Heard):
-    """Notes when each line was heard."""
+    """A recorder that notes the time of each line."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -303,7 +303,7 @@ class Watch(Heard):
 
 
 def test_talking_command_is_heard_while_it_runs() -> None:
-    """Each whole line of standard error is heard once, in order, long before the command ends; all of it is kept."""
+    """Each whole line of standard error is reported once, in order, while the command runs; all output is kept."""
     heard = Watch()
     script = "echo one >&2; printf 'tw' >&2; sleep 0.5; echo o >&2; echo not heard; sleep 0.6; printf rest >&2"
     done = host(heard).run(talking(script))
@@ -315,7 +315,7 @@ def test_talking_command_is_heard_while_it_runs() -> None:
 
 
 def test_talking_command_is_fed_and_held_to_its_deadline() -> None:
-    """What is fed to it arrives whole; at its deadline it is stopped like any other."""
+    """A command with progress gets its standard input whole, and is stopped at its deadline."""
     heard = Heard()
     fed = b"x" * 300_000
     done = host(heard).run(talking("sleep 0.5; echo up >&2; wc -c", stdin=fed))
@@ -329,14 +329,14 @@ def test_talking_command_is_fed_and_held_to_its_deadline() -> None:
 
 
 def test_command_that_does_not_talk_is_not_heard() -> None:
-    """Other commands are not listened to; their output is read in one piece at their end."""
+    """A command without `streams_progress` reports no lines while it runs."""
     heard = Heard()
     host(heard).run(shell("echo one >&2; sleep 0.4; echo two >&2"))
     assert heard.said == []
 
 
 def test_command_of_a_thread_beside_hears_signals() -> None:
-    """What a thread starts that hears no signals does not inherit that: it can be stopped like any other."""
+    """A command does not inherit the blocked signals of the thread that starts it."""
     found: list[str] = []
 
     def beside() -> None:
@@ -386,8 +386,8 @@ print(raised, outside)
 
 
 def test_signals_that_are_held_back_are_not_taken_by_a_command_beside() -> None:
-    """However many commands a thread beside begins, a signal is not raised where the main thread holds it back."""
-    # In a process of its own: a thread that another test left would take the signals too.
+    """A signal that the main thread blocks is not raised there, even while another thread starts commands."""
+    # In a separate process, because a thread left by another test would take the signals too.
     done = subprocess.run(
         [sys.executable, "-c", _HELD_BACK],
         cwd=Path(__file__).parents[3],
@@ -400,7 +400,7 @@ def test_signals_that_are_held_back_are_not_taken_by_a_command_beside() -> None:
 
 
 def test_nothing_begins_after_it_was_stopped(tmp_path: Path) -> None:
-    """A signal may come before the thread that begins a command has run: what was stopped then does not begin later."""
+    """A process that a signal stopped before it began does not begin later."""
     with ManagedProcess(("touch", str(tmp_path / "begun")), os.environ, None, None) as started:
         assert not started.stop()
         with pytest.raises(OSError, match="did not start"):
@@ -410,7 +410,7 @@ def test_nothing_begins_after_it_was_stopped(tmp_path: Path) -> None:
 
 
 def test_process_that_ended_before_it_had_a_group_is_collected(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C at the terminal may end a process that is in the run's own group still: then no group takes a signal."""
+    """A process that ended before it had its own process group is collected."""
 
     def no_group(_group: int, _number: int) -> None:
         raise ProcessLookupError

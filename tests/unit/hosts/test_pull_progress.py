@@ -1,4 +1,4 @@
-"""How far a pull is, from what Compose v2.40.3 really wrote while it fetched two images that share a layer."""
+"""The progress of a pull, from the output of Compose v2.40.3 for two images that share a layer."""
 
 from pathlib import Path
 
@@ -18,14 +18,14 @@ def after(lines: list[str]) -> dict[str, Layer]:
 
 
 def test_layers_come_in_order_and_end_on_the_host() -> None:
-    """Every layer that was named is there once, and in the end all of them are on the host."""
+    """Every layer is listed once, in order, and all are done at the end."""
     layers = after(OUTPUT)
     assert list(layers) == ["d7d4c5a2d847", "0abedccddf10", "5b62f46b0b04", "2d9ef7e71349"]
     assert all(layer.is_done for layer in layers.values())
 
 
 def test_layers_in_the_middle_say_how_far_they_are() -> None:
-    """Half way through there are layers with bytes done, and with bytes to do; none of them is on the host."""
+    """Halfway, layers have bytes done and bytes in total, and none is done."""
     layers = after(OUTPUT[:20])
     assert layers["d7d4c5a2d847"] == Layer("d7d4c5a2d847", "Download complete")
     assert layers["0abedccddf10"] == Layer("0abedccddf10", "Downloading", 16.78e6, 50.02e6)
@@ -35,7 +35,7 @@ def test_layers_in_the_middle_say_how_far_they_are() -> None:
 
 
 def test_layer_shared_by_two_images_does_not_start_again() -> None:
-    """A layer that is on the host stays there, though the other image's lines speak of it once more."""
+    """A finished layer stays finished when a line of another image names it again."""
     done = after(["aaaaaaaaaaaa Pull complete", "aaaaaaaaaaaa Waiting"])
     assert done["aaaaaaaaaaaa"].is_done
 
@@ -54,7 +54,7 @@ def test_layer_shared_by_two_images_does_not_start_again() -> None:
     ],
 )
 def test_other_lines_are_let_go(line: str) -> None:
-    """What is not about a layer changes nothing, and raises nothing."""
+    """A line that is not about a layer changes nothing and raises nothing."""
     assert after([line]) == {}
 
 
@@ -68,13 +68,13 @@ def test_other_lines_are_let_go(line: str) -> None:
     ],
 )
 def test_lines_of_other_versions(line: str, layer: Layer) -> None:
-    """Without a total, with a time in place of bytes, or with broken numbers, the state is told all the same."""
+    """The state is read without a total, with a time instead of bytes, or with broken numbers."""
     assert after([line])[layer.id] == layer
     assert layer.share is None
 
 
 def test_record_keeps_what_is_no_bar() -> None:
-    """Lines that only say how far a layer is are left out; states, services and errors stay."""
+    """Progress bars are left out of the record; states, services and errors stay."""
     kept = without_bars([*OUTPUT, "Error response from daemon: manifest unknown"])
     assert len(kept) < len(OUTPUT) / 3
     assert not [line for line in kept if "[=" in line]

@@ -1,4 +1,4 @@
-"""testinfra's facts, asked through our own host over both ways, and the example of the docs."""
+"""testinfra's facts, through our hosts (local and SSH), and the example in docs/hosts.md."""
 
 import getpass
 import grp
@@ -33,7 +33,7 @@ def host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def test_facts(host: Host, tmp_path: Path) -> None:
-    """Files, users, mounts, processes, packages and sockets are seen; each is a command on record."""
+    """Facts about files, users, mounts, processes, packages and sockets are right."""
     seen = seen_by_testinfra(host, 20)
     (tmp_path / "a b").write_text("PASSWORD=x\n")
     (tmp_path / "a b").chmod(0o640)
@@ -53,7 +53,7 @@ def test_facts(host: Host, tmp_path: Path) -> None:
 
 
 def test_each_fact_has_a_deadline_and_is_on_record(host: Host) -> None:
-    """What testinfra runs is a command like any other."""
+    """A command that testinfra runs is recorded and has the deadline."""
     heard = Heard()
     told = SshHost(host.connection, {}, heard) if isinstance(host, SshHost) else LocalHost({}, heard)
     seen = seen_by_testinfra(told, 1)
@@ -64,7 +64,7 @@ def test_each_fact_has_a_deadline_and_is_on_record(host: Host) -> None:
 
 
 def test_facts_of_the_docs(host: Host, tmp_path: Path) -> None:
-    """Each line of the table in docs/hosts.md gives a fact, over both ways."""
+    """Each line of the table in docs/hosts.md gives a fact, locally and over SSH."""
     (tmp_path / "it's.env").write_text("IMAGE_TAG=é\n")
     (tmp_path / "it's.env").chmod(0o640)
     table = PAGE.read_text().partition("| what | how |")[2].partition("\n\n")[0]
@@ -87,7 +87,7 @@ def test_facts_of_the_docs(host: Host, tmp_path: Path) -> None:
 
 
 def test_output_that_is_no_text(host: Host) -> None:
-    """Bytes that are no UTF-8 stop nothing, and no Python is looked for on the host to read them."""
+    """Output that is not UTF-8 is read with one command, without Python on the host."""
     heard = Heard()
     told = SshHost(host.connection, {}, heard) if isinstance(host, SshHost) else LocalHost({}, heard)
     assert seen_by_testinfra(told, 10).run(r"printf 'a\377\303\251'").stdout == "a\ufffdé"
@@ -95,7 +95,7 @@ def test_output_that_is_no_text(host: Host) -> None:
 
 
 def test_example_of_the_docs(host: Host, tmp_path: Path) -> None:
-    """The step in docs/hosts.md works as it stands there, over both ways."""
+    """The step in docs/hosts.md works as printed, locally and over SSH."""
     (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     named: dict[str, Any] = {}
     exec(compile(code, str(PAGE), "exec"), named)  # noqa: S102 - our own page

@@ -1,4 +1,4 @@
-"""What a step must have done to pass, and what only a declared change may do."""
+"""What a step must do to pass, and what only a step that may change production may do."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,7 +33,7 @@ def all_well() -> Check:
     ("keyword", "states"), [("Given", ["planned", "so"]), ("Then", ["planned", "planned"])], ids=["given", "then"]
 )
 def test_given_looks_behind_planned_changes_and_then_does_not(tmp_path: Path, keyword: str, states: list[str]) -> None:
-    """A Check of a Given is made in a plan too, unless it is about what the changes leave behind."""
+    """After a planned change a Given is still checked, unless it is about the result of the change; a Then is not."""
     found = incident(tmp_path, Mode.PLAN)
     found.planned_changes = 1
     found.step_began(FACTS | {"keyword": keyword})
@@ -43,7 +43,7 @@ def test_given_looks_behind_planned_changes_and_then_does_not(tmp_path: Path, ke
 
 
 def test_what_is_neither_is_refused(tmp_path: Path) -> None:
-    """A step that returns something else has decided nothing."""
+    """A step may return an Action, a Check or None, and nothing else."""
     found = incident(tmp_path)
     found.step_began(FACTS)
     found.take(None, LocalHost({}, found))
@@ -52,7 +52,7 @@ def test_what_is_neither_is_refused(tmp_path: Path) -> None:
 
 
 def test_result_of_a_change_goes_on_record(tmp_path: Path) -> None:
-    """Once it is done, or was so already, and not where it is only planned; its watch is there while it is made."""
+    """A change's result is recorded if it was made or was already so; its watch runs only while it is made."""
     said: list[str] = []
 
     @contextmanager
@@ -73,7 +73,7 @@ def test_result_of_a_change_goes_on_record(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", list(Mode))
 def test_undeclared_change_is_stopped_before_anything_is_done(tmp_path: Path, mode: Mode) -> None:
-    """A step that only looks cannot carry out a change, nor plan one; nothing is run and no intent is written."""
+    """A step that may only look can neither make nor plan a change: no command runs and no intent is recorded."""
     found = incident(tmp_path, mode)
     found.step_began(FACTS)
     with pytest.raises(StepError, match="was about to make a change: a file is made → bind it to When"):
@@ -92,7 +92,7 @@ def test_undeclared_change_is_stopped_before_anything_is_done(tmp_path: Path, mo
     ],
 )
 def test_step_must_put_something_on_record(tmp_path: Path, do: Callable[[Executor], None]) -> None:
-    """A look, a fact or a decision is enough for a step that changes nothing; for a When it is not."""
+    """A look, a fact or a decision is enough for a step that only looks, but not for a When."""
     found = incident(tmp_path)
     found.step_began(FACTS)
     do(found)
@@ -104,7 +104,7 @@ def test_step_must_put_something_on_record(tmp_path: Path, do: Callable[[Executo
 
 
 def test_step_that_did_nothing_has_not_passed(tmp_path: Path) -> None:
-    """What an earlier step looked at does not count for this one."""
+    """A look of an earlier step does not count for a step that did nothing."""
     found = incident(tmp_path)
     found.step_began(FACTS)
     found.verify(all_well())
@@ -123,7 +123,7 @@ def test_step_that_did_nothing_has_not_passed(tmp_path: Path) -> None:
     ],
 )
 def test_change_counts_however_it_ends_well(tmp_path: Path, mode: Mode, *, is_so: bool) -> None:
-    """A change that was made, was planned, or was so already is what a When is for."""
+    """A When has done its work if its change was made, was planned, or was already so."""
     found = incident(tmp_path, mode)
     found.step_began(FACTS, may_change=True)
     found.execute(already_made() if is_so else making(tmp_path), LocalHost({}, found))
@@ -131,7 +131,7 @@ def test_change_counts_however_it_ends_well(tmp_path: Path, mode: Mode, *, is_so
 
 
 def test_look_that_a_plan_puts_off_counts(tmp_path: Path) -> None:
-    """Behind a planned change a Then writes down what it would look at: that is what it is for in a plan."""
+    """A Then after a planned change has done its work by recording what it would check."""
     found = incident(tmp_path, Mode.PLAN)
     found.execute(making(tmp_path), LocalHost({}, found))
     found.step_began(FACTS)

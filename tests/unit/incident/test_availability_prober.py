@@ -1,4 +1,4 @@
-"""The prober of the public address: every probe is counted, none passes for good, and all are on record."""
+"""The prober of the public address: every probe is counted and recorded, and no failure counts as good."""
 
 import socket
 import time
@@ -25,7 +25,7 @@ DEADLINE = 0.3
 def probing(
     folder: Path, url: str, interval: float = INTERVAL, deadline: float = DEADLINE
 ) -> Iterator[AvailabilityProber]:
-    """A prober at work, with a journal in `folder`; stopped, and the journal closed, at the end."""
+    """Yield a running prober with a journal in `folder`, and stop both at the end."""
     journal = Journal(folder / "journal.jsonl", Redactor())
     prober = AvailabilityProber(url, interval, deadline, journal)
     prober.start()
@@ -38,7 +38,7 @@ def probing(
 def batches(folder: Path) -> list[dict[str, Any]]:
     found = verify(folder / "journal.jsonl")
     assert found.whole, found.problem
-    # This journal was closed by the test alone.
+    # The test writes its own `closed` entry, without the usual members.
     assert [told for told in problems(folder / "journal.jsonl") if ": closed: " not in told] == []
     return [entry for entry in found.entries if entry["kind"] == "availability"]
 
@@ -48,7 +48,7 @@ def statuses(folder: Path) -> list[int]:
 
 
 def until(prober: AvailabilityProber, so: Callable[[Availability], bool]) -> Availability:
-    """Wait until the prober has seen that; at most ten seconds."""
+    """Wait at most 10 seconds until the results fulfil `so`, and return them."""
     end = time.monotonic() + 10
     while time.monotonic() < end:
         seen = prober.summary
@@ -60,7 +60,7 @@ def until(prober: AvailabilityProber, so: Callable[[Availability], bool]) -> Ava
 
 
 def test_address_that_answers_is_up(tmp_path: Path) -> None:
-    """Answers below 400 are good, redirects too, and are not followed; all of them are on record."""
+    """Answers below 400 are good, also redirects, which are not followed. All are recorded."""
     answers = iter([200, 204, 302] * 1000)
 
     def answer(_asked: Asked) -> Reply:
@@ -77,7 +77,7 @@ def test_address_that_answers_is_up(tmp_path: Path) -> None:
 
 
 def test_outage_is_measured(tmp_path: Path) -> None:
-    """From the first bad probe to the next good one users are without service; turns are on record at once."""
+    """An outage lasts from the first bad probe to the next good one; its first probe is recorded at once."""
     status = [200]
     with serving(lambda _asked: Reply(status[0])) as server, probing(tmp_path, server.url) as prober:
         until(prober, lambda seen: seen.good >= 3)
@@ -95,7 +95,7 @@ def test_outage_is_measured(tmp_path: Path) -> None:
 
 
 def test_refused_connection_is_down(tmp_path: Path) -> None:
-    """Where nothing listens the address is down, with status 0, and the probing goes on."""
+    """A refused connection counts as down, with status 0, and probing continues."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with probing(tmp_path, f"http://127.0.0.1:{port}/") as prober:
@@ -106,7 +106,7 @@ def test_refused_connection_is_down(tmp_path: Path) -> None:
 
 
 def test_hanging_address_is_down_and_counted_as_often(tmp_path: Path) -> None:
-    """A server that takes the request and says nothing counts every interval, not once a deadline."""
+    """A server that never answers counts as down once per interval, not once per deadline."""
     with (
         socket.create_server(("127.0.0.1", 0), backlog=128) as silent,
         probing(tmp_path, f"http://127.0.0.1:{silent.getsockname()[1]}/") as prober,
@@ -123,7 +123,7 @@ def test_hanging_address_is_down_and_counted_as_often(tmp_path: Path) -> None:
 
 
 def test_late_answer_is_down(tmp_path: Path) -> None:
-    """An answer that comes after the deadline was none, however good it is, and is counted once."""
+    """An answer after the deadline counts as no answer, whatever its status."""
 
     def answer(_asked: Asked) -> Reply:
         time.sleep(1.5 * DEADLINE)
@@ -135,7 +135,7 @@ def test_late_answer_is_down(tmp_path: Path) -> None:
 
 
 def test_batches_are_compact_and_in_order(tmp_path: Path) -> None:
-    """In each entry there is an offset, a status and a latency for each probe, by the time at which they began."""
+    """Each entry has an offset, a status and a latency per probe, sorted by the start of the probes."""
     with serving(lambda _asked: Reply(200)) as server, probing(tmp_path, server.url) as prober:
         until(prober, lambda seen: seen.probes >= 20)
     for batch in batches(tmp_path):
@@ -147,7 +147,7 @@ def test_batches_are_compact_and_in_order(tmp_path: Path) -> None:
 
 
 def test_interval_of_nought_asks_never(tmp_path: Path) -> None:
-    """With an interval of 0 there is no thread, no summary and no entry."""
+    """With an interval of 0 there is no request, no summary and no entry."""
     with serving(lambda _asked: Reply(200)) as server:
         with probing(tmp_path, server.url, interval=0) as prober:
             assert prober.summary is None
@@ -157,7 +157,7 @@ def test_interval_of_nought_asks_never(tmp_path: Path) -> None:
 
 
 def test_error_in_the_probing_is_told(tmp_path: Path) -> None:
-    """A prober that breaks off says why, on record and to whoever looks, and does not raise."""
+    """A prober that stops with an error records and reports it, and does not raise."""
     with probing(tmp_path, "http://127.0.0.1/\x00") as prober:
         seen = until(prober, lambda seen: seen.error is not None)
     assert "InvalidURL" in str(seen.error)
@@ -165,7 +165,7 @@ def test_error_in_the_probing_is_told(tmp_path: Path) -> None:
 
 
 def test_error_in_the_probing_is_cleaned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The words of an error come from outside: they move nothing on the terminal, and stay on one line."""
+    """The text of an error is one line without control characters, because it comes from outside."""
 
     def broken(*_: object) -> None:
         raise ValueError("odd \x1b]0;title\x07\nanswer")
@@ -177,7 +177,7 @@ def test_error_in_the_probing_is_cleaned(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_stop_does_not_wait_for_an_address_that_hangs(tmp_path: Path) -> None:
-    """However long a probe may wait, the end of the run does not wait for it."""
+    """The end of the run does not wait for a probe without an answer."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
         with probing(tmp_path, url, deadline=60) as prober:
@@ -197,7 +197,7 @@ def test_stop_does_not_wait_for_an_address_that_hangs(tmp_path: Path) -> None:
     ],
 )
 def test_outages_are_summed_up(ended: list[tuple[float, int]], down: float) -> None:
-    """Seconds without service, at second 10, from probes in the order in which they ended."""
+    """The seconds without service at second 10 are summed from probes in the order in which they ended."""
     seen = Availability("http://x/")
     for began, status in ended:
         seen = seen.with_probe(Probe(began, status, 0.1))

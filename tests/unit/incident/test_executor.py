@@ -1,4 +1,4 @@
-"""An incident: what is carried out, what is only planned, and what is kept before, during and after."""
+"""The executor: what it carries out, what it only plans, and what it records before, during and after."""
 
 import json
 import time
@@ -34,7 +34,7 @@ def host_of(found: Executor) -> Host:
 
 
 def entries(found: Executor, kind: str) -> list[dict[str, Any]]:
-    """The entries of that kind as they stand in the file."""
+    """Return the entries of that kind in the journal's file."""
     lines = found.journal.path.read_text(encoding="utf-8").splitlines()
     return [entry for entry in map(json.loads, lines) if entry["kind"] == kind]
 
@@ -52,7 +52,7 @@ def change(*commands: Command, already: Callable[[], str | None] = lambda: None,
 
 
 def check(*looks: Observation | Exception, deadline: float = 0) -> Check:
-    """Something that is seen as those looks say, one after the other."""
+    """Return a check with these results, one per look."""
     left = list(looks)
 
     def observe() -> Observation:
@@ -70,7 +70,7 @@ def ended(found: Executor, error: BaseException | None = None) -> tuple[Outcome,
 
 
 def test_executed_change_is_made_and_kept(tmp_path: Path) -> None:
-    """A change is made, and its intent, its commands and its end stand in the journal in that order."""
+    """A change is made, and the journal has its intent, its commands and its end, in that order."""
     found = incident(tmp_path)
     found.execute(change(command("touch", str(tmp_path / "made"))), host_of(found))
     assert (tmp_path / "made").exists()
@@ -81,7 +81,7 @@ def test_executed_change_is_made_and_kept(tmp_path: Path) -> None:
 
 
 def test_intent_is_in_the_file_before_the_action_begins(tmp_path: Path) -> None:
-    """The action itself, looking into the journal's file, finds its own intent there, and not yet its end."""
+    """While an action runs, its intent is already in the journal's file, and its end is not."""
     found = incident(tmp_path)
     found.execute(
         change(command("grep", "a file is made.*begun\\|begun.*a file is made", str(found.journal.path))),
@@ -93,7 +93,7 @@ def test_intent_is_in_the_file_before_the_action_begins(tmp_path: Path) -> None:
 
 
 def test_failing_action_leaves_the_change_begun(tmp_path: Path) -> None:
-    """When an action fails, what comes after it is not done, and the change stays begun for everyone to see."""
+    """If a command fails, the next ones do not run, and the journal shows the change as begun."""
     found = incident(tmp_path)
     with pytest.raises(CommandFailed):
         found.execute(change(command("false"), command("touch", str(tmp_path / "made"))), host_of(found))
@@ -104,7 +104,7 @@ def test_failing_action_leaves_the_change_begun(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("scope", [Scope.PRODUCTION, Scope.PEOPLE])
 def test_plan_runs_nothing(tmp_path: Path, scope: Scope) -> None:
-    """A plan writes down the exact commands and messages, and does none of them."""
+    """A plan records the exact commands and messages, and carries out none of them."""
     found = incident(tmp_path, Mode.PLAN)
     request = Message("over", "all is well", lambda: pytest.fail("sent in a plan"))
     found.execute(change(command("touch", str(tmp_path / "a b")), message=request, scope=scope), host_of(found))
@@ -131,7 +131,7 @@ def test_plan_runs_nothing(tmp_path: Path, scope: Scope) -> None:
     ],
 )
 def test_what_a_run_may_do_without_execute(tmp_path: Path, mode: Mode, scope: Scope, *, made: bool) -> None:
-    """A plan fetches images and writes nothing else; a validation also writes the runbook's own notes."""
+    """A plan only pulls images; a validation also writes the runbook's own notes."""
     found = incident(tmp_path, mode)
     found.execute(change(command("touch", str(tmp_path / "made")), scope=scope), host_of(found))
     assert (tmp_path / "made").exists() is made
@@ -140,7 +140,7 @@ def test_what_a_run_may_do_without_execute(tmp_path: Path, mode: Mode, scope: Sc
 
 
 def test_nothing_is_done_behind_what_was_only_planned(tmp_path: Path) -> None:
-    """Behind a change that was only planned, the next is only planned too, whatever it touches."""
+    """After a planned change every further change is only planned, even pulling images."""
     found = incident(tmp_path, Mode.PLAN)
     found.execute(change(command("touch", str(tmp_path / "first"))), host_of(found))
     found.execute(change(command("touch", str(tmp_path / "image")), scope=Scope.IMAGES), host_of(found))
@@ -150,7 +150,7 @@ def test_nothing_is_done_behind_what_was_only_planned(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", list(Mode))
 def test_done_already_is_not_done_twice(tmp_path: Path, mode: Mode) -> None:
-    """What is so already is recorded as such, with the evidence, and not done again."""
+    """A change that is already so is recorded with the evidence, and not made again."""
     found = incident(tmp_path, mode)
     found.execute(
         change(command("touch", str(tmp_path / "made")), already=lambda: "the gate is closed"), host_of(found)
@@ -164,7 +164,7 @@ def test_done_already_is_not_done_twice(tmp_path: Path, mode: Mode) -> None:
 
 
 def test_plan_does_not_ask_what_its_planned_changes_would_have_made_so(tmp_path: Path) -> None:
-    """Behind a planned change, what is so now says nothing about then: the next change is planned, unasked."""
+    """After a planned change the next one is planned without a look, because the present state does not count."""
     found = incident(tmp_path, Mode.PLAN)
     found.execute(change(command("true")), host_of(found))
     found.execute(change(command("true"), already=lambda: "the gate is open"), host_of(found))
@@ -172,7 +172,7 @@ def test_plan_does_not_ask_what_its_planned_changes_would_have_made_so(tmp_path:
 
 
 def test_what_does_nothing_is_already_so_in_a_plan_too(tmp_path: Path) -> None:
-    """A change without anything to carry out is none, whatever was planned before it."""
+    """A change with nothing to carry out is recorded as already so, also after a planned change."""
     found = incident(tmp_path, Mode.PLAN)
     found.execute(change(command("true")), host_of(found))
     found.execute(change(already=lambda: "there is no bridge"), host_of(found))
@@ -180,7 +180,7 @@ def test_what_does_nothing_is_already_so_in_a_plan_too(tmp_path: Path) -> None:
 
 
 def test_receipt_of_a_request_is_kept(tmp_path: Path) -> None:
-    """What was sent leaves its receipt in the journal and in the step."""
+    """The receipt of a sent message is in the journal and in the step."""
     found = incident(tmp_path)
     found.execute(change(message=Message("A bug", "mend it", lambda: "ticket #7")), host_of(found))
     assert entries(found, "action")[-1]["receipts"] == ["ticket #7"]
@@ -188,7 +188,7 @@ def test_receipt_of_a_request_is_kept(tmp_path: Path) -> None:
 
 
 def test_expectation_behind_a_planned_change_is_planned(tmp_path: Path) -> None:
-    """Behind a planned change nobody looks; what would be looked for, and for how long, is written down."""
+    """After a planned change a check is not made: what it would check, and for how long, is recorded."""
     found = incident(tmp_path, Mode.PLAN)
     found.execute(change(command("true")), host_of(found))
     found.expect(check(AssertionError("looked"), deadline=120))
@@ -198,14 +198,14 @@ def test_expectation_behind_a_planned_change_is_planned(tmp_path: Path) -> None:
 
 
 def test_plan_verifies_for_real(tmp_path: Path) -> None:
-    """What a plan can look at before any planned change, it looks at, and says no when it is not so."""
+    """Before any planned change a plan makes its checks, and fails if one fails."""
     found = incident(tmp_path, Mode.PLAN)
     with pytest.raises(CheckFailed):
         found.expect(check(Observation(ok=False, seen="not ready")))
 
 
 def test_met_expectation_is_kept_with_what_was_seen(tmp_path: Path) -> None:
-    """What was seen, how often was looked and how long it took are kept."""
+    """A passed check is recorded with what was seen and the number of looks."""
     found = incident(tmp_path)
     found.expect(check(Observation(ok=False, seen="starting"), Observation(ok=True, seen="api is ready"), deadline=5))
     observe = entries(found, "check")[0]
@@ -214,7 +214,7 @@ def test_met_expectation_is_kept_with_what_was_seen(tmp_path: Path) -> None:
 
 
 def test_unmet_expectation_names_both_sides_and_the_next_step(tmp_path: Path) -> None:
-    """What is not so by its deadline fails with what was expected, what was seen, and what to do."""
+    """A check that fails at its deadline reports what was expected, what was seen, and the next step."""
     found = incident(tmp_path)
     with pytest.raises(CheckFailed, match="expected the api ready; seen: HTTP 503") as caught:
         found.expect(check(Observation(ok=False, seen="HTTP 503")))
@@ -228,7 +228,7 @@ def test_unmet_expectation_names_both_sides_and_the_next_step(tmp_path: Path) ->
     [pytest.param(1.0, "; seen after 1 s: HTTP 503", id="waited"), pytest.param(0, "; seen: HTTP 503", id="one-look")],
 )
 def test_only_waiting_is_told_in_seconds(tmp_path: Path, deadline: float, words: str) -> None:
-    """A look that took its time says what it saw in the same words each time: it was not waited for."""
+    """The seconds are reported only for a check with a deadline, not for a single slow look."""
 
     def slow() -> Observation:
         time.sleep(1.05)
@@ -240,7 +240,7 @@ def test_only_waiting_is_told_in_seconds(tmp_path: Path, deadline: float, words:
 
 
 def test_look_without_an_answer_is_not_a_no(tmp_path: Path) -> None:
-    """What could not be looked at is unknown in the journal, and inconclusive as an outcome."""
+    """A check without an answer is unknown in the journal, and its step is inconclusive."""
     found = incident(tmp_path)
     with pytest.raises(Inconclusive, match="the api ready; no answer") as caught:
         found.expect(check(Inconclusive("no answer", "look by hand")))
@@ -254,7 +254,7 @@ def test_interruption_is_neither_passed_nor_failed(tmp_path: Path) -> None:
 
 
 def test_step_forgets_the_one_before(tmp_path: Path) -> None:
-    """Each step tells its own outcome and detail."""
+    """Each step has its own outcome and detail."""
     found = incident(tmp_path, Mode.PLAN)
     found.execute(change(command("true")), host_of(found))
     found.step_began({"id": "1.1.1", "keyword": "Then", "text": "x", "scenario": "y", "place": "f:1"})
@@ -262,7 +262,7 @@ def test_step_forgets_the_one_before(tmp_path: Path) -> None:
 
 
 def test_secret_is_struck_out_before_output_is_cut(tmp_path: Path) -> None:
-    """A secret that lies across the place where long output is cut leaves no half of itself."""
+    """Long output is redacted before it is cut, so that no part of a secret at the cut remains."""
     found = incident(tmp_path)
     for inside in range(1, len(CANARY)):
         output = tmp_path / f"output-{inside}"
@@ -276,7 +276,7 @@ def test_secret_is_struck_out_before_output_is_cut(tmp_path: Path) -> None:
 
 
 def test_secret_across_the_cut_of_an_answer_leaves_no_half(tmp_path: Path) -> None:
-    """The same for the body of an HTTP answer."""
+    """The body of an HTTP answer is redacted before it is cut."""
     found = incident(tmp_path)
     for before in range(4096 - len(CANARY), 4096):
         found.exchanged("GET", "http://x/", None, HttpResponse("http://x/", 200, {}, "x" * before + CANARY, 0.1))
@@ -284,7 +284,7 @@ def test_secret_across_the_cut_of_an_answer_leaves_no_half(tmp_path: Path) -> No
 
 
 def test_secret_output_stays_out_of_the_journal(tmp_path: Path) -> None:
-    """Of a command with secret output the journal keeps that it ran and how much it said, not what."""
+    """For secret output the journal has only the number of bytes; stderr is recorded."""
     found = incident(tmp_path)
     secret = Command(("sh", "-c", "echo not-known-as-a-secret; echo trouble >&2"), 5, secret_output=True)
     host_of(found).run(secret)
@@ -295,7 +295,7 @@ def test_secret_output_stays_out_of_the_journal(tmp_path: Path) -> None:
 
 
 def test_what_is_fed_to_a_command_stays_out_of_the_journal(tmp_path: Path) -> None:
-    """Of what is fed to a command (an env file, say) only the size is kept."""
+    """Of a command's standard input (an env file, say) only the size is recorded."""
     found = incident(tmp_path)
     host_of(found).run(Command(("wc", "-c"), 5, stdin=b"not-known-as-a-secret"))
     entry = entries(found, "command")[0]
@@ -304,7 +304,7 @@ def test_what_is_fed_to_a_command_stays_out_of_the_journal(tmp_path: Path) -> No
 
 
 def test_command_stopped_at_its_deadline_is_kept(tmp_path: Path) -> None:
-    """A command that was stopped stands in the journal with the reason."""
+    """A command that was stopped is recorded with the reason."""
     found = incident(tmp_path)
     with pytest.raises(Exception, match="did not end within"):
         host_of(found).run(Command(("sleep", "60"), 0.2))
@@ -312,7 +312,7 @@ def test_command_stopped_at_its_deadline_is_kept(tmp_path: Path) -> None:
 
 
 def test_detail_of_a_step_is_redacted_for_whoever_shows_it(tmp_path: Path) -> None:
-    """What a step ended with can be shown, cut into lines or not: no secret is in it."""
+    """The detail of a step contains no secret."""
     found = incident(tmp_path)
     found.journal.redactor.learn("PHRASE", "correct horse battery staple")
     _, detail = ended(found, CheckFailed(f"seen {CANARY} and correct horse battery staple", "-"))
@@ -321,7 +321,7 @@ def test_detail_of_a_step_is_redacted_for_whoever_shows_it(tmp_path: Path) -> No
 
 
 def test_decision_and_facts_are_kept(tmp_path: Path) -> None:
-    """Facts can be used by later steps, and stand in the journal; so do decisions with their evidence."""
+    """A fact can be used by later steps, and the journal has facts and decisions with their evidence."""
     found = incident(tmp_path)
     found.record_fact("target", {"tag": "v1"})
     found.record_decision(Question.TARGET, "Which release?", "v1", ["on the ledger"])
@@ -342,7 +342,7 @@ def test_decision_and_facts_are_kept(tmp_path: Path) -> None:
 def test_errors_before_the_switch_are_never_guessed(
     tmp_path: Path, origin: dict[str, Any] | None, expected: object
 ) -> None:
-    """Errors before the switch are those counted in the failed release's logs; what was not counted is not known."""
+    """The errors before the switch are those counted in the failed release's logs; otherwise they are unknown."""
     found = incident(tmp_path)
     if origin:
         found.record_fact("origin", origin)
@@ -351,7 +351,7 @@ def test_errors_before_the_switch_are_never_guessed(
 
 
 class Attentive(EventListener):
-    """Notes everything that it is told."""
+    """A listener that records all its calls."""
 
     def __init__(self) -> None:
         self.told: list[tuple[Any, ...]] = []
@@ -376,7 +376,7 @@ class Attentive(EventListener):
 
 
 def test_listener_is_told_what_is_done_and_by_when(tmp_path: Path) -> None:
-    """Who listens hears of a change with the deadlines of its commands, of each command, and of a look."""
+    """A listener gets each change, with the sum of its commands' deadlines, each command and each check."""
     found = incident(tmp_path)
     found.listener = attentive = Attentive()
     long = Command(("sh", "-c", "echo pulling >&2; sleep 0.4"), 10, streams_progress=True)
@@ -396,7 +396,7 @@ def test_listener_is_told_what_is_done_and_by_when(tmp_path: Path) -> None:
 
 
 def test_bars_of_a_pull_are_not_kept(tmp_path: Path) -> None:
-    """Of a talking command the record keeps what it said, but for the lines that only say how far it is."""
+    """Lines that only show the progress of a pull are not recorded."""
     found = incident(tmp_path)
     said = "echo 'aaaaaaaaaaaa Downloading [=>  ]  1MB/2MB' >&2; echo 'aaaaaaaaaaaa Pull complete' >&2"
     LocalHost({}, found).run(Command(("sh", "-c", said), 10, streams_progress=True))
@@ -405,7 +405,7 @@ def test_bars_of_a_pull_are_not_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", [Mode.PLAN, Mode.EXECUTE])
 def test_what_nobody_can_vouch_for_stays_unknown(tmp_path: Path, mode: Mode) -> None:
-    """Where a check may not be vouched for, no override lets the run go on, and none is offered."""
+    """If a check may not be vouched for, an override has no effect, and none is offered."""
 
     def look() -> Observation:
         raise Inconclusive("no answer", "look by hand")

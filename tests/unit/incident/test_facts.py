@@ -1,4 +1,4 @@
-"""Facts are typed in the code, and come back from the journal as they were."""
+"""Facts are typed in the code, and are the same when they are read from the journal."""
 
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ TAKEN: dict[str, Any] = {
 
 
 def test_journal_gives_back_what_was_put_on_record(tmp_path: Path) -> None:
-    """A fact is written in JSON's own types, without what was left out, and is the same when it is read."""
+    """A fact is recorded in JSON's own types, without unset members, and is equal when it is read."""
     found = incident(tmp_path)
     for name, value in TAKEN.items():
         found.record_fact(name, value)
@@ -47,7 +47,7 @@ def test_journal_gives_back_what_was_put_on_record(tmp_path: Path) -> None:
 
 
 def test_what_could_not_be_seen_is_told_from_what_was() -> None:
-    """`unknown` is why nothing was seen; an error whose signature is that word is an error."""
+    """`unknown` says why nothing could be read; an error whose signature is "unknown" is still an error."""
     facts = Facts.model_validate(TAKEN)
     assert isinstance(facts.before, Snapshot)
     assert facts.before.gate == Unknown(unknown="no answer")
@@ -69,7 +69,7 @@ def test_what_could_not_be_seen_is_told_from_what_was() -> None:
     ],
 )
 def test_way_is_compared_with_its_like(mode: str | None, meanwhile: str, way: str) -> None:
-    """What was refused in earlier incidents tells nothing of how long requests will wait."""
+    """Incidents with held requests are not compared with incidents that refused them."""
     switch = {"switchover": {"mode": mode, "meanwhile": meanwhile}} if mode else {}
     assert Facts.model_validate({"strategy": "image-only", **switch}).way == way
     assert Facts.model_validate(switch).way == ""
@@ -80,7 +80,7 @@ def test_way_is_compared_with_its_like(mode: str | None, meanwhile: str, way: st
     [("target", "v1"), ("strategy", "sideways"), ("before", {"containers": 7}), ("gossip", "x"), ("schema", {"a": 1})],
 )
 def test_what_is_no_such_fact_is_not_put_on_record(tmp_path: Path, name: str, value: Any) -> None:
-    """The code cannot write a fact of another form, and one that a journal has counts as not on record."""
+    """An invalid fact cannot be recorded, and an invalid fact in a journal is ignored."""
     with pytest.raises((KeyError, ValidationError)):
         incident(tmp_path).record_fact(name, value)
     journal = Journal(tmp_path / "other.jsonl", Redactor())

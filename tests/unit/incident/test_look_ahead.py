@@ -1,4 +1,4 @@
-"""Looks are made ahead at the same time, and each goes on record in the step that it is for."""
+"""Looks ahead run in parallel, and each is recorded in its own step."""
 
 import threading
 import time
@@ -23,7 +23,7 @@ def kinds(found: Executor) -> list[str]:
 
 
 def asking(host: LocalHost, word: str, together: threading.Barrier) -> Check:
-    """A check that runs a command of its own, and is so only when all others are under way as well."""
+    """Return a check that runs a command, and passes only when all others run at the same time."""
 
     def observe() -> Observation:
         together.wait(20)
@@ -33,7 +33,7 @@ def asking(host: LocalHost, word: str, together: threading.Barrier) -> Check:
 
 
 def test_at_the_same_time_and_on_record_in_order(tmp_path: Path) -> None:
-    """Each would wait for the others for ever; its command stands in its own step, before its check."""
+    """Checks of later steps run in parallel; each command is recorded in its own step, before its check."""
     found = incident(tmp_path, Mode.VALIDATE)
     host, together = LocalHost({}, found, lambda: found.patience), threading.Barrier(3)
     words = ("one", "two", "three")
@@ -48,7 +48,7 @@ def test_at_the_same_time_and_on_record_in_order(tmp_path: Path) -> None:
 
 
 def test_step_that_was_not_begun_ahead_looks_by_itself(tmp_path: Path) -> None:
-    """And so does one whose look was taken already: a result counts once."""
+    """The result of a look ahead is used once; the next step with an equal check looks itself."""
     found = incident(tmp_path, Mode.VALIDATE)
     looks: list[int] = []
 
@@ -76,7 +76,7 @@ def test_step_that_was_not_begun_ahead_looks_by_itself(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_what_went_wrong_is_told_in_its_step(tmp_path: Path, raised: Exception | None, error: type[Exception]) -> None:
-    """What was not so, what was not known, and what was raised; by its step, and by no other."""
+    """A look ahead that fails, is inconclusive or raises does so in its own step, and in no other."""
     found = incident(tmp_path, Mode.VALIDATE)
 
     def observe() -> Observation:
@@ -94,7 +94,7 @@ def test_what_went_wrong_is_told_in_its_step(tmp_path: Path, raised: Exception |
 
 
 def test_what_nobody_asks_for_is_on_no_record(tmp_path: Path) -> None:
-    """A run that stops before does not wait for it."""
+    """A look ahead whose result is never taken is not recorded, and nothing waits for it."""
     found = incident(tmp_path, Mode.VALIDATE)
     host, let_go = LocalHost({}, found, lambda: found.patience), threading.Event()
 
@@ -113,7 +113,7 @@ def test_what_nobody_asks_for_is_on_no_record(tmp_path: Path) -> None:
 
 
 def test_parts_of_a_step_at_once_and_on_record_in_order(tmp_path: Path) -> None:
-    """Each would wait for the others for ever; what each found is returned, also to a look that is made ahead."""
+    """The parts of a step run in parallel and are recorded in order, also in a look ahead."""
     found = incident(tmp_path)
     host, words = LocalHost({}, found, lambda: found.patience), ("one", "two", "three")
 
@@ -132,7 +132,7 @@ def test_parts_of_a_step_at_once_and_on_record_in_order(tmp_path: Path) -> None:
 
 
 def test_first_error_of_parts_is_raised_when_all_are_on_record(tmp_path: Path) -> None:
-    """Whichever of them came first."""
+    """The error of the first part is raised after all parts are recorded, even if another part failed earlier."""
     found = incident(tmp_path)
     host, later = LocalHost({}, found, lambda: found.patience), threading.Event()
 
@@ -152,7 +152,7 @@ def test_first_error_of_parts_is_raised_when_all_are_on_record(tmp_path: Path) -
 
 
 def test_what_is_repeated_as_a_whole_waits_for_no_command(tmp_path: Path) -> None:
-    """Also in its parts; what is looked at once waits for each."""
+    """A look that is repeated as a whole, and its parts, retry no single command; a look made only once does."""
     found = incident(tmp_path)
     found.no_answer = 2.0
     seen: list[float] = []

@@ -1,4 +1,4 @@
-"""What a killed run left at work: waited for within its deadline, stopped then, and put on record."""
+"""Orphaned commands of a killed run: waited for until their deadline, then stopped, and recorded."""
 
 import json
 import os
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def journal(folder: Path, script: str, deadline: float, **more: Any) -> tuple[Journal, subprocess.Popen[bytes]]:
-    """A journal that says that `script` began, and that process, in a group of its own as the host starts it."""
+    """Return a journal in which `script` began, and its process, in a process group of its own."""
     process = subprocess.Popen(["sh", "-c", script], start_new_session=True)
     found = Journal(folder / "journal.jsonl", Redactor())
     incident = Executor("i", Mode.EXECUTE, found)
@@ -42,7 +42,7 @@ def settled(found: Journal) -> list[dict[str, Any]]:
 
 
 def test_it_may_come_to_its_end(tmp_path: Path) -> None:
-    """A command that ends within the deadline that it had is let be, and the wait is on record."""
+    """A command that ends before its deadline is not stopped, and the wait is recorded."""
     found, process = journal(tmp_path, "sleep 0.6; touch " + str(tmp_path / "ended"), 20)
     (entry,) = settled(found)
     assert (tmp_path / "ended").exists()
@@ -53,7 +53,7 @@ def test_it_may_come_to_its_end(tmp_path: Path) -> None:
 
 
 def test_it_is_stopped_at_its_deadline(tmp_path: Path) -> None:
-    """One that does not end is stopped with all that it began."""
+    """A command that does not end is stopped with its child processes, and its cleanup runs."""
     pid = tmp_path / "pid"
     found, process = journal(tmp_path, f"sleep 60 & echo $! > {pid}; wait", 0.3)
     (entry,) = settled(found)
@@ -67,7 +67,7 @@ def test_it_is_stopped_at_its_deadline(tmp_path: Path) -> None:
 
 
 def test_what_it_began_elsewhere_is_ended_though_it_is_gone(tmp_path: Path) -> None:
-    """A command that died with its run may have left a container at work: what is run after a stop is run."""
+    """The cleanup runs even if the command is gone, because its container may still run."""
     found, process = journal(tmp_path, "true", 20)
     process.wait()
     (entry,) = settled(found)
@@ -77,7 +77,7 @@ def test_what_it_began_elsewhere_is_ended_though_it_is_gone(tmp_path: Path) -> N
 
 
 def test_command_of_another_user_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that may not be stopped stops nobody: it is on record that it goes on."""
+    """A command that may not be stopped is recorded as such, and raises no error."""
 
     def refuse(_group: int, _number: int) -> None:
         raise PermissionError(1, "Operation not permitted")
@@ -101,7 +101,7 @@ def test_command_of_another_user_is_told(tmp_path: Path, monkeypatch: pytest.Mon
     ],
 )
 def test_strangers_are_left_alone(tmp_path: Path, more: dict[str, Any]) -> None:
-    """A process that only has the same number is not waited for, and never stopped."""
+    """A process that only has the recorded PID is neither waited for nor stopped."""
     found, process = journal(tmp_path, "sleep 60", 0.1, **more)
     assert settled(found) == []
     assert process.poll() is None
@@ -110,7 +110,7 @@ def test_strangers_are_left_alone(tmp_path: Path, more: dict[str, Any]) -> None:
 
 
 def test_command_that_ended_leaves_nothing_behind(tmp_path: Path) -> None:
-    """After a run in which the command came to its end there is nothing to wait for."""
+    """After a command that ended in its run there is nothing to wait for."""
     incident = Executor("i", Mode.EXECUTE, Journal(tmp_path / "journal.jsonl", Redactor()))
     incident.execute(Action(ActionName.BRING_UP, "s", (Command(("true",), 5),)), LocalHost({}, incident))
     assert [entry["kind"] for entry in incident.journal.entries][1] == "command began"
@@ -118,10 +118,10 @@ def test_command_that_ended_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_command_of_a_lost_host_is_looked_for(tmp_path: Path) -> None:
-    """One that was stopped, and may be at work still since the host gave no answer, is waited for as after a kill."""
+    """A command that may still run after a lost connection is waited for and stopped as after a kill."""
     found, process = journal(tmp_path, "sleep 60", 0.3)
     incident = Executor("i", Mode.EXECUTE, found)
-    # As when the connection is lost: the command is given up, and its cleanup is not begun either.
+    # As after a lost connection: the command is given up, and its cleanup does not begin either.
     incident.command_stopped(Command(("touch", str(tmp_path / "cleaned")), 1), "no connection")
     incident.command_stopped(Command(("sh", "-c", "sleep 60"), 1), "the connection was lost", at_large=True)
     (entry,) = settled(found)
@@ -132,7 +132,7 @@ def test_command_of_a_lost_host_is_looked_for(tmp_path: Path) -> None:
 
 
 def test_reading_is_not_put_on_record_as_it_begins(tmp_path: Path) -> None:
-    """Only what changes something is written down before it ends: a look that died did no harm."""
+    """A command that only reads is recorded at its end, not when it begins."""
     incident = Executor("i", Mode.EXECUTE, Journal(tmp_path / "journal.jsonl", Redactor()))
     LocalHost({}, incident).run(Command(("true",), 5))
     assert [entry["kind"] for entry in incident.journal.entries] == ["command"]
@@ -140,7 +140,7 @@ def test_reading_is_not_put_on_record_as_it_begins(tmp_path: Path) -> None:
 
 
 def test_command_outlives_its_run(tmp_path: Path) -> None:
-    """When the run is killed under a command, the command comes to its end, also if it has something to say."""
+    """A command whose run is killed runs to its end, also if it still prints something."""
     script = f"echo begun; touch {tmp_path}/begun; sleep 0.5; echo still here; echo and here >&2; touch {tmp_path}/done"
     command = f"Command(('sh', '-c', {script!r}), 20)"
     code = f"from tests.support.parts import Command, host; host().run({command})"

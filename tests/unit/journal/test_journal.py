@@ -1,4 +1,4 @@
-"""The journal: what is written is on the disk, chained, and any later change of it is told."""
+"""The journal: entries are on the disk and chained, and every later change is detected."""
 
 import json
 import os
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def written(folder: Path, *, closed: bool = True) -> Path:
-    """A small journal that says several kinds of things."""
+    """Write a small journal with several kinds of entries, and return its path."""
     path = folder / "reports" / "journal.jsonl"
     journal = Journal(path, Redactor())
     journal.write("opened", sync=True, project="shop")
@@ -36,7 +36,7 @@ def written(folder: Path, *, closed: bool = True) -> Path:
 
 
 def smallest(folder: Path) -> Path:
-    """A journal of two lines, to be tried byte by byte."""
+    """Write a journal of two lines, for tests that change every byte."""
     journal = Journal(folder / "journal.jsonl", Redactor())
     journal.write("opened", said=['ä"\\', 1])
     journal.write("closed")
@@ -45,7 +45,7 @@ def smallest(folder: Path) -> Path:
 
 
 def test_whole_journal_verifies(tmp_path: Path) -> None:
-    """A journal that was closed is whole, and gives its entries and its head back."""
+    """A closed journal is whole. `verify` returns its entries and its head."""
     path = written(tmp_path)
     found = verify(path)
     assert found.whole
@@ -55,7 +55,7 @@ def test_whole_journal_verifies(tmp_path: Path) -> None:
 
 
 def test_each_entry_is_numbered_timed_and_chained(tmp_path: Path) -> None:
-    """Every line is JSON with its number, UTC time and the hash of the line above."""
+    """Every line is JSON with its number, UTC time and the hash of the previous line."""
     entries = [json.loads(line) for line in written(tmp_path).read_text().splitlines()]
     assert [entry["seq"] for entry in entries] == [0, 1, 2, 3]
     assert [entry["previous"] for entry in entries[1:]] == [entry["sha256"] for entry in entries[:-1]]
@@ -64,7 +64,7 @@ def test_each_entry_is_numbered_timed_and_chained(tmp_path: Path) -> None:
 
 
 def test_head_is_known_while_the_journal_is_open(tmp_path: Path) -> None:
-    """The head that is announced is the hash of the newest line."""
+    """The head of an open journal is the hash of its newest line."""
     journal = Journal(tmp_path / "journal.jsonl", Redactor())
     journal.write("opened")
     newest = json.loads(journal.path.read_text().splitlines()[-1])["sha256"]
@@ -85,7 +85,7 @@ def test_head_is_known_while_the_journal_is_open(tmp_path: Path) -> None:
     ],
 )
 def test_any_changed_byte_is_told(tmp_path: Path, other: Callable[[int], int]) -> None:
-    """A changed byte anywhere is told, by the line in which it stands."""
+    """A changed byte is detected anywhere, and reported with its line."""
     path = smallest(tmp_path)
     data = path.read_bytes()
     for place, byte in enumerate(data):
@@ -99,7 +99,7 @@ def test_any_changed_byte_is_told(tmp_path: Path, other: Callable[[int], int]) -
 
 @pytest.mark.parametrize("byte", [b"\r", b"\n", b" "], ids=repr)
 def test_any_byte_put_in_is_told(tmp_path: Path, byte: bytes) -> None:
-    """A byte put in anywhere is told, also where JSON would not mind it."""
+    """An inserted byte is detected anywhere, even where JSON allows white space."""
     path = smallest(tmp_path)
     data = path.read_bytes()
     for place in range(len(data) + 1):
@@ -108,7 +108,7 @@ def test_any_byte_put_in_is_told(tmp_path: Path, byte: bytes) -> None:
 
 
 def test_any_byte_taken_out_is_told(tmp_path: Path) -> None:
-    """A byte taken out anywhere is told."""
+    """A removed byte is detected anywhere."""
     path = smallest(tmp_path)
     data = path.read_bytes()
     for place in range(len(data)):
@@ -117,7 +117,7 @@ def test_any_byte_taken_out_is_told(tmp_path: Path) -> None:
 
 
 def test_tail_cut_anywhere_is_told(tmp_path: Path) -> None:
-    """A journal cut at any byte is told, and what stands before the cut is still believed."""
+    """A journal cut at any byte is not whole. The complete lines before the cut are still returned."""
     path = smallest(tmp_path)
     data = path.read_bytes()
     for length in range(len(data)):
@@ -140,7 +140,7 @@ def test_tail_cut_anywhere_is_told(tmp_path: Path) -> None:
     ],
 )
 def test_moved_lines_are_told(tmp_path: Path, rearranged: list[int], line: int, believed: int) -> None:
-    """Lines that each are whole, but do not stand where they stood, are told."""
+    """Intact lines at the wrong place are detected."""
     path = written(tmp_path)
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[number] for number in rearranged))
@@ -151,7 +151,7 @@ def test_moved_lines_are_told(tmp_path: Path, rearranged: list[int], line: int, 
 
 
 def test_line_of_another_journal_is_told(tmp_path: Path) -> None:
-    """A line that is whole in another journal does not fit into this one."""
+    """An intact line of another journal is detected."""
     mine, other = written(tmp_path / "a"), written(tmp_path / "b")
     lines = mine.read_bytes().splitlines(keepends=True)
     lines[2] = other.read_bytes().splitlines(keepends=True)[2]
@@ -159,8 +159,8 @@ def test_line_of_another_journal_is_told(tmp_path: Path) -> None:
     assert "line 3: does not follow" in str(verify(mine).problem)
 
 
-def test_last_line_cut_is_told(tmp_path: Path) -> None:
-    """Without its closing entry a journal is not whole, and every line of it is believed."""
+def test_journal_without_its_closing_entry(tmp_path: Path) -> None:
+    """A journal without its closing entry is not whole, but all its lines are returned."""
     found = verify(written(tmp_path, closed=False))
     assert "not the closing entry" in str(found.problem)
     assert len(found.entries) == 3
@@ -177,13 +177,13 @@ def test_what_is_no_journal_is_told(tmp_path: Path, content: bytes) -> None:
 
 
 def test_journal_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    """Where there is no journal, its path is told."""
+    """A missing journal is an error that names its path."""
     with pytest.raises(JournalError, match=str(tmp_path / "none.jsonl")):
         verify(tmp_path / "none.jsonl")
 
 
 def test_journal_is_never_written_over(tmp_path: Path) -> None:
-    """A journal that exists is refused, and stays as it is."""
+    """An existing journal is not opened as a new one, and stays unchanged."""
     path = written(tmp_path)
     before = path.read_bytes()
     with pytest.raises(JournalError, match="cannot be opened"):
@@ -192,14 +192,14 @@ def test_journal_is_never_written_over(tmp_path: Path) -> None:
 
 
 def test_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
-    """A journal in a place where none can be is refused before anything is done."""
+    """A journal whose folder cannot be created is refused."""
     (tmp_path / "file").write_text("")
     with pytest.raises(JournalError, match="cannot be opened"):
         Journal(tmp_path / "file" / "journal.jsonl", Redactor())
 
 
 def test_secrets_never_reach_the_file(tmp_path: Path) -> None:
-    """What is written was redacted before, in keys and in values; the journal's own words stay."""
+    """Secrets are redacted in keys and values before writing. The journal's own words stay."""
     redactor = Redactor()
     redactor.learn("TOKEN", "canary-4711")
     redactor.learn("WEAK_PASSWORD", "outcome")
@@ -212,7 +212,7 @@ def test_secrets_never_reach_the_file(tmp_path: Path) -> None:
 
 
 def test_text_that_is_not_unicode_can_be_read_again(tmp_path: Path) -> None:
-    """A lone surrogate, as a container's JSON or a file's bytes may hold, can be written, verified and printed."""
+    """A lone surrogate, as in a container's JSON or a file's bytes, can be written, verified and printed."""
     journal = Journal(tmp_path / "journal.jsonl", Redactor())
     journal.write("closed", value={"\ud800": ["\udcff", "\U0001f600"]})
     journal.close()
@@ -246,7 +246,7 @@ except JournalError as error:
 
 
 def test_full_disk_stops_before_anything_is_changed(tmp_path: Path) -> None:
-    """When the intent does not fit on the disk any more, it is told, and what was intended is not done."""
+    """If the entry before a change does not fit on the disk, the run stops and the change is not made."""
     done = subprocess.run(
         [sys.executable, "-c", _FULL_DISK, str(tmp_path)],
         cwd=ROOT,
@@ -259,12 +259,12 @@ def test_full_disk_stops_before_anything_is_changed(tmp_path: Path) -> None:
     assert not (tmp_path / "changed").exists()
     found = verify(tmp_path / "journal.jsonl")
     assert [entry["kind"] for entry in found.entries] == ["opened"]
-    # Nothing of the line that did not fit is left, so that the record can be closed when there is room again.
+    # The incomplete line was removed, so that the journal can be closed once there is room.
     assert "line 1: is the last" in str(found.problem)
 
 
 def test_journal_is_gone_on_with(tmp_path: Path) -> None:
-    """A journal that was closed, or left open by a killed run, is appended to, and the chain holds across."""
+    """A closed journal can be continued, and its chain stays whole."""
     path = tmp_path / "journal.jsonl"
     first = Journal(path, Redactor())
     first.write("opened")
@@ -282,7 +282,7 @@ def test_journal_is_gone_on_with(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("torn", [b"{", b'{"seq":1,"time":"2026', b"\x00\x00\x00"])
 def test_line_that_a_dying_run_did_not_finish_is_cut_off(tmp_path: Path, torn: bytes) -> None:
-    """Half a line at the end was nobody's intent; the lines above it stay to the byte."""
+    """Half a line of a killed run is cut off. The lines before it stay unchanged."""
     path = tmp_path / "journal.jsonl"
     first = Journal(path, Redactor())
     first.write("opened")
@@ -306,7 +306,7 @@ def test_line_that_a_dying_run_did_not_finish_is_cut_off(tmp_path: Path, torn: b
     ],
 )
 def test_changed_journal_is_not_gone_on_with(tmp_path: Path, change: Callable[[list[bytes]], list[bytes]]) -> None:
-    """What was changed after it was written is not built upon, and not touched."""
+    """A journal that was changed is not continued, and not touched."""
     path = tmp_path / "journal.jsonl"
     first = Journal(path, Redactor())
     for kind in ("opened", "fact", "closed"):
@@ -320,7 +320,7 @@ def test_changed_journal_is_not_gone_on_with(tmp_path: Path, change: Callable[[l
 
 
 def test_journal_has_one_writer(tmp_path: Path) -> None:
-    """A journal that a living run writes cannot be gone on with by another; when that run is over, it can."""
+    """A journal has one writer. After that run has ended, another can continue it."""
     path = tmp_path / "journal.jsonl"
     first = Journal(path, Redactor())
     first.write("opened")
@@ -331,7 +331,7 @@ def test_journal_has_one_writer(tmp_path: Path) -> None:
 
 
 def test_room_is_reserved_and_given_back(tmp_path: Path) -> None:
-    """While a journal is open, room for its closing is taken on the disk, in a file that nobody sees."""
+    """An open journal reserves disk space for its closing entry, in a file without a name."""
     before = unseen()
     journal = Journal(tmp_path / "journal.jsonl", Redactor())
     journal.write("opened")
@@ -342,9 +342,9 @@ def test_room_is_reserved_and_given_back(tmp_path: Path) -> None:
 
 
 def unseen() -> int:
-    """Bytes on the disk of this process's files that have no name."""
+    """Return the bytes on the disk of this process's open files without a name."""
     found = 0
-    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - its own descriptor is gone when it is looked at
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - the listing's own descriptor is closed by then
         with suppress(OSError):
             file = os.fstat(int(name))
             found += 512 * file.st_blocks if stat.S_ISREG(file.st_mode) and not file.st_nlink else 0
@@ -390,7 +390,7 @@ print("alive" if thread.is_alive() else "ended", flush=True)
 
 
 def test_two_threads_write_through_many_interrupts(tmp_path: Path) -> None:
-    """However often Ctrl-C comes between two writing threads, every line is whole and nobody is locked out."""
+    """With 200 Ctrl-C and two writing threads, every line is whole and no thread is locked out."""
     times = 200
     path = tmp_path / "journal.jsonl"
     with subprocess.Popen(
@@ -399,7 +399,7 @@ def test_two_threads_write_through_many_interrupts(tmp_path: Path) -> None:
         assert process.stdout is not None
         for n in range(times):
             assert process.stdout.readline() == "go on\n"
-            time.sleep(n % 20 * 0.0002)  # at other moments of a write each time
+            time.sleep(n % 20 * 0.0002)  # at a different moment of a write each time
             process.send_signal(signal.SIGINT)
         assert process.stdout.readline() == "ended\n"
     found = verify(path)
@@ -412,7 +412,7 @@ def test_two_threads_write_through_many_interrupts(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("replaced", [False, True])
 def test_journal_that_is_not_at_its_place_stops_the_run(tmp_path: Path, *, replaced: bool) -> None:
-    """A folder that vanished, or a file that took the journal's place, is found out at the next synced entry."""
+    """If the journal was removed or replaced, the next synced entry stops the run."""
     journal = Journal(tmp_path / "reports" / "journal.jsonl", Redactor())
     journal.write("opened", sync=True)
     journal.path.unlink()

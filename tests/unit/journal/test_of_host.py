@@ -1,4 +1,4 @@
-"""The journal of an incident on several hosts: each writes its name into its entries, and reads its own."""
+"""The journal of an incident on several hosts: each host adds its name to its entries, and reads only its own."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def whole(tmp_path: Path) -> Journal:
 
 
 def test_entries_have_their_host_and_are_one_chain(whole: Journal) -> None:
-    """One chain, each entry with the host that it is about; what is for all has none."""
+    """All hosts share one chain. Each entry names its host, except entries for all hosts."""
     first, second = HostJournal(whole, "shop-1"), HostJournal(whole, "shop-2")
     first.write("fact", name="schema", value=["1"])
     second.write("fact", name="schema", value=["2"])
@@ -33,7 +33,7 @@ def test_entries_have_their_host_and_are_one_chain(whole: Journal) -> None:
 
 
 def test_a_step_for_all_hosts_is_of_none(whole: Journal) -> None:
-    """The step has no host, what is done under it has."""
+    """A step for all hosts names no host. The entries within the step do."""
     first = HostJournal(whole, "shop-1")
     first.steps_of_all = True
     assert "on" not in first.write("step began", id="1.1.1")

@@ -1,4 +1,4 @@
-"""What is too long for the journal stands whole in a file beside it, and any change of that is told."""
+"""Outputs too long for the journal are kept in files beside it, and any change of those files is detected."""
 
 import hashlib
 import resource
@@ -40,7 +40,7 @@ def problems(found: Executor) -> list[str]:
 
 @pytest.mark.parametrize(("to", "stream"), [("1", "stdout"), ("2", "stderr")])
 def test_long_output_stands_whole_beside_the_journal(tmp_path: Path, to: str, stream: str) -> None:
-    """The journal keeps the end, the file all of it, redacted, and the entry has its name, hash and size."""
+    """The journal keeps the end of a long output, the file all of it, redacted. The entry has name, hash and size."""
     found = incident(tmp_path)
     found.journal.redactor.learn("TOKEN", SECRET)
     said = run(found, f"begin {SECRET} ä\n" + "y" * KEPT_OUTPUT, to=to)[stream]
@@ -59,7 +59,7 @@ def test_long_output_stands_whole_beside_the_journal(tmp_path: Path, to: str, st
 
 
 def test_short_output_has_no_file(tmp_path: Path) -> None:
-    """What the journal holds whole needs no file."""
+    """Output that fits in the journal has no file."""
     found = incident(tmp_path)
     assert set(run(found, "y" * KEPT_OUTPUT)["stdout"]) == {"bytes", "kept"}
     assert "body_file" not in asked(found, "y" * 4096)
@@ -67,7 +67,7 @@ def test_short_output_has_no_file(tmp_path: Path) -> None:
 
 
 def test_secret_output_has_no_file(tmp_path: Path) -> None:
-    """What is to stay off the record stays out of files as well, on both streams."""
+    """Secret output has no file, on either stream."""
     found = incident(tmp_path)
     for to in ("1", "2"):
         run(found, "not known as a secret" * KEPT_OUTPUT, to=to, secret=True)
@@ -75,7 +75,7 @@ def test_secret_output_has_no_file(tmp_path: Path) -> None:
 
 
 def test_long_answer_stands_whole_beside_the_journal(tmp_path: Path) -> None:
-    """The same for the body of an HTTP answer, with the secrets struck out of it."""
+    """A long HTTP body is kept in a file, redacted."""
     found = incident(tmp_path)
     found.journal.redactor.learn("TOKEN", SECRET)
     entry = asked(found, "y" * 5000 + SECRET)
@@ -85,7 +85,7 @@ def test_long_answer_stands_whole_beside_the_journal(tmp_path: Path) -> None:
 
 
 def test_what_is_said_again_has_one_file(tmp_path: Path) -> None:
-    """Who waits for an address gets the same long answer many times: it stands in one file."""
+    """A repeated long answer is stored in one file."""
     found = incident(tmp_path)
     names = {asked(found, "y" * 5000)["body_file"]["file"] for _ in range(5)}
     assert names == {"output/0001-body.txt"}
@@ -94,7 +94,7 @@ def test_what_is_said_again_has_one_file(tmp_path: Path) -> None:
 
 
 def test_resumed_run_writes_over_no_file(tmp_path: Path) -> None:
-    """Files of earlier runs stay, whatever their number, and so does what an earlier run did not finish."""
+    """A resumed run overwrites no file of earlier runs, and gives new numbers."""
     (tmp_path / "output").mkdir()
     earlier = {tmp_path / "output" / name: name for name in ("0001-stdout.txt", "0002-body.txt", "0004-stderr.txt")}
     for path, text in earlier.items():
@@ -116,7 +116,7 @@ def largest_file(size: int) -> Iterator[None]:
 
 
 def test_output_that_does_not_fit_is_told_and_the_run_goes_on(tmp_path: Path) -> None:
-    """On a full disk the entry says that there is no file and why, no half of one is left, and the end is kept."""
+    """On a full disk, the entry has the error instead of a file, no partial file is left, and the run continues."""
     found = incident(tmp_path)
     with largest_file(60_000):
         entry = asked(found, "é" * 40_000)
@@ -128,7 +128,7 @@ def test_output_that_does_not_fit_is_told_and_the_run_goes_on(tmp_path: Path) ->
 
 
 def test_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
-    """Where the folder cannot be made, the entry says so."""
+    """If the folder cannot be created, the entry says so."""
     (tmp_path / "output").write_text("in the way")
     assert "File exists" in str(asked(incident(tmp_path), "y" * 5000)["body_file"]["file_error"])
 
@@ -142,7 +142,7 @@ def test_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     ],
 )
 def test_changed_file_is_told(tmp_path: Path, change: object, told: str) -> None:
-    """A file that is not there any more, or says something else, is told by its name."""
+    """A missing or changed file is reported by name."""
     found = incident(tmp_path)
     asked(found, "y" * 5000)
     change(tmp_path / "output" / "0001-body.txt")  # type: ignore[operator]
@@ -151,7 +151,7 @@ def test_changed_file_is_told(tmp_path: Path, change: object, told: str) -> None
 
 @pytest.mark.parametrize("name", ["../0001-body.txt", "/etc/passwd", "output/../x", "javascript:alert(1)", 7, None, ""])
 def test_name_from_a_forged_journal_is_not_followed(tmp_path: Path, name: object) -> None:
-    """A journal that names a file which the runbook never would does not make it read or link that."""
+    """A file name from a forged journal that the runbook would not write is neither read nor linked."""
     entry = {"kind": "command", "stdout": {"file": name, "sha256": "0" * 64}}
     assert not is_output(name)
     assert check_outputs([entry], tmp_path)[1] == [f"{str(name)!r} is not a file that the runbook would write"]

@@ -1,4 +1,4 @@
-"""The files of records: for their owner alone, and never written through a link that somebody planted."""
+"""The files of records: readable only by their owner, and never written through a planted link."""
 
 import os
 import stat
@@ -20,7 +20,7 @@ SECRET = "precious"
 
 @pytest.fixture
 def victim(tmp_path: Path) -> Path:
-    """A file of somebody else's, to which links lead."""
+    """A file to which the planted links point."""
     found = tmp_path / "victim"
     found.write_text(SECRET)
     return found
@@ -31,7 +31,7 @@ def mode(path: Path) -> int:
 
 
 def test_everything_of_a_record_is_its_owners_alone(tmp_path: Path) -> None:
-    """Whatever the umask, folders are 0700 and files are 0600."""
+    """Folders have mode 0700 and files 0600, whatever the umask."""
     before = os.umask(0)
     try:
         reports = tmp_path / "reports"
@@ -59,7 +59,7 @@ def test_everything_of_a_record_is_its_owners_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("go_on", [False, True])
 def test_journal_is_not_written_through_a_link(tmp_path: Path, victim: Path, *, go_on: bool) -> None:
-    """A link in the journal's place stops the run before it changes anything."""
+    """A link at the journal's path is refused, and its target stays unchanged."""
     (tmp_path / "journal.jsonl").symlink_to(victim)
     with pytest.raises(JournalError, match="cannot be opened"):
         Journal(tmp_path / "journal.jsonl", Redactor(), go_on=go_on)
@@ -67,7 +67,7 @@ def test_journal_is_not_written_through_a_link(tmp_path: Path, victim: Path, *, 
 
 
 def test_reserve_is_not_made_through_a_link(tmp_path: Path, victim: Path) -> None:
-    """A link in the place of the space that is kept free does not make another file longer."""
+    """A link at the reserve's path does not change its target."""
     (tmp_path / ".reserve").symlink_to(victim)
     Journal(tmp_path / "journal.jsonl", Redactor()).close()
     assert victim.read_text() == SECRET
@@ -75,7 +75,7 @@ def test_reserve_is_not_made_through_a_link(tmp_path: Path, victim: Path) -> Non
 
 @pytest.mark.parametrize("planted", ["output", "output/0001-stdout.txt"])
 def test_outputs_are_not_written_through_a_link(tmp_path: Path, victim: Path, planted: str) -> None:
-    """Neither through a linked folder nor through a linked file."""
+    """Output is written neither through a linked folder nor through a linked file."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     link = tmp_path / planted
@@ -86,7 +86,7 @@ def test_outputs_are_not_written_through_a_link(tmp_path: Path, victim: Path, pl
 
 
 def test_pages_replace_a_link(tmp_path: Path, victim: Path) -> None:
-    """A page takes the place of a link, and what that led to stays as it is."""
+    """A page replaces a link at its path. The link's target stays unchanged."""
     for name in ("record.html", "record.new", "index.html"):
         (tmp_path / name).symlink_to(victim)
     journal = Journal(tmp_path / "journal.jsonl", Redactor())
@@ -100,7 +100,7 @@ def test_pages_replace_a_link(tmp_path: Path, victim: Path) -> None:
 
 
 def test_page_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A page is replaced in one step, and a draft that came to nothing is removed."""
+    """If a page cannot be replaced, the old one stays and the draft is removed."""
     page = tmp_path / "record.html"
     private_files.write(page, "old")
 
@@ -115,7 +115,7 @@ def test_page_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monkeypa
 
 
 def test_folder_that_everybody_can_write(tmp_path: Path) -> None:
-    """Anybody could plant links there."""
+    """A reports folder that everyone can write is refused, because anyone could plant links in it."""
     reports = tmp_path / "my reports"
     reports.mkdir()
     reports.chmod(0o777)
@@ -125,14 +125,14 @@ def test_folder_that_everybody_can_write(tmp_path: Path) -> None:
 
 
 def test_folder_that_its_group_can_write(tmp_path: Path) -> None:
-    """A folder of ours, as a umask of 002 makes it, is closed to the group; what others may read stays."""
+    """A reports folder of ours loses the group's write permission. Read permissions stay."""
     tmp_path.chmod(0o2775)
     private_files.make_reports(tmp_path)
     assert mode(tmp_path) == 0o2755
 
 
 def test_folder_of_another_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its owner could read and change what lands there; the one who is told knows both names."""
+    """A reports folder of another owner is refused, and the message names both users."""
     monkeypatch.setattr(os, "geteuid", lambda: 4711)
     with pytest.raises(SettingsError, match=r"belongs to \w+, but you are user 4711 → .*--reports DIR"):
         private_files.make_reports(tmp_path)
@@ -141,7 +141,7 @@ def test_folder_of_another_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_record_behind_a_link_is_not_gone_on_with(tmp_path: Path) -> None:
-    """A link among the records may lead to a folder that others can write."""
+    """A record behind a link is refused, because the link may lead to a folder that others can write."""
     (tmp_path / "real").mkdir()
     (tmp_path / "i-1").symlink_to("real")
     with pytest.raises(SettingsError, match="is a symbolic link"):

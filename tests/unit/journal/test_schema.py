@@ -1,4 +1,4 @@
-"""docs/journal.schema.json: every entry that the runbook writes is as it says, and what is not is told."""
+"""docs/journal.schema.json matches every entry that the runbook writes, and rejects wrong ones."""
 
 import contextlib
 import json
@@ -45,7 +45,7 @@ def check(seen: Observation | None) -> Check:
 
 @pytest.mark.parametrize("mode", Mode)
 def test_what_an_incident_writes_is_as_the_schema_says(tmp_path: Path, mode: Mode) -> None:
-    """Commands, exchanges, looks, changes, facts and decisions, each in all the ways in which they can end."""
+    """Commands, exchanges, file checks, changes, facts and decisions match the schema with every possible result."""
     found = incident(tmp_path, mode)
     host = LocalHost({"PATH": "/usr/bin:/bin"}, found)
     found.step_began({"id": "1.1.1", "keyword": "When", "text": "x", "scenario": "y", "place": "f:1"}, may_change=True)
@@ -93,7 +93,7 @@ def test_what_an_incident_writes_is_as_the_schema_says(tmp_path: Path, mode: Mod
 
 
 def test_what_was_left_behind_is_as_the_schema_says(tmp_path: Path) -> None:
-    """The entry about a command of a run that was killed."""
+    """The entry about a command that a killed run left behind matches the schema."""
     found = incident(tmp_path)
     host = LocalHost({}, NullRecorder())
     with found.acting():
@@ -104,12 +104,12 @@ def test_what_was_left_behind_is_as_the_schema_says(tmp_path: Path) -> None:
 
 
 def test_small_journal_of_the_tests_is_as_the_schema_says(tmp_path: Path) -> None:
-    """What the tests of the page are made with is a journal as runs write them."""
+    """The journal that other tests use matches the schema."""
     assert problems(told(tmp_path)) == []
 
 
 def of_kind(journal: Path, kind: str, **members: Any) -> int:
-    """The place of the first entry of that kind with these members."""
+    """Return the index of the first entry of this kind with these members."""
     entries = verify(journal).entries
     return next(
         n
@@ -167,7 +167,7 @@ WRONG: list[tuple[str, dict[str, Any], Callable[[dict[str, Any]], object]]] = [
 def test_wrong_entry_is_told(
     tmp_path: Path, kind: str, members: dict[str, Any], change: Callable[[dict[str, Any]], object]
 ) -> None:
-    """A member that is missing, one too many, and one that cannot be, are told by their line."""
+    """A missing, additional or invalid member is reported with its line."""
     journal = told(tmp_path)
     place = of_kind(journal, kind, **members)
     lines = lines_in(journal)
@@ -180,7 +180,7 @@ def test_wrong_entry_is_told(
 
 
 def test_order_of_members_is_part_of_it(tmp_path: Path) -> None:
-    """Number, time and kind stand first, and the hashes last: the hash rule needs that."""
+    """Members in another order are rejected: number, time and kind come first, and the hashes last."""
     journal = told(tmp_path)
     lines = lines_in(journal)
     entry = json.loads(lines[3])
@@ -189,7 +189,7 @@ def test_order_of_members_is_part_of_it(tmp_path: Path) -> None:
 
 
 def test_documented_kinds_and_facts_are_in_the_schema() -> None:
-    """Each kind and each fact that docs/journal.md describes has its place in the schema, and the other way round."""
+    """docs/journal.md and the schema have the same kinds of entries and the same facts."""
     text = DOCS.read_text(encoding="utf-8")
     kinds_text, _, rest = text.partition("## The kinds of entries")[2].partition("## What is on the disk")
     assert rest
@@ -206,6 +206,6 @@ def test_documented_kinds_and_facts_are_in_the_schema() -> None:
 
 
 def test_resealed_line_is_as_it_was(tmp_path: Path) -> None:
-    """What the tests forge lines with makes the very line, where nothing is changed."""
+    """`resealed` without changes returns the original line."""
     line = lines_in(told(tmp_path))[2]
     assert resealed(line) == line

@@ -1,4 +1,4 @@
-"""Any damage to a journal is told: the first bad entry, and why."""
+"""Any damage to a journal is reported with its first bad entry and the reason."""
 
 import json
 import os
@@ -30,13 +30,13 @@ def in_order(*numbers: int) -> Action:
 
 
 def forged(lines: list[bytes]) -> list[bytes]:
-    """A new line behind the third, chained to it; the line below is not touched."""
+    """Insert a new line after the third, chained to it. The next line is not changed."""
     entry = resealed(lines[3], name="forged")
     return [*lines[:3], entry, *lines[3:]]
 
 
 def foreign(number: int) -> Action:
-    """A line that is whole, with a number and a hash above it of some other journal, put in as line `number`."""
+    """Insert an intact line as line `number`, with the number and previous hash of another journal."""
 
     def put_in(lines: list[bytes]) -> list[bytes]:
         other = resealed(lines[1], name="foreign", seq=number + 2, previous="ab" * 32)
@@ -90,7 +90,7 @@ FOLLOWS_NOT = "does not follow the line above it: "
     ],
 )
 def test_first_bad_entry_is_told(tmp_path: Path, change: Action, believed: int, words: str) -> None:
-    """The first bad entry is named with its line and why; what may have been rewritten is not believed."""
+    """The first bad entry is reported with line and reason. Entries that may have been rewritten are not returned."""
     journal = journal_of(tmp_path, ENTRIES)
     whole = lines_in(journal)
     found = verify(put(journal, change(whole)))
@@ -109,7 +109,7 @@ def test_first_bad_entry_is_told(tmp_path: Path, change: Action, believed: int, 
     ],
 )
 def test_journal_that_breaks_off_is_told(tmp_path: Path, change: Action, believed: int, words: str) -> None:
-    """What a killed run leaves is told from what somebody changed, and every line that is there is believed."""
+    """A killed run's journal is told apart from a changed one, and all its complete lines are returned."""
     journal = journal_of(tmp_path, ENTRIES)
     found = verify(put(journal, change(lines_in(journal))))
     assert words in str(found.problem)
@@ -117,7 +117,7 @@ def test_journal_that_breaks_off_is_told(tmp_path: Path, change: Action, believe
 
 
 def test_line_without_an_end_is_not_read_to_its_end(tmp_path: Path) -> None:
-    """A file of one endless line is no journal of a killed run, and does not fill the memory."""
+    """A file of one endless line is not read to its end, and does not count as the journal of a killed run."""
     journal = tmp_path / "journal.jsonl"
     with journal.open("wb") as file:
         file.truncate(LONGEST_LINE + 1)
@@ -128,7 +128,7 @@ def test_line_without_an_end_is_not_read_to_its_end(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["pipe", "folder", "missing"])
 def test_what_is_no_file_is_refused(tmp_path: Path, kind: str) -> None:
-    """Nobody waits for the other end of a pipe, and what is no file is told in words."""
+    """A pipe is refused without waiting, and a folder and a missing file are refused too."""
     journal = tmp_path / "journal.jsonl"
     {"pipe": os.mkfifo, "folder": Path.mkdir, "missing": Path}[kind](journal)
     with pytest.raises(JournalError, match="cannot be read"):
@@ -136,7 +136,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path, kind: str) -> None:
 
 
 def behind(*kinds: str | bytes) -> Action:
-    """Entries of these kinds behind the last line, chained to it, or lines as they are."""
+    """Append entries of these kinds, chained to the last line, or raw lines."""
 
     def put_behind(lines: list[bytes]) -> list[bytes]:
         chained = list(lines)
@@ -196,7 +196,7 @@ RESUMED = b'{"seq":8,"time":"2026-11-22T11:17:40.000375Z","kind":"resumed","oper
     ],
 )
 def test_end_of_a_closed_journal(tmp_path: Path, change: Action, believed: int, words: str) -> None:
-    """Behind a closing entry only a resumed run writes: anything else was put in, or changed."""
+    """After a closing entry only a resumed run may follow. Anything else was inserted or changed."""
     journal = journal_of(tmp_path, ENTRIES)
     found = verify(put(journal, change(lines_in(journal))))
     assert words in str(found.problem)
@@ -213,7 +213,7 @@ def test_end_of_a_closed_journal(tmp_path: Path, change: Action, believed: int, 
     ],
 )
 def test_resumed_run_that_was_killed_is_told(tmp_path: Path, change: Action, believed: int, words: str) -> None:
-    """A resumed run breaks off as any other does."""
+    """The journal of a killed resumed run counts as one that breaks off."""
     journal = journal_of(tmp_path, ENTRIES)
     found = verify(put(journal, change(lines_in(journal))))
     assert words in str(found.problem)
@@ -221,13 +221,13 @@ def test_resumed_run_that_was_killed_is_told(tmp_path: Path, change: Action, bel
 
 
 def test_closed_journal_that_was_resumed_is_whole(tmp_path: Path) -> None:
-    """A run that goes on stands behind the closing entry of the one before."""
+    """A resumed run after a closing entry leaves the journal whole."""
     journal = journal_of(tmp_path, ENTRIES)
     assert verify(put(journal, behind("resumed", "fact", "closed")(lines_in(journal)))).whole
 
 
 def test_line_that_is_no_entry_is_told(tmp_path: Path) -> None:
-    """A line whose hash fits, and that has not what every entry has, is not believed."""
+    """A line with a valid hash but invalid mandatory members is not returned."""
     journal = journal_of(tmp_path, ENTRIES)
     lines = lines_in(journal)
     for members in ({"kind": 7}, {"seq": True}, {"time": None}):
@@ -236,7 +236,7 @@ def test_line_that_is_no_entry_is_told(tmp_path: Path) -> None:
 
 
 def test_journal_sealed_anew_is_told_by_its_head(tmp_path: Path) -> None:
-    """What was rewritten with all hashes below it is whole, and does not hold the hash that was told outside."""
+    """A journal rewritten with new hashes is whole, but does not contain a head known from outside."""
     journal = journal_of(tmp_path, ENTRIES)
     told = verify(journal).entries[5]["sha256"]
     assert verify(journal).entry_of(told) == 5
@@ -248,7 +248,7 @@ def test_journal_sealed_anew_is_told_by_its_head(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [2, 77, "x", None])
 def test_newer_format_is_refused(tmp_path: Path, number: object) -> None:
-    """A journal of a format that came later is not judged by the rules of this one."""
+    """A journal of an unknown format is refused."""
     journal = journal_of(tmp_path, 3)
     put(journal, sealed_anew([resealed(lines_in(journal)[0], format=number), *lines_in(journal)[1:]]))
     with pytest.raises(JournalError, match=rf"has format {number!r}, .* formats up to 1"):
@@ -256,7 +256,7 @@ def test_newer_format_is_refused(tmp_path: Path, number: object) -> None:
 
 
 def test_edited_format_is_an_edit(tmp_path: Path) -> None:
-    """A format that somebody wrote into the first line is told as what it is."""
+    """A format edited in the first line is reported as a changed line."""
     journal = journal_of(tmp_path, 3)
     lines = lines_in(journal)
     put(journal, [lines[0].replace(b'"format":1', b'"format":2'), *lines[1:]])
@@ -264,12 +264,12 @@ def test_edited_format_is_an_edit(tmp_path: Path) -> None:
     assert f"line 1: {CHANGED}" in str(found.problem)
 
 
-# -- any journal, damaged anywhere -----------------------------------------------------------------------------
+# -- random damage ---------------------------------------------------------------------------------------------
 
 
 @st.composite
 def damaged_bytes(draw: st.DrawFn, whole: bytes) -> bytes:
-    """Bytes flipped, cut out, put in, doubled, or two ranges exchanged."""
+    """Return the journal with bytes flipped, cut, inserted or doubled, or two ranges exchanged."""
     one, two, three, four = sorted(draw(st.lists(st.integers(0, len(whole)), min_size=4, max_size=4)))
     some = draw(st.binary(min_size=1, max_size=9))
     flipped = bytearray(whole)
@@ -306,20 +306,20 @@ def told(data: bytes) -> Verified:
 @settings(max_examples=examples(1000), deadline=None)
 @given(st.data())
 def test_any_damage_is_told(data: st.DataObject) -> None:
-    """Whatever is done to its bytes, it is told, and no entry is believed that was not written there."""
+    """Any damage is detected, and only entries that were written are returned."""
     whole = b"".join(whole_lines())
     changed = data.draw(damaged_bytes(whole))
     found = told(changed)
     assert found.whole == (changed == whole)
     assert changed.startswith(b"".join(whole_lines()[: len(found.entries)]))
-    # A beginning of a journal is what a killed run leaves.
+    # A killed run leaves the beginning of a journal.
     assert not whole.startswith(changed) or changed == whole or found.broken_off
 
 
 @settings(deadline=None)
 @given(st.integers(0, 11), st.integers(0, 11), st.integers(0, 12))
 def test_damage_of_lines_is_told_where_it_begins(one: int, two: int, place: int) -> None:
-    """Wherever lines are exchanged, removed, doubled or put in, the first line that is not as it was is named."""
+    """For exchanged, removed, doubled or inserted lines, the first wrong line is reported."""
     lines = whole_lines()
     one, two = min(one, two), max(one, two)
     exchanged = list(lines)
@@ -342,10 +342,10 @@ def test_damage_of_lines_is_told_where_it_begins(one: int, two: int, place: int)
 @settings(deadline=None)
 @given(st.integers(0, 10), st.data())
 def test_edited_line_is_told(number: int, data: st.DataObject) -> None:
-    """Wherever a byte within a line is changed, that line is named; rewritten hash and all, by the line below it."""
+    """A changed byte is reported with its line. A line rewritten with its hash is detected by the next line."""
     lines = whole_lines()
     line = bytearray(lines[number])
-    # A line break would make two lines of one.
+    # A line break would split the line.
     place = data.draw(st.integers(0, len(line) - 2))
     line[place] = data.draw(st.integers(0, 255).filter(lambda byte: byte not in (line[place], 0x0A)))
     found = told(b"".join([*lines[:number], bytes(line), *lines[number + 1 :]]))

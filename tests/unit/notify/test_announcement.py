@@ -1,4 +1,4 @@
-"""The incident channel: what is announced arrives, and its address, which is a secret, is never shown."""
+"""The incident channel: announcements arrive, and the secret address is never shown."""
 
 import base64
 import contextlib
@@ -41,7 +41,7 @@ def send(change: Action) -> str:
 def test_wrong_address_is_refused_without_showing_it(
     address: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """An address that Apprise does not know is refused by the setting's name; the secret is printed nowhere."""
+    """An invalid address is refused with the setting's name. The secret is printed nowhere."""
     caplog.set_level(logging.DEBUG)
     with pytest.raises(SettingsError, match=r"announcement\.url names is not an Apprise address") as caught:
         channel(address)
@@ -52,7 +52,7 @@ def test_wrong_address_is_refused_without_showing_it(
 
 @pytest.mark.parametrize("query", ["", "?method=POST", "\n"], ids=["plain", "with-a-query", "with-a-line-break"])
 def test_announcement_arrives(query: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Title and text arrive as the bot of the address, and neither receipt nor log shows that address."""
+    """Title and text arrive, with the credentials of the address. Neither receipt nor log shows the address."""
     caplog.set_level(logging.DEBUG)
     with serving(lambda _asked: Reply(200)) as server:
         there = channel(f"json://bot:{CANARY}@{server.url.removeprefix('http://')}/announce{query}")
@@ -68,7 +68,7 @@ def test_announcement_arrives(query: str, caplog: pytest.LogCaptureFixture) -> N
 
 
 def test_announcement_reaches_people() -> None:
-    """A plan shows the whole message and never sends it."""
+    """A plan shows the whole message. Announcing has the scope "people"."""
     change = channel("json://127.0.0.1:1/").announcing("shop: rolled back", "to v1")
     assert change.scope is Scope.PEOPLE
     assert change.planned["message"] == {"title": "shop: rolled back", "text": "to v1"}
@@ -76,7 +76,7 @@ def test_announcement_reaches_people() -> None:
 
 @pytest.mark.parametrize("status", [401, 404, 500])
 def test_announcement_that_is_not_accepted_is_told(status: int, caplog: pytest.LogCaptureFixture) -> None:
-    """A channel that refuses leaves people untold, and that is said without the address."""
+    """A refused message is an error with a next step, without the address."""
     caplog.set_level(logging.DEBUG)
     with serving(lambda _asked: Reply(status)) as server:
         there = channel(f"json://bot:{CANARY}@{server.url.removeprefix('http://')}/")
@@ -87,13 +87,13 @@ def test_announcement_that_is_not_accepted_is_told(status: int, caplog: pytest.L
 
 
 def test_channel_that_is_not_there_is_told() -> None:
-    """A channel that nobody answers for leaves people untold as well."""
+    """A channel that does not answer is an error."""
     with pytest.raises(Inconclusive, match="not accepted by the incident channel"):
         send(channel(f"json://bot:{CANARY}@127.0.0.1:1/").announcing("a", "b"))
 
 
 def test_redirect_is_no_receipt() -> None:
-    """The page that it leads to answers 200, and nobody has read anything."""
+    """A redirect counts as not accepted and is not followed, because the page behind it proves nothing."""
     with serving(lambda _asked: Reply(200, b"please sign in")) as login:
         away = Reply(302, b"", {"Location": f"{login.url}/login"})
         with serving(lambda _asked: away) as server, pytest.raises(Inconclusive, match="not accepted"):
@@ -102,7 +102,7 @@ def test_redirect_is_no_receipt() -> None:
 
 
 def test_long_message_is_sent_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A chat that takes 2,000 characters refuses a longer one, and the journal's head stands at its end."""
+    """A message above Discord's 2,000 characters is sent in parts, with the journal head in the last one."""
     head = "f" * 64
     text = "\n".join(["It is so."] * 500 + [f"journal head {head}"])
     with serving(lambda _asked: Reply(204)) as server:
@@ -116,7 +116,7 @@ def test_long_message_is_sent_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_channel_that_never_ends_its_answer_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
-    """A byte at a time keeps every timeout of a library from coming; what is logged meanwhile shows no address."""
+    """A channel that sends its answer byte by byte is given up after a deadline. The log shows no address."""
     caplog.set_level(logging.DEBUG)
     over = threading.Event()
 

@@ -1,4 +1,4 @@
-"""The team's own incident log: one entry an incident, whole or not at all."""
+"""The team's own incident log: one entry per incident, written whole or not at all."""
 
 import fcntl
 import os
@@ -42,7 +42,7 @@ def write(path: Path, incident: str = INCIDENT, text: str = "- it went back") ->
 
 
 def test_entry_says_what_was_applied() -> None:
-    """Strategy, releases, revisions, who and when, what it cost, restore point, ticket, record, and the drift."""
+    """An entry has strategy, releases, revisions, operator, time, downtime, restore point, ticket, record and drift."""
     title, text = entry(APPLIED, Facts.model_validate(DOWNGRADE), str)
     assert title == "shop: rolled back from v2 to v1"
     for word in (
@@ -55,7 +55,7 @@ def test_entry_says_what_was_applied() -> None:
 
 
 def test_emergency_is_an_entry_too() -> None:
-    """The switch, and who turns it on again."""
+    """The entry of an emergency names the switch and who turns it on again."""
     switch = TurnedSwitch(name="exports", variable="EXPORT_MODE", value="off", state="off", owner="orders team")
     title, text = entry(APPLIED, Facts(switch=switch), str)
     assert title == "shop: exports turned off"
@@ -65,7 +65,7 @@ def test_emergency_is_an_entry_too() -> None:
 
 
 def test_restore_is_an_entry_too() -> None:
-    """Dump, size, hash, revisions, rows, the kept database, and what is typed to start and to remove, as code."""
+    """A restore's entry has the dump, revisions, rows, the kept database, and the commands to start and to remove."""
     title, text = entry(APPLIED._replace(ticket=""), Facts.model_validate(RESTORED), str)
     assert title == "shop: restored from good.dump"
     for word in (
@@ -82,7 +82,7 @@ def test_restore_is_an_entry_too() -> None:
 
 
 def test_abandoned_switch_is_an_entry_too() -> None:
-    """What goes on, what was taken away, and that nothing was mended."""
+    """An abandoned switch's entry says which release keeps running, what was removed, and that the fault remains."""
     title, text = entry(APPLIED._replace(kind=Kind.ABANDON, ticket=""), Facts.model_validate(APPLICATION), str)
     assert title == "shop: the switch from v2 to v1 was abandoned"
     assert "`v2` keeps running, and stays in quarantine. Its fault is not fixed." in text
@@ -91,7 +91,7 @@ def test_abandoned_switch_is_an_entry_too() -> None:
 
 
 def test_rollback_behind_an_abandoned_switch_has_an_entry_of_its_own(tmp_path: Path) -> None:
-    """One incident may do both; neither is entered twice."""
+    """A rollback after an abandoned switch gets its own entry. Each is entered once."""
     path = tmp_path / "incidents.md"
     for kind, title in ((Kind.ABANDON, "abandoned"), (Kind.ROLLBACK, "rolled back")):
         change = log(file=path).documenting(INCIDENT, title, "- text", kind)
@@ -103,7 +103,7 @@ def test_rollback_behind_an_abandoned_switch_has_an_entry_of_its_own(tmp_path: P
 
 
 def test_foreign_text_in_an_entry_is_no_markup() -> None:
-    """A loss, and whoever ran it, format nothing and end no comment."""
+    """Foreign text in an entry is neither Markdown nor HTML, and ends no comment."""
     facts = Facts.model_validate(DOWNGRADE | {"loss": [HOSTILE]})
     text = entry(APPLIED._replace(operator="ann -->\n## gone"), facts, lambda each: each.replace("octo", "[secret]"))[1]
     for word in ("**x**", "[a](", "<b>", "@here", "\n## gone", "octo"):
@@ -111,7 +111,7 @@ def test_foreign_text_in_an_entry_is_no_markup() -> None:
 
 
 def test_entry_is_appended_once(tmp_path: Path) -> None:
-    """A log that is there is kept to the byte; the same incident is not entered again."""
+    """An entry is appended once per incident, and the existing text stays unchanged."""
     path = tmp_path / "incidents.md"
     path.write_text("# Incidents\n\nhand-written, without a line end")
     change = log(file=path).documenting(INCIDENT, "shop: rolled back", "- it went back")
@@ -127,13 +127,13 @@ def test_entry_is_appended_once(tmp_path: Path) -> None:
 
 
 def test_log_that_is_missing_is_made(tmp_path: Path) -> None:
-    """Beside the settings file, say."""
+    """A missing log is created."""
     assert write(tmp_path / "new.md") == f"entered in {tmp_path / 'new.md'}"
     assert (tmp_path / "new.md").read_text().startswith("## shop")
 
 
 def test_two_at_once_lose_nothing(tmp_path: Path) -> None:
-    """Several runs that end at the same moment leave an entry each."""
+    """Runs that write at the same time leave one entry each."""
     path = tmp_path / "incidents.md"
     names = [f"20260101T0000{number:02}Z-shop-rollback" for number in range(8)]
     threads = [threading.Thread(target=write, args=(path, name, "x" * 20_000)) for name in names for _ in range(2)]
@@ -147,7 +147,7 @@ def test_two_at_once_lose_nothing(tmp_path: Path) -> None:
 
 
 def test_full_disk_leaves_the_log_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half an entry is taken away again, and what failed is said."""
+    """On a full disk the partial entry is removed, and the error is reported."""
     path = tmp_path / "incidents.md"
     path.write_text("before\n")
     whole = os.write
@@ -159,14 +159,14 @@ def test_full_disk_leaves_the_log_as_it_was(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_place_that_cannot_be_written_is_found_in_the_plan(tmp_path: Path) -> None:
-    """Making the log is enough to find out."""
+    """A log file that cannot be created is refused in advance."""
     with pytest.raises(SettingsError, match="cannot be written"):
         log(file=tmp_path / "no-such-folder" / "log.md")
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "device", "link-to-nowhere"])
 def test_what_takes_no_entry_is_found_in_the_plan(tmp_path: Path, kind: str) -> None:
-    """A folder may be written too; a pipe, or a device, keeps nothing."""
+    """A folder, a pipe, a device and a link to a missing folder are refused as a log."""
     path = tmp_path / "incidents.md"
     if kind == "folder":
         path.mkdir()
@@ -183,13 +183,13 @@ def test_what_takes_no_entry_is_found_in_the_plan(tmp_path: Path, kind: str) -> 
 
 
 def test_command_that_is_not_there_is_found_in_the_plan() -> None:
-    """Not at the end, when users are back."""
+    """A missing program is refused in advance, not at the end of a rollback."""
     with pytest.raises(SettingsError, match=r"the program no-such-program, .* → correct incident_log\.command"):
         log(command=["no-such-program", "--add"])
 
 
 def test_link_is_followed(tmp_path: Path) -> None:
-    """The file behind it gets the entry, also if it is not there yet, and the link stays."""
+    """A link is followed, even to a missing file, and stays a link."""
     link, path = tmp_path / "link.md", tmp_path / "incidents.md"
     link.symlink_to(path)
     write(link)
@@ -198,7 +198,7 @@ def test_link_is_followed(tmp_path: Path) -> None:
 
 
 def test_line_ends_of_the_file_are_kept(tmp_path: Path) -> None:
-    """A log with CRLF gets an entry with CRLF, once."""
+    """A log with CRLF gets its entry with CRLF, once."""
     path = tmp_path / "incidents.md"
     path.write_bytes(b"# Incidents\r\n\r\nold")
     write(path)
@@ -209,7 +209,7 @@ def test_line_ends_of_the_file_are_kept(tmp_path: Path) -> None:
 
 
 def test_lock_that_is_never_let_go_of_is_told(tmp_path: Path) -> None:
-    """The end of a rollback does not wait for ever for whoever holds it."""
+    """A log that another process has locked is given up after a deadline, and stays unchanged."""
     path = tmp_path / "incidents.md"
     path.write_text("before\n")
     change = IncidentLog(IncidentLogSettings(file=path), host(), 0.2).documenting(INCIDENT, "x", "y")
@@ -222,7 +222,7 @@ def test_lock_that_is_never_let_go_of_is_told(tmp_path: Path) -> None:
 
 
 def test_file_that_is_replaced_meanwhile_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An editor saves by putting another file in its place: the entry went to the old one; the next try mends it."""
+    """If an editor replaces the file during writing, an error is reported. The next try writes to the new file."""
     path, lock = tmp_path / "incidents.md", fcntl.flock
     path.write_text("old\n")
 
@@ -240,13 +240,13 @@ def test_file_that_is_replaced_meanwhile_is_told(tmp_path: Path, monkeypatch: py
 
 
 def test_text_that_is_no_unicode_is_written_all_the_same(tmp_path: Path) -> None:
-    """Bytes of a foreign file name may be half of a character."""
+    """Text that is not valid Unicode is written with a replacement."""
     write(tmp_path / "incidents.md", text="- \udce9")
     assert "- ?" in (tmp_path / "incidents.md").read_text()
 
 
 def test_command_gets_the_entry(tmp_path: Path) -> None:
-    """On standard input, with the marker; one that fails is told."""
+    """The command gets the entry with its marker on standard input. A command that fails is an error."""
     copy = f"import sys; open({str(tmp_path / 'copy')!r}, 'w').write(sys.stdin.read())"
     change = log(command=[sys.executable, "-c", copy]).documenting(INCIDENT, "shop: rolled back", "- back")
     assert change.already() is None

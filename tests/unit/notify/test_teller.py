@@ -1,4 +1,4 @@
-"""Messages beside the work: sent in order, tried again, given up at the end; the run waits for none of them."""
+"""Messages sent during a run: in order, with retries, given up at the end. The run does not wait for them."""
 
 import json
 import threading
@@ -38,7 +38,7 @@ def channel(url: str) -> Channel:
 
 
 def test_messages_arrive_in_their_order(tmp_path: Path) -> None:
-    """What is told first is read first; the intent is on record before it is sent."""
+    """Messages arrive in order, and their intent is recorded before they are sent."""
     with serving(lambda _asked: Reply(200)) as server, journal(tmp_path) as made:
         people = Teller(made, lambda: channel(server.url))
         for turn in (Turn.STARTED, Turn.TRAFFIC_RESUMED, Turn.FAILED):
@@ -55,7 +55,7 @@ def test_messages_arrive_in_their_order(tmp_path: Path) -> None:
 
 
 def test_what_comes_next_waits_for_what_is_on_its_way(tmp_path: Path) -> None:
-    """Until it has arrived; where it cannot, no longer than was said."""
+    """`let_arrive` waits until a message has arrived, or until its limit if the channel is down."""
 
     def slow(_asked: Asked) -> Reply:
         time.sleep(0.2)
@@ -82,7 +82,7 @@ def said_turns(said: list[dict[str, Any]]) -> list[str]:
 
 
 def test_message_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A channel that was down for a moment gets it."""
+    """A message is sent again after a channel was down for a moment."""
     monkeypatch.setattr(teller, "_FIRST_PAUSE", 0.01)
     replies = [Reply(503), Reply(503), Reply(200)]
 
@@ -100,7 +100,7 @@ def test_message_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_channel_that_is_down_is_on_record_with_the_text(tmp_path: Path) -> None:
-    """Nobody waits for it, and the text can be told by hand."""
+    """If the channel is down, the run does not wait. The journal has the text and the reason."""
     with journal(tmp_path) as made:
         people = Teller(made, lambda: channel("json://127.0.0.1:1/"))
         began = time.monotonic()
@@ -114,7 +114,7 @@ def test_channel_that_is_down_is_on_record_with_the_text(tmp_path: Path) -> None
 
 
 def test_channel_that_hangs_is_given_up(tmp_path: Path) -> None:
-    """The end of a run waits no longer than it says, and what was not sent is on record; nothing is written later."""
+    """A hanging channel is given up at the end of the run. Unsent messages count as failed. No entry follows later."""
     go_on = threading.Event()
 
     def hang() -> Channel:
@@ -139,8 +139,8 @@ def test_channel_that_hangs_is_given_up(tmp_path: Path) -> None:
         assert len(made.entries) == entries
 
 
-def test_channel_without_a_secret_is_told(tmp_path: Path) -> None:
-    """A bug of ours, too, stops no run."""
+def test_error_while_the_channel_is_made(tmp_path: Path) -> None:
+    """An unexpected error while making the channel is recorded, and does not stop the run."""
 
     def broken() -> Channel:
         raise ZeroDivisionError("a bug")
@@ -153,7 +153,7 @@ def test_channel_without_a_secret_is_told(tmp_path: Path) -> None:
 
 
 def test_nothing_to_tell_starts_nothing(tmp_path: Path) -> None:
-    """A run without turns waits for nobody."""
+    """A run without messages starts no thread and writes no entry."""
     with journal(tmp_path) as made:
         Teller(made, lambda: channel("json://127.0.0.1:1/")).settle(5)
         assert made.entries == []

@@ -1,4 +1,4 @@
-"""What people are told at each turn: our templates, a team's own, and what is done with foreign text."""
+"""The messages for each event of a run: built-in templates, a team's own templates, and safe foreign text."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -84,7 +84,7 @@ def ours(redact: dict[str, str] | None = None) -> Templates:
     ],
 )
 def test_our_own_templates(turn: Turn, title: str, words: list[str]) -> None:
-    """Each turn says what it is about, and names the incident."""
+    """Each built-in template has its title and facts, and names the incident."""
     told = ours().fill(turn, KNOWN)
     assert told.title == title
     assert [word for word in [*words, "i-1"] if word not in told.text] == []
@@ -92,7 +92,7 @@ def test_our_own_templates(turn: Turn, title: str, words: list[str]) -> None:
 
 
 def test_forward_fix_and_emergency_are_told_as_such() -> None:
-    """Nobody reads of a rollback where there is none."""
+    """A forward-fix and an emergency are not called rollbacks."""
     forward = replace(KNOWN, forward=True, target="v3")
     assert ours().fill(Turn.DONE, forward).title == "shop: rolled forward to v3"
     assert "was rolled back" not in ours().fill(Turn.DONE, forward).text
@@ -167,7 +167,7 @@ def test_forward_fix_and_emergency_are_told_as_such() -> None:
     ],
 )
 def test_restore_and_abandoned_switch_are_told(known: Telling, turn: Turn, title: str, words: list[str]) -> None:
-    """Nobody reads of a rollback, nor of a release that is not known."""
+    """A restore and an abandoned switch mention neither a rollback nor an unknown release."""
     told = ours().fill(turn, known)
     assert (told.title, told.problem) == (title, "")
     assert [word for word in [*words, "i-1"] if word not in told.text] == []
@@ -176,7 +176,7 @@ def test_restore_and_abandoned_switch_are_told(known: Telling, turn: Turn, title
 
 
 def test_application_that_runs_again_is_not_to_be_started() -> None:
-    """Somebody has started it before people could be told."""
+    """After a restore, the message does not ask to start an application that is already running."""
     assert RESTORE.restore is not None
     text = ours().fill(Turn.DONE, replace(RESTORE, restore=RESTORE.restore._replace(stands_still=False))).text
     assert "stopped" not in text
@@ -187,14 +187,14 @@ def test_application_that_runs_again_is_not_to_be_started() -> None:
 @pytest.mark.parametrize("kind", list(Kind))
 @pytest.mark.parametrize("turn", list(Turn))
 def test_little_known_is_enough(turn: Turn, kind: Kind) -> None:
-    """A run that stopped before its first look at production can be told, too."""
+    """Every built-in template works with only incident, project and operator known."""
     told = ours().fill(turn, Telling(incident="i-1", project="shop", operator="ann", kind=kind))
     assert told.problem == ""
     assert "i-1" in told.text
 
 
 def test_foreign_text_calls_nobody_and_is_one_line() -> None:
-    """What stopped a run may hold anything; a secret in it is struck out before it could be taken apart."""
+    """Foreign text mentions nobody, stays on one line, and has its secrets redacted first."""
     hostile = KNOWN.stopped._replace(why=f"{HOSTILE}\nsecond @line\x1b[2J p@ss@word \ud800") if KNOWN.stopped else None
     text = ours({"p@ss@word": "[secret X]"}).fill(Turn.HELD, replace(KNOWN, stopped=hostile)).text
     line = next(line for line in text.splitlines() if "octo-cat" in line)
@@ -205,7 +205,7 @@ def test_foreign_text_calls_nobody_and_is_one_line() -> None:
 
 
 def test_foreign_link_says_where_it_leads() -> None:
-    """Discord and Mattermost get Markdown unescaped from Apprise, and Slack has a notation of its own."""
+    """Links in foreign text are broken up, because channels get Markdown and Slack notation unescaped."""
     why = "[reset](https://evil.example) ![x](javascript:alert(1)) <https://evil.example|log in> [a][b]"
     stopped = Stopped("1.1.1", "Given a step", why, "")
     text = ours().fill(Turn.HELD, replace(KNOWN, stopped=stopped)).text
@@ -226,7 +226,7 @@ def test_foreign_link_says_where_it_leads() -> None:
     ],
 )
 def test_nothing_in_a_template_brings_back_a_secret_or_a_call(tmp_path: Path, template: str) -> None:
-    """Values are made safe before the template gets them, also those that stand within others."""
+    """Values are made safe before a template gets them, including nested values."""
     secret = "sEcret-4711"
     (tmp_path / "held.jinja").write_text(f"title\n{template}")
     hostile = f"{secret} <!channel> @here"
@@ -242,7 +242,7 @@ def test_nothing_in_a_template_brings_back_a_secret_or_a_call(tmp_path: Path, te
 
 
 def test_team_has_templates_of_its_own(tmp_path: Path) -> None:
-    """Those that are in the folder take the place of ours; what they say themselves may call people."""
+    """A team's template replaces the built-in one. Its own text may mention people."""
     (tmp_path / "held.jinja").write_text("@here {{ project }} HELD\n{{ stopped.why }}\n")
     templates = Templates(tmp_path, lambda text: text)
     templates.check(KNOWN)
@@ -251,7 +251,7 @@ def test_team_has_templates_of_its_own(tmp_path: Path) -> None:
 
 
 def test_templates_of_a_team_are_for_one_kind_of_run(tmp_path: Path) -> None:
-    """One for a rollback says nothing of a restore; that has a folder of its own, where ours can be included."""
+    """A team's rollback templates do not apply to a restore, which has its own folder and can include built-in ones."""
     (tmp_path / "done.jinja").write_text("rolled back to {{ target }}")
     (tmp_path / "failed.jinja").write_text("the rollback failed")
     templates = Templates(tmp_path, lambda text: text)
@@ -279,7 +279,7 @@ def test_templates_of_a_team_are_for_one_kind_of_run(tmp_path: Path) -> None:
     ],
 )
 def test_broken_template_of_a_restore_is_found_by_its_plan(tmp_path: Path, name: str, text: str, said: str) -> None:
-    """With its folder."""
+    """A broken template of a restore is reported by its plan, with its folder."""
     (tmp_path / "restore").mkdir()
     (tmp_path / name).write_text(text)
     with pytest.raises(SettingsError, match=said):
@@ -301,7 +301,7 @@ def test_broken_template_of_a_restore_is_found_by_its_plan(tmp_path: Path, name:
 def test_broken_template_is_found_by_the_plan_and_does_not_silence_an_execution(
     tmp_path: Path, name: str, text: str, said: str
 ) -> None:
-    """The plan names the file and the fault; an execution falls back on ours, and says why."""
+    """A plan reports a broken template. An execution uses the built-in one instead, and records the fault."""
     (tmp_path / name).write_text(text)
     templates = Templates(tmp_path, lambda each: each)
     with pytest.raises(SettingsError) as caught:
@@ -313,6 +313,6 @@ def test_broken_template_is_found_by_the_plan_and_does_not_silence_an_execution(
 
 
 def test_folder_that_is_not_there_is_told() -> None:
-    """By the key of the settings."""
+    """A missing templates folder is reported with its setting."""
     with pytest.raises(SettingsError, match=r"announcement\.templates: /nowhere cannot be read"):
         Templates(Path("/nowhere"), str).check(KNOWN)

@@ -1,4 +1,4 @@
-"""The follow-up ticket in words, by the way that production went."""
+"""The text of the follow-up ticket, per strategy."""
 
 from typing import Any
 
@@ -67,14 +67,14 @@ def told(facts: dict[str, Any], markup: Markup = PLAIN) -> str:
     ],
 )
 def test_ticket_says_what_is_left_to_do(facts: dict[str, Any], words: list[str], not_words: list[str]) -> None:
-    """It says the way, what became of the schema, the drift to reconcile by table; and no other way's."""
+    """The ticket has the schema's state and the remaining tasks of its strategy, and nothing of other strategies."""
     text = told(facts)
     assert [word for word in words if str(word) not in text] == []
     assert [word for word in not_words if word in text] == []
 
 
 def test_each_digest_of_the_failed_release_is_named() -> None:
-    """So that nobody deploys it again under another tag."""
+    """Each digest of the failed release is named, so that nobody deploys it under another tag."""
     text = told(FACTS, MARKDOWN)
     for word in ("`sha256:aa`", "`sha256:bb`", "Do not deploy the failed tag again"):
         assert word in text
@@ -89,7 +89,7 @@ def test_each_digest_of_the_failed_release_is_named() -> None:
     ],
 )
 def test_foreign_text_is_no_markup(markup: Markup, forbidden: list[str]) -> None:
-    """A tag, a table or a loss calls nobody, formats nothing, and is read all the same."""
+    """Foreign text mentions nobody and has no markup, but stays readable."""
     facts = DOWNGRADE | {"loss": [HOSTILE], "origin": {"tags": ["v2`@here"], "digests": {HOSTILE: "sha256:aa"}}}
     text = told(facts, markup)
     loss = next(line for line in text.splitlines() if "octo" in line and "failed release" not in line)
@@ -99,19 +99,19 @@ def test_foreign_text_is_no_markup(markup: Markup, forbidden: list[str]) -> None
 
 
 def test_foreign_text_refers_to_no_other_issue() -> None:
-    """A reference is written into the issue that it names, and no escape stops that."""
+    """Foreign text refers to no other issue, because such references cannot be escaped."""
     assert MARKDOWN.text("#12 owner/name#7 !3 gh-4 retry #1: a#b") == "\\# 12 owner/name# 7 ! 3 gh- 4 retry # 1: a#b"
 
 
 def test_secret_with_markup_in_it_is_struck_out_before_it_is_escaped() -> None:
-    """An escaped secret would not be recognised any more."""
+    """Secrets are redacted before the text is escaped, because an escaped secret would not be recognised."""
     markup = MARKDOWN.redacting(lambda text: text.replace("s_e*c", "[secret X]"))
     assert "s\\_e" not in told(DOWNGRADE | {"loss": ["row s_e*c"]}, markup)
 
 
 @pytest.mark.parametrize("markup", [MARKDOWN, JIRA, PLAIN], ids=["markdown", "jira", "plain"])
 def test_plan_and_execution_can_be_compared(markup: Markup) -> None:
-    """What is not known yet is not escaped: the plan's text is that of the execution but for it."""
+    """Plan and execution have the same text, except for values unknown in the plan."""
     known = Facts.model_validate(DOWNGRADE)
     planned, executed = (
         ticket("shop", known, restore_point_told("/srv/i-1.dump", size, "ab"), markup)[1]
@@ -122,7 +122,7 @@ def test_plan_and_execution_can_be_compared(markup: Markup) -> None:
 
 
 def test_switch_that_is_left_off_is_told() -> None:
-    """Who picks the ticket up reads what users still miss, and who gives it back; a switch that is on is no news."""
+    """Switches left off are named with their owner. Switches that are on are not mentioned."""
     off = {"variable": "EXPORT_MODE", "value": "off", "state": "off", "owner": "the orders team"}
     before = {"switches": {"exports": off, "reports": off | {"value": "on", "state": "on"}}}
     text = told(APPLICATION | {"before": before})

@@ -1,4 +1,4 @@
-"""A restore in words: known before it is made, and told with the rows of both databases behind it."""
+"""The text about a restore: before it is made, and afterwards with the rows of both databases."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ KEPT = "shop_before_20251218030000"
 
 
 def test_restore_is_told_from_its_facts() -> None:
-    """Dump, size, hash, revisions, and that what was written since is in the kept database only; then the rest."""
+    """The text of a restore has the dump, its size and hash, the data loss, revisions, rows and restore point."""
     told = schema_told(Facts.model_validate(RESTORED), "Restore point: /srv/i-1.dump.")
     assert told == [
         "The database shop has the contents of a dump of 2025-12-17 03:00:00 UTC.",
@@ -27,7 +27,7 @@ def test_restore_is_told_from_its_facts() -> None:
 
 
 def test_restore_to_come_is_known_but_for_its_rows() -> None:
-    """So a plan tells it, and who hears that it begins."""
+    """A planned restore has all facts except its rows."""
     restore = restore_told(Facts.model_validate(TO_RESTORE))
     assert restore is not None
     assert restore.rows == "[how many, not known yet]"
@@ -46,7 +46,7 @@ def test_restore_to_come_is_known_but_for_its_rows() -> None:
     ],
 )
 def test_application_is_said_to_stand_still_as_it_was_seen(after: dict[str, Any], *, stands_still: bool) -> None:
-    """Who goes on with a restore that people were not told of may have started it already."""
+    """The application counts as stopped unless an observation after the restore saw it running."""
     for look in after.values():
         if "containers" in look:
             names = [{"id": name, "name": name, "service": name, "state": state} for name, state in look["containers"]]
@@ -57,7 +57,7 @@ def test_application_is_said_to_stand_still_as_it_was_seen(after: dict[str, Any]
 
 
 def test_what_is_not_known_of_a_restore_is_said() -> None:
-    """A journal of an earlier version has neither size nor time; a schema may be under nobody's migrations."""
+    """Unknown size, time and revisions of a restore are named as unknown."""
     bare = {"path": "/d", "sha256": "cd" * 32, "database": "shop", "kept_as": "shop_before"}
     told = " ".join(schema_told(Facts.model_validate({"restored": bare}), ""))
     for words in ("a dump of an unknown time", "unknown bytes", "not known before, no revision now", "in 0 tables"):
@@ -65,7 +65,7 @@ def test_what_is_not_known_of_a_restore_is_said() -> None:
 
 
 def test_many_tables_are_told_in_short() -> None:
-    """The first that differ, and how many more there are."""
+    """Of many tables the first that differ are listed, and the others are counted."""
     rows = [RowsOf(table=f"t{number}", restored=0, before=number) for number in range(9)]
     told = rows_told(rows)
     assert told.startswith("t1 0, before 1; ")

@@ -1,4 +1,4 @@
-"""The Compose project: the exact commands that fetch, switch and ask."""
+"""The Compose project: its exact commands, its tag, and the services to roll back."""
 
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ PREFIX = (
     "-f",
     "docker-compose.yml",
 )
-# Kamal and hand-made set-ups alike: several files, an env file elsewhere, services of other names.
+# A setup as with Kamal or by hand: several files, an env file elsewhere, other service names.
 ELSEWHERE: dict[str, Any] = {
     "compose_files": ("compose.yaml", "/srv/shared/compose.prod.yaml"),
     "env_file": "/etc/shop/production.env",
@@ -105,7 +105,7 @@ def elsewhere() -> Production:
     ],
 )
 def test_command_is_exactly_this(command: Command, argv: tuple[str, ...], deadline: float) -> None:
-    """Each command names the project, its files and its env file, runs in its folder, and has its own deadline."""
+    """Each command names the project, its files and its env file, and has its directory and deadline."""
     assert command.argv == argv
     assert command.deadline == deadline
     assert command.directory == "/srv/shop"
@@ -113,14 +113,14 @@ def test_command_is_exactly_this(command: Command, argv: tuple[str, ...], deadli
 
 
 def test_up_takes_the_tag_from_the_env_file_only() -> None:
-    """Nothing but the env file decides what comes up, so that the next `up`, or a reboot, brings up the same."""
+    """`up` takes the tag from the env file only, so that the next `up` or a reboot starts the same release."""
     assert not [word for word in shop().up_command(("api",), {}).argv if "IMAGE_TAG" in word]
 
 
 def site(
     *images: tuple[str, str], env_tag: str = "v2", pattern: str = "r.example/{}:{}", **services: Any
 ) -> Production:
-    """A production whose files give images by `pattern`, and whose containers run these images, by service."""
+    """Return a production whose files give images by `pattern`, and whose containers run `images`, per service."""
     made = production(SHOP, services=[name for name, _ in images])
 
     def files(tag: str | None = None) -> dict[str, dict[str, Any]]:
@@ -140,14 +140,14 @@ def site(
 
 
 def test_tag_is_what_compose_reads() -> None:
-    """Whatever stands before and behind it in the Compose file, the tag is the variable's value."""
+    """The tag is the variable's value, without the prefix and suffix in the Compose file."""
     there = site(("api", "r.example/api:v1.2-prod"), env_tag="1.2", pattern="r.example/{}:v{}-prod")
     assert there.tag() == "1.2"
     assert there.tag_of(there.containers()[0]) == "1.2"
 
 
 def test_digest_beside_the_tag_is_refused_for_that_reason() -> None:
-    """The env file pins a digest already: another tag would have to bring another one."""
+    """A digest after the tag in the env file is refused with that reason: another tag needs another digest."""
     there = site(("api", "r.example/api:v2"), env_tag="v2@sha256:" + "0" * 64)
     with pytest.raises(ProductionError, match="IMAGE_TAG contains a digest after the tag: v2@sha256"):
         there.tag()
@@ -164,18 +164,18 @@ def test_digest_beside_the_tag_is_refused_for_that_reason() -> None:
     ],
 )
 def test_emergency_stays_on_what_runs(images: list[tuple[str, str]], pattern: str, tag: str | None) -> None:
-    """The variable gets the very value that gives what runs, in whatever form the Compose file has it."""
+    """The running tag is the value that gives the running image, in any form of the Compose file."""
     assert site(*images, pattern=pattern).running_tag([name for name, _ in images]) == tag
 
 
 def test_two_releases_at_once_are_refused_in_an_emergency() -> None:
-    """No one value gives both."""
+    """If services run different tags, no single value gives both, and the running tag is refused."""
     with pytest.raises(ProductionError, match="run different tags: v1, v2"):
         site(("api", "r.example/api:v1"), ("jobs", "r.example/jobs:v2")).running_tag(["api", "jobs"])
 
 
 def test_what_runs_to_its_end_is_not_rolled_back() -> None:
-    """A service that others wait for, or that may end and has; one that never said it may end is to run."""
+    """One-shots are not rolled back: services that others wait for, or that may end and exited with 0."""
     waits = {"depends_on": {"migrate": {"condition": "service_completed_successfully"}}}
     names = ("api", "migrate", "seed", "jobs")
     images = [(name, f"r.example/{name}:v2") for name in names]
@@ -186,7 +186,7 @@ def test_what_runs_to_its_end_is_not_rolled_back() -> None:
 
 
 def test_application_that_has_ended_is_still_the_application() -> None:
-    """It was stopped for a downgrade, or has died with 0: what the settings name is rolled back all the same."""
+    """A service of project.services that exited with 0 is still rolled back."""
     images = [(name, f"r.example/{name}:v2") for name in ("api", "jobs")]
     there = site(*images, api={"restart": "on-failure"}, jobs={"restart": "no"})
     assert there.rolled_back == ("api", "jobs")
@@ -194,7 +194,7 @@ def test_application_that_has_ended_is_still_the_application() -> None:
 
 
 def test_nothing_to_roll_back_is_not_everything() -> None:
-    """`docker compose up` without a name would bring up the whole project."""
+    """Without a service to roll back the run is refused, because `up` without names starts the whole project."""
     there = site(
         ("migrate", "r.example/api:v2"),
         migrate={"depends_on": {"migrate": {"condition": "service_completed_successfully"}}},
@@ -204,7 +204,7 @@ def test_nothing_to_roll_back_is_not_everything() -> None:
 
 
 def test_scaled_service_is_brought_up_as_often_as_it_was() -> None:
-    """Only where the number is another one than the files give."""
+    """`--scale` is given only for services whose number of containers differs from the files."""
     there = site(("api", "r.example/api:v2"), ("jobs", "r.example/jobs:v2"), jobs={"deploy": {"replicas": 2}})
     up = there.up_command(("api", "jobs"), {"api": 3, "jobs": 2})
     assert up.argv[-6:] == ("--pull", "never", "--scale", "api=3", "api", "jobs")

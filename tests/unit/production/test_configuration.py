@@ -1,4 +1,4 @@
-"""The configuration as it is read: what Compose makes of its files, what is secret in it, and what follows the tag."""
+"""The effective configuration: Compose's reading of its files, its secrets, and the values that follow the tag."""
 
 import hashlib
 import json
@@ -37,7 +37,7 @@ PROJECT = {
 
 
 def read(folder: Path, project: dict[str, Any] | None = None, files: tuple[str, ...] = ()) -> Configuration:
-    """The configuration with which v1 would start, of a production whose env file names v2."""
+    """Return the configuration with which v1 would start, of a production whose env file names v2."""
     (folder / ".env").write_text(ENV)
     found = incident(folder)
     answers = {"version --short": "2.40.3\n", "config --format json": json.dumps(project or PROJECT)}
@@ -50,9 +50,9 @@ def read(folder: Path, project: dict[str, Any] | None = None, files: tuple[str, 
 
 
 def test_each_value_has_the_path_that_leads_to_it(tmp_path: Path) -> None:
-    """A list is one value, and what is only referred to is none; `$` is as the container gets it.
+    """Each value has its path: a list is one value, and `$$` is read as `$`.
 
-    A short secret of the env file is one under every name.
+    A file's path is not secret. A short secret of the env file is secret under every name.
     """
     rendered = read(tmp_path)[Part.RENDERED]
     shown = {key: value.text for key, value in rendered.items() if not value.secret}
@@ -76,7 +76,7 @@ def test_each_value_has_the_path_that_leads_to_it(tmp_path: Path) -> None:
 
 
 def test_env_file_as_the_tag_would_make_it(tmp_path: Path) -> None:
-    """Every value is secret but the tag and the switches; a variable of the shell is not the file's."""
+    """Every value of the env file is secret except the tag and the switches; shell variables are not listed."""
     assert read(tmp_path)[Part.ENV_FILE] == {
         "IMAGE_TAG": Value("v1"),
         "API": Value("shop/api:${IMAGE_TAG}", secret=True),
@@ -87,7 +87,7 @@ def test_env_file_as_the_tag_would_make_it(tmp_path: Path) -> None:
 
 
 def test_service_that_is_given_the_env_file_has_the_tag_too(tmp_path: Path) -> None:
-    """Compose reads a service's env_file from the disk, where another tag may stand; no other value follows it."""
+    """A service with the tag in its environment gets the target's tag, and its other values stay."""
     environment = {"IMAGE_TAG": "v2", "EXPORT_MODE": "on", "OTHER": "v2"}
     project = {"services": {"api": {"environment": environment, "labels": {"IMAGE_TAG": "v2"}}}}
     assert {key: value.text for key, value in read(tmp_path, project)[Part.RENDERED].items()} == {
@@ -99,7 +99,7 @@ def test_service_that_is_given_the_env_file_has_the_tag_too(tmp_path: Path) -> N
 
 
 def test_compose_files_by_their_hash(tmp_path: Path) -> None:
-    """Whatever their names, as sha256sum gives it."""
+    """Compose files are compared by SHA-256, as `sha256sum` prints it, whatever their names."""
     files = ("docker-compose.yml", "deploy/odd\nname.yml")
     (tmp_path / "deploy").mkdir()
     for name in files:
@@ -110,6 +110,6 @@ def test_compose_files_by_their_hash(tmp_path: Path) -> None:
 
 
 def test_compose_file_that_cannot_be_read(tmp_path: Path) -> None:
-    """It is told, and nothing is guessed."""
+    """A missing Compose file is inconclusive, and is named."""
     with pytest.raises(Inconclusive, match=r"the Compose file gone\.yml does not exist"):
         read(tmp_path, files=("gone.yml",))

@@ -1,4 +1,4 @@
-"""Containers as the Docker Engine describes them (inspected.json: a real answer, shortened)."""
+"""Containers in the Docker Engine's description (inspected.json: a real answer, shortened)."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ def changed(found: dict[str, Any], **state: Any) -> Container:
 
 
 def test_running_container_is_read() -> None:
-    """A running container gives its service, the image that it really runs, its health, restarts and addresses."""
+    """A running container's service, actual image, health, restarts and addresses are read."""
     found = Container.parse(RUNNING)
     assert (found.name, found.service, found.state, found.health) == ("shop-api-1", "api", "running", "healthy")
     assert found.image_id == "sha256:1a9b2ea79f6b5ed5f4844ebabf510c853c09f1dda82c2ab9e46c28961b3d3c45"
@@ -32,7 +32,7 @@ def test_running_container_is_read() -> None:
     [pytest.param(EXITED, "exited", 3, id="exited"), pytest.param(CREATED, "created", 0, id="never-started")],
 )
 def test_container_that_does_not_run_is_read(found: dict[str, Any], state: str, exit_code: int) -> None:
-    """A container without health, labels or addresses is read as well, with its exit code."""
+    """A container that is not running, without health, labels or addresses, is read with its exit code."""
     container = Container.parse(found)
     assert (container.state, container.exit_code, container.health) == (state, exit_code, "none")
     assert container.addresses == ()
@@ -41,7 +41,7 @@ def test_container_that_does_not_run_is_read(found: dict[str, Any], state: str, 
 
 @pytest.mark.parametrize("missing", ["Labels", "Networks", "Health"])
 def test_null_where_the_engine_writes_null_is_read(missing: str) -> None:
-    """What the engine gives as null counts as empty."""
+    """A null from the engine counts as empty."""
     found = json.loads(json.dumps(RUNNING))
     place = {"Labels": "Config", "Networks": "NetworkSettings", "Health": "State"}[missing]
     found[place][missing] = None
@@ -62,12 +62,12 @@ def test_null_where_the_engine_writes_null_is_read(missing: str) -> None:
     ],
 )
 def test_condition_in_words(container: Container, words: str) -> None:
-    """People read a container's condition in one line."""
+    """A container's condition is written in one line."""
     assert container.one_line == words
 
 
 def test_facts_name_what_a_comparison_needs() -> None:
-    """What the journal keeps is enough to tell whether a container was replaced or restarted."""
+    """A container's recorded facts are enough to see whether it was replaced or restarted."""
     facts = Container.parse(RUNNING).facts()
     assert {"id", "image_id", "restarts", "started_at", "service", "name"} <= set(facts)
     assert json.loads(json.dumps(facts)) == facts
@@ -83,12 +83,12 @@ def test_facts_name_what_a_comparison_needs() -> None:
     ],
 )
 def test_container_left_by_an_interrupted_up_is_told_by_its_name(name: str, *, half: bool) -> None:
-    """The id of the old container before the name is what Compose writes there, and nothing else looks like it."""
+    """Only a name with the old container's ID in front counts as left by an interrupted `up`."""
     assert Container.parse(RUNNING | {"Name": name}).has_temporary_name is half
 
 
 def test_what_health_and_switches_ask_of_a_container_is_read() -> None:
-    """Restart policy, addresses of both kinds, published ports and variables, in the engine's own words."""
+    """Restart policy, IPv4 and IPv6 addresses, published ports, variables and the command line are read."""
     found = json.loads(json.dumps(RUNNING))
     found["HostConfig"] = {"NetworkMode": "host", "RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 3}}
     found["Config"] |= {"Env": ["A=1=2", "B=", "C"], "Entrypoint": ["tini"], "Cmd": ["serve", "-v"]}

@@ -1,4 +1,4 @@
-"""What stands or falls together, read from services as `docker compose config` prints them."""
+"""The coupling between services, read from the output of `docker compose config`."""
 
 import pytest
 
@@ -28,7 +28,7 @@ SHARING = {
 
 
 def test_whatever_shares_with_a_changed_service_hangs_on_it() -> None:
-    """Network, processes, IPC and volumes count, through others too, by the service's name or its container's."""
+    """Sharing of network, PIDs, IPC or volumes is found, indirectly and by container name too."""
     found = sharing_with(SHARING, ["api"], ["shop-api-1"])
     assert found == {
         "tunnel": "the network of api",
@@ -42,17 +42,17 @@ def test_whatever_shares_with_a_changed_service_hangs_on_it() -> None:
 
 
 def test_nothing_hangs_on_what_nobody_shares() -> None:
-    """A service that others only talk to has none that must be recreated with it."""
+    """A service whose namespaces nobody shares requires no other service to be recreated."""
     assert sharing_with(SHARING, ["gateway"], ["shop-gateway-1"]) == {}
 
 
 def test_who_shares_by_a_container_s_name_is_made_anew_by_force() -> None:
-    """Compose does not see these."""
+    """Services that share by container name are listed separately, because Compose does not track them."""
     assert sharing_by_container_name(SHARING, ["shop-api-1"]) == ["copier", "sniffer"]
 
 
 def test_restart_with_what_is_recreated() -> None:
-    """Those that ask for it, in so many words or because they share a namespace."""
+    """Services with `depends_on: restart` are listed; Compose sets it for shared namespaces too."""
     assert restarted_with(SHARING, ["api"]) == ["gateway", "tunnel"]
 
 
@@ -67,18 +67,18 @@ def test_restart_with_what_is_recreated() -> None:
     ],
 )
 def test_what_may_run_to_its_end(service: dict[str, object], *, ends: bool) -> None:
-    """Only what the file says in so many words; left out is the habit of many a server."""
+    """A service may end only if its file has such a `restart` explicitly and no health check."""
     assert may_end_by_file(service) is ends
 
 
 def test_what_another_waits_for() -> None:
-    """A service for whose end another one waits runs once."""
+    """A service whose completion another one waits for runs once."""
     waits = {"depends_on": {"migrate": {"condition": "service_completed_successfully"}, "db": {}}}
     assert waited_for_services({"api": waits, "jobs": {"depends_on": ["db"]}}) == {"migrate"}
 
 
 def test_what_another_tag_changes_is_named() -> None:
-    """Definitions are compared as Compose reads them, whatever part of them the tag stands in."""
+    """Services whose definition changes with the tag are named, with the changed part."""
     now = {"api": {"image": "api:2"}, "web": {"environment": {"RELEASE": "2"}, "image": "web"}, "db": {"image": "db"}}
     then = {"api": {"image": "api:1"}, "web": {"environment": {"RELEASE": "1"}, "image": "web"}, "db": {"image": "db"}}
     assert changed_definitions(now, then) == {"api": "image", "web": "environment"}
@@ -89,5 +89,5 @@ def test_what_another_tag_changes_is_named() -> None:
     [({}, 1), ({"scale": 0}, 0), ({"deploy": {"replicas": 3}}, 3), ({"scale": 2, "deploy": {"replicas": 3}}, 2)],
 )
 def test_how_many_containers_the_file_asks_for(service: dict[str, object], number: int) -> None:
-    """One, unless the file says otherwise."""
+    """The file asks for one container unless it sets `scale`, or else `deploy.replicas`."""
     assert count_in_files(service) == number

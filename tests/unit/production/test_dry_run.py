@@ -1,4 +1,4 @@
-"""What Compose's dry run says, in the forms of its versions; what is not understood is never good news."""
+"""The output of Compose's dry run in several versions; unknown output never counts as good news."""
 
 import pytest
 
@@ -44,7 +44,7 @@ def said(stderr: str, exit_code: int = 0) -> Completed:
 
 
 def test_every_container_has_one_effect() -> None:
-    """Of several words on one container the strongest counts, and what stays the same is no difference."""
+    """The strongest effect on a container counts, and an unchanged container is no difference."""
     found = DryRun.parse(said(PLAIN))
     assert found.differences == {
         "shop-api-1": Effect.RECREATED,
@@ -59,13 +59,13 @@ def test_every_container_has_one_effect() -> None:
 
 @pytest.mark.parametrize("lines", [JSON, NEWER], ids=["compose 2", "compose 5"])
 def test_json_says_the_same(lines: str) -> None:
-    """The JSON of either version is read as the lines for people are."""
+    """The JSON output of Compose 2 and 5 gives the same differences as the plain output."""
     differences = DryRun.parse(said(lines)).differences
     assert differences == {"shop-api-1": Effect.RECREATED, "shop-jobs-2": Effect.REMOVED}
 
 
 def test_network_that_would_be_removed_is_named() -> None:
-    """A network that the file changes is made anew, with everything in it stopped."""
+    """A network that Compose would recreate is named, because its containers would be stopped."""
     found = DryRun.parse(said(" DRY-RUN MODE -  Network shop_default  Removed\n"))
     assert (found.differences, found.removes) == ({}, ("network shop_default",))
 
@@ -80,13 +80,13 @@ def test_network_that_would_be_removed_is_named() -> None:
     ],
 )
 def test_what_is_not_understood_is_inconclusive(stderr: str, exit_code: int, words: str) -> None:
-    """A word, a line or an end that is not known is never taken for `nothing changes`."""
+    """An unknown word, line or exit is inconclusive, and never counts as `nothing changes`."""
     with pytest.raises(Inconclusive, match=words):
         DryRun.parse(said(stderr, exit_code))
 
 
 def test_warnings_are_read_in_compose_s_own_words() -> None:
-    """Each warning once, with its quotes taken off; other levels are none."""
+    """Each warning is listed once, without its quotes; messages of other levels are not listed."""
     line = r'time="2026-11-28T14:06:05Z" level={} msg="The \"NOPE\" variable is not set. Defaulting to a blank string."'
     found = warnings_in(said("\n".join([line.format("warning"), line.format("warning"), line.format("info"), "x"])))
     assert found == ['The "NOPE" variable is not set. Defaulting to a blank string.']
@@ -103,6 +103,6 @@ def test_warnings_are_read_in_compose_s_own_words() -> None:
     ],
 )
 def test_every_word_of_compose_is_understood(words: str, effect: Effect) -> None:
-    """Each is what Compose prints, letter by letter."""
+    """Every status word of Compose, spelled exactly as printed, has its effect."""
     for word in words.split():
         assert DryRun.parse(said(f" DRY-RUN MODE -  Container shop-api-1  {word}\n")).effects == {"shop-api-1": effect}

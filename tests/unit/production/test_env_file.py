@@ -1,4 +1,4 @@
-"""The env file's bytes: the ways in which one value changes and every other byte stays. What is right, Compose says."""
+"""The env file's bytes: the ways to change one value and keep every other byte. Compose decides which is right."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from runbook.production.env_file import EnvFile, names_in, rewritings
 from tests.support.campaigns import examples
 
 KEY = "IMAGE_TAG"
-MOST = 80  # ways to be tried at all: each costs a question
+MOST = 80  # maximum of rewritings to try: each costs a call of Compose
 BOM = b"\xef\xbb\xbf"
 
 
@@ -34,7 +34,7 @@ def env_file(content: bytes) -> EnvFile:
     ],
 )
 def test_one_value_changes(before: bytes, after: bytes) -> None:
-    """The likeliest way to change a value leaves every other byte as it was."""
+    """The first rewriting changes one value and keeps every other byte."""
     assert next(rewritings(before, KEY, "v2")) == after
 
 
@@ -48,11 +48,11 @@ def test_one_value_changes(before: bytes, after: bytes) -> None:
     ],
 )
 def test_every_name_is_asked_for(content: bytes, names: set[str]) -> None:
-    """Whatever Compose could take for a name is among those that it is asked for."""
+    """Every name that Compose may read from the file is among the names it is asked for."""
     assert names <= set(names_in(content))
 
 
-# Env files are made of these statements; of each we know exactly where the value of the key stands.
+# Generated env files consist of these statements, with a known position of the key's value.
 LINE = st.characters(blacklist_characters="\r\n\x00\ufeff", blacklist_categories=("Cs",))
 ENDS = st.sampled_from([b"\n", b"\r\n", b"\n\n", b"\n  \n"])
 SAFE = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.:/@+-]{0,20}", fullmatch=True)
@@ -74,7 +74,7 @@ OTHERS = st.builds(
 
 @dataclass(frozen=True)
 class Assignment:
-    """A line that sets the key, with its value apart."""
+    """A line that sets the key, split at its value."""
 
     head: bytes
     quote: bytes
@@ -115,7 +115,7 @@ STATEMENTS = st.one_of(COMMENTS, OTHERS, ASSIGNMENTS.map(lambda found: found.say
     value=SAFE,
 )
 def test_only_the_last_assignments_value_changes(front: bytes, assignment: Assignment, back: bytes, value: str) -> None:
-    """In any env file exactly the last assignment's value changes; doing it again or undoing it is exact as well."""
+    """In any env file a rewriting changes only the last assignment's value, and another one undoes it."""
     original = front + assignment.saying(assignment.value) + back
     changed = front + assignment.saying(value) + back
 
@@ -125,6 +125,6 @@ def test_only_the_last_assignments_value_changes(front: bytes, assignment: Assig
 
 
 def test_fingerprint_tells_any_change() -> None:
-    """Two files have one fingerprint only when they are the same."""
+    """Only equal files have equal fingerprints."""
     assert env_file(b"A=1\n").fingerprint == env_file(b"A=1\n").fingerprint
     assert env_file(b"A=1\n").fingerprint != env_file(b"A=1").fingerprint

@@ -1,4 +1,4 @@
-"""The env file where it lies: read with its mode and owner, replaced in one step, and kept as it was."""
+"""The env file on the host: read with its mode and owner, replaced atomically, with a copy of the old file."""
 
 import dataclasses
 import fcntl
@@ -16,10 +16,10 @@ from runbook.secrets.redactor import Redactor
 from tests.support.incident_parts import production
 from tests.support.parts import Heard, host
 
-#: The line of the script that puts the new file in its place; the last one makes that last.
+#: The script's line that renames the new file into place. The line after it is `sync`.
 _RENAMED = 12
 CONTENT = b"# shop\nIMAGE_TAG=v1\nMETRICS_TOKEN=canary-4711\nPLAIN=nothing-special\n"
-#: Root can give files away; everybody else sees that a file stays theirs.
+#: Only root can change a file's owner; for other users the file must stay theirs.
 OWNER = 12345 if os.geteuid() == 0 else os.geteuid()
 
 
@@ -48,7 +48,7 @@ def looks(path: Path) -> tuple[bytes, int, int]:
 
 
 def test_read_gives_bytes_mode_and_owner(tmp_path: Path) -> None:
-    """Reading gives the bytes as they are, the mode, and whom the file belongs to."""
+    """Reading returns the unchanged bytes, the mode and the owner."""
     env_file = on_host(laid_out(tmp_path)).read()
     assert env_file.content == CONTENT
     assert env_file.mode == "640"
@@ -56,7 +56,7 @@ def test_read_gives_bytes_mode_and_owner(tmp_path: Path) -> None:
 
 
 def test_read_learns_secrets_and_keeps_content_to_itself(tmp_path: Path) -> None:
-    """After reading, the file's secrets are known to redaction, and the command that read it is kept without output."""
+    """Reading teaches redaction the file's secrets, and the command that reads it is recorded without output."""
     redactor, heard = Redactor(), Heard()
     on_host(laid_out(tmp_path), redactor, heard).read()
     assert redactor.text("canary-4711") == "[secret METRICS_TOKEN]"
@@ -66,7 +66,7 @@ def test_read_learns_secrets_and_keeps_content_to_itself(tmp_path: Path) -> None
 
 
 def test_listed_variable_is_secret_too(tmp_path: Path) -> None:
-    """A variable that the settings list is secret whatever its name."""
+    """A variable listed in the settings is secret, whatever its name."""
     redactor = Redactor()
     EnvFileOnHost(production(tmp_path, Heard()), str(laid_out(tmp_path)), redactor, ("PLAIN",)).read()
     assert redactor.text("nothing-special") == "[secret PLAIN]"
@@ -75,13 +75,13 @@ def test_listed_variable_is_secret_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "make",
     [
-        pytest.param(lambda path: None, id="not-there"),  # noqa: ARG005 - nothing is made
+        pytest.param(lambda path: None, id="not-there"),  # noqa: ARG005 - no file is created
         pytest.param(lambda path: path.mkdir(), id="a-folder"),
         pytest.param(lambda path: path.symlink_to("nowhere"), id="a-link-to-nothing"),
     ],
 )
 def test_no_file_is_refused_by_its_path(tmp_path: Path, make: object) -> None:
-    """Where there is no env file, its path is told."""
+    """A missing env file, a folder or a dangling link is an error that names the path."""
     path = tmp_path / ".env"
     make(path)  # type: ignore[operator]
     with pytest.raises(EnvFileError, match=str(path)):
@@ -89,7 +89,7 @@ def test_no_file_is_refused_by_its_path(tmp_path: Path, make: object) -> None:
 
 
 def test_replacing_changes_the_value_and_nothing_else(tmp_path: Path) -> None:
-    """After replacing, one value is new; the other bytes, the mode and the owner are as before."""
+    """Replacing changes one value; the other bytes, the mode and the owner stay."""
     path = laid_out(tmp_path)
     replace(path, "v2", tmp_path / "kept.env")
     assert looks(path) == (CONTENT.replace(b"v1", b"v2"), 0o640, OWNER)
@@ -97,14 +97,14 @@ def test_replacing_changes_the_value_and_nothing_else(tmp_path: Path) -> None:
 
 
 def test_kept_copy_is_the_file_as_it_was(tmp_path: Path) -> None:
-    """The copy that is kept has the old bytes, the old mode and the old owner."""
+    """The copy has the old bytes, mode and owner."""
     path = laid_out(tmp_path)
     replace(path, "v2", tmp_path / "kept.env")
     assert looks(tmp_path / "kept.env") == (CONTENT, 0o640, OWNER)
 
 
 def test_link_stays_a_link_to_the_changed_file(tmp_path: Path) -> None:
-    """When the env file is a link, the file behind it changes and the link stays."""
+    """If the env file is a link, its target changes and the link stays."""
     (tmp_path / "shared").mkdir()
     real = laid_out(tmp_path / "shared")
     link = tmp_path / ".env"
@@ -116,7 +116,7 @@ def test_link_stays_a_link_to_the_changed_file(tmp_path: Path) -> None:
 
 
 def test_leftover_of_a_crashed_run_does_not_leak_in(tmp_path: Path) -> None:
-    """A longer, open-to-all `.env.new` that a crashed run left behind leaves nothing in the new file."""
+    """A longer, world-writable `.env.new` of a crashed run leaves nothing in the new file."""
     path = laid_out(tmp_path)
     leftover = tmp_path / ".env.new"
     leftover.write_bytes(CONTENT * 3)
@@ -127,7 +127,7 @@ def test_leftover_of_a_crashed_run_does_not_leak_in(tmp_path: Path) -> None:
 
 
 def test_planted_links_are_not_followed(tmp_path: Path) -> None:
-    """Links where the new file and the copy are made are replaced, and what they point to stays as it is."""
+    """Links at the paths of the new file and the copy are replaced, and their targets stay unchanged."""
     path, keep, victim = laid_out(tmp_path), tmp_path / "kept.env", tmp_path / "victim"
     victim.write_text("precious")
     for planted in (f"{path}.new", f"{keep}.new", str(keep)):
@@ -141,7 +141,7 @@ def test_planted_links_are_not_followed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("taken", [".env.new", "kept.env.new", "kept.env"])
 def test_folder_in_the_way_is_not_filled(tmp_path: Path, taken: str) -> None:
-    """No copy lands in a folder that has the name of one: the replacing fails, and the env file stays."""
+    """If a folder has the name of a copy, replacing fails, the folder stays empty, and the env file unchanged."""
     path = laid_out(tmp_path)
     (tmp_path / taken).mkdir()
     with pytest.raises(CommandFailed, match="director"):
@@ -151,7 +151,7 @@ def test_folder_in_the_way_is_not_filled(tmp_path: Path, taken: str) -> None:
 
 
 def test_lock_that_somebody_holds_is_said(tmp_path: Path) -> None:
-    """Who waits for the lock in vain is told of it, and the env file stays."""
+    """If another process holds the lock, replacing fails with that reason, and the env file stays unchanged."""
     path = laid_out(tmp_path)
     there = on_host(path)
     commands = there.replace_commands(there.read(), CONTENT.replace(b"v1", b"v2"), str(tmp_path / "kept.env"))
@@ -168,7 +168,7 @@ def test_lock_that_somebody_holds_is_said(tmp_path: Path) -> None:
 
 
 def test_copy_is_not_written_through_a_linked_folder(tmp_path: Path) -> None:
-    """A `.runbook` that leads elsewhere gets no secrets, and the env file stays."""
+    """If `.runbook` is a symbolic link, no copy is written through it, and the env file stays unchanged."""
     path = laid_out(tmp_path)
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / ".runbook").symlink_to("elsewhere")
@@ -179,7 +179,7 @@ def test_copy_is_not_written_through_a_linked_folder(tmp_path: Path) -> None:
 
 
 def cut(command: Command, lines: int, then: str = "") -> Command:
-    """The command as a run that dies gets to carry it out: so many lines of its script, and then something else."""
+    """Return the command with only the first `lines` of its script, or with `then` inserted after them."""
     shell, option, script, *rest = command.argv
     parts = script.strip().splitlines()
     assert lines <= len(parts)
@@ -189,7 +189,7 @@ def cut(command: Command, lines: int, then: str = "") -> Command:
 
 @pytest.mark.parametrize("after", [*range(1, 11), 12, 13])
 def test_file_that_somebody_changes_meanwhile_stays(tmp_path: Path, after: int) -> None:
-    """Whenever somebody else changes the file before the last moment, their version stays, and that is said."""
+    """A change by somebody else is never overwritten: before the rename, replacing fails with that reason."""
     path = laid_out(tmp_path)
     there = on_host(path)
     env_file = there.read()
@@ -208,7 +208,7 @@ def test_file_that_somebody_changes_meanwhile_stays(tmp_path: Path, after: int) 
 
 
 def test_until_the_rename_the_old_file_stands(tmp_path: Path) -> None:
-    """Whichever line is the last one that a dying run gets to, the env file is the old one or the new one, whole."""
+    """Wherever a run dies, the env file is completely the old one or completely the new one."""
     path = laid_out(tmp_path)
     there = on_host(path)
     new = CONTENT.replace(b"v1", b"v2")
@@ -222,7 +222,7 @@ def test_until_the_rename_the_old_file_stands(tmp_path: Path) -> None:
 
 
 def test_new_file_is_never_open_to_others(tmp_path: Path) -> None:
-    """Before it has the old file's mode, nobody else can read what is written into it."""
+    """The new file is never more open than the old one: it gets the old mode before its content."""
     path = laid_out(tmp_path)
     there = on_host(path)
     modes = []
@@ -236,7 +236,7 @@ def test_new_file_is_never_open_to_others(tmp_path: Path) -> None:
 
 
 def test_old_value_comes_back_from_the_kept_copy(tmp_path: Path) -> None:
-    """The kept copy can be read like the env file, so a comparison can be made with it later."""
+    """The copy can be read like the env file, for a later comparison."""
     path = laid_out(tmp_path)
     replace(path, "v2", tmp_path / "kept.env")
     there = on_host(path).at(str(tmp_path / "kept.env"))
@@ -255,7 +255,7 @@ def test_old_value_comes_back_from_the_kept_copy(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_changed(tmp_path: Path, content: bytes, value: str, words: str) -> None:
-    """A value that the file does not decide is refused with the reason."""
+    """A value that the env file does not set, or an unsafe new value, is refused with the reason."""
     path = tmp_path / ".env"
     path.write_bytes(content)
     there = on_host(path)
@@ -264,7 +264,7 @@ def test_what_cannot_be_changed(tmp_path: Path, content: bytes, value: str, word
 
 
 def test_file_that_compose_cannot_read(tmp_path: Path) -> None:
-    """What Compose quotes of the file is not repeated: it may be a secret that nobody has learned."""
+    """Compose's quote from the file is not repeated in the error, because it may be an unknown secret."""
     folder = tmp_path / "my shop"
     folder.mkdir()
     path = laid_out(folder)

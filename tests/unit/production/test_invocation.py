@@ -1,4 +1,4 @@
-"""How Compose is called: with the files, env files and profiles that production was made from."""
+"""Calls of Compose with the files, env files and profiles from which production was created."""
 
 from dataclasses import replace
 from typing import Any
@@ -25,7 +25,7 @@ def container(service: str = "api", files: tuple[str, ...] = (), env_files: tupl
 
 
 def test_everything_stands_in_every_command() -> None:
-    """The directory is always named, as relative mounts move with the first file otherwise."""
+    """The project directory is always given: without it, relative mounts would depend on the first file."""
     found = Invocation(("deploy/a.yml", "/etc/b.yml"), (".env", ".env.db"), ("prod",))
     assert found.argv(project()) == (
         "docker", "compose", "-p", "shop", "--project-directory", DIRECTORY,
@@ -59,26 +59,26 @@ def test_everything_stands_in_every_command() -> None:
 def test_labels_say_what_settings_leave_open(
     given: dict[str, Any], labels: list[tuple[Any, Any]], files: tuple[str, ...], env_files: tuple[str, ...]
 ) -> None:
-    """Files come from the settings, else from the labels; env files from the labels, if the tag's own is among them."""
+    """Files come from settings, else from labels; env files from labels, if the tag's env file is among them."""
     services = ("api", "jobs")
     containers = [container(services[number], *each) for number, each in enumerate(labels)]
     assert from_labels(project(**given), containers) == Invocation(files, env_files)
 
 
 def test_other_services_do_not_decide() -> None:
-    """What is rolled back is brought up as it was, and not as its neighbour."""
+    """The labels of services that are not rolled back do not decide the Compose files."""
     found = from_labels(project(), [container("db", ("/srv/shop/db.yml",))])
     assert found.files == DEFAULT_FILES
 
 
 def test_one_profile_for_each_service_is_enough() -> None:
-    """A service without a profile needs none, and one that is not in the files cannot have any."""
+    """One profile per service is enough; a service without profiles, or not in the files, needs none."""
     services = {"debug": {"profiles": ["dev", "test"]}, "api": {}, "jobs": {"profiles": ["prod"]}}
     assert profiles_for(services, ["debug", "jobs", "api", "old"]) == ("dev", "prod")
 
 
 def test_paths_are_those_of_the_project_s_directory() -> None:
-    """Relative to the directory, and without the dots."""
+    """A relative path counts from the project's directory, and dots are resolved."""
     assert (absolute_path(project(), "deploy/../.env"), absolute_path(project(), "/etc/x")) == (
         f"{DIRECTORY}/.env",
         "/etc/x",
@@ -86,7 +86,7 @@ def test_paths_are_those_of_the_project_s_directory() -> None:
 
 
 def test_files_of_the_container_made_last() -> None:
-    """What a later `up` did not have to recreate names the files from before."""
+    """The newest container names the Compose files, because older ones may have labels from before."""
     then = replace(container("api", ("/srv/shop/a.yml",)), created="2026-01-01T10:00:00Z")
     now = replace(container("jobs", ("/srv/shop/a.yml", "/srv/shop/b.yml")), created="2026-01-02T10:00:00Z")
     both = project(services=["api", "jobs"])

@@ -1,4 +1,4 @@
-"""What is asked once: within one look, and of files that are still the same; never longer."""
+"""The cache of production's state, valid within one look, and of Compose's answers for unchanged files."""
 
 import threading
 import time
@@ -20,19 +20,19 @@ COMPOSE = "services: {api: {image: 'shop/api:${IMAGE_TAG}'}}\n"
 
 
 def counted(answers: list[object]) -> object:
-    """The next of some answers."""
+    """Return the next of `answers`."""
     return answers.pop(0)
 
 
 def test_nothing_is_kept_where_nobody_says_when_a_look_begins() -> None:
-    """A production that is used by itself looks each time."""
+    """Without `within_looks` nothing is cached."""
     found = Remembered()
     left: list[object] = [1, 2]
     assert [found.seen("x", lambda: counted(left)) for _ in range(2)] == [1, 2]
 
 
 def test_what_was_seen_counts_until_the_next_look() -> None:
-    """One look is one state of production; another begins with none."""
+    """A result is cached within one look, and asked for again in the next."""
     found = Remembered()
     found.within_looks = True
     left: list[object] = [1, 2]
@@ -42,7 +42,7 @@ def test_what_was_seen_counts_until_the_next_look() -> None:
 
 
 def test_what_was_seen_counts_for_a_moment_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also within one step, production goes on."""
+    """Within one look too, a cached result expires after a moment."""
     monkeypatch.setattr("runbook.production.remembered._MOMENT", -1.0)
     found = Remembered()
     found.within_looks = True
@@ -51,7 +51,7 @@ def test_what_was_seen_counts_for_a_moment_only(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_error_is_not_kept() -> None:
-    """What could not be seen is looked at again."""
+    """An error is not cached: the next call asks again."""
     found = Remembered()
     found.within_looks = True
     with pytest.raises(IndexError):
@@ -60,7 +60,7 @@ def test_error_is_not_kept() -> None:
 
 
 def test_what_the_engine_tells_of_counts_in_other_looks_until_it_tells() -> None:
-    """And nothing else does, nor for longer than a moment."""
+    """Only results covered by engine events stay cached across looks, and only until the next event."""
     found = Remembered()
     found.within_looks = True
     asked: list[float] = []
@@ -79,7 +79,7 @@ def test_what_the_engine_tells_of_counts_in_other_looks_until_it_tells() -> None
     left: list[object] = [1, 2, 3, 4]
     began = time.monotonic()
     assert [look(left, told_by_engine=True) for _ in range(3)] == [1, 1, 1]
-    assert began < asked[-1] < time.monotonic()  # since before it was looked at
+    assert began < asked[-1] < time.monotonic()  # a moment before the look
     told = True
     assert [look(left, told_by_engine=True) for _ in range(2)] == [2, 3]
     told = False
@@ -87,7 +87,7 @@ def test_what_the_engine_tells_of_counts_in_other_looks_until_it_tells() -> None
 
 
 def test_two_looks_at_the_same_time_ask_once() -> None:
-    """The second waits for what the first is told."""
+    """Of two concurrent calls for one answer, one asks and the other waits."""
     found = Remembered()
     found.within_looks = True
     asking, let_go = threading.Event(), threading.Event()
@@ -116,7 +116,7 @@ def answer(text: str) -> Completed:
 
 
 def test_what_is_made_while_the_content_changes_is_not_kept() -> None:
-    """It may be of the old content, or of the new."""
+    """An answer is not cached if the files' content changed while it was made."""
     found = Remembered()
     contents, made = ["a", "b", "b", "b", "b"], [answer("1"), answer("2")]
     texts = [found.made(("x", ()), lambda: contents.pop(0), lambda: made.pop(0), untold).text for _ in range(3)]
@@ -128,7 +128,7 @@ def untold(completed: Completed) -> None:
 
 
 def test_what_was_made_before_the_record_goes_on_it_where_it_is_used_first() -> None:
-    """Once, and only what is used."""
+    """An answer from before the record began is recorded once, when it is first used."""
     before, found = Remembered(), Remembered()
     for what in ("used", "unused"):
         before.made((what, ()), lambda: "same", lambda: answer("made"), untold)
@@ -142,7 +142,7 @@ def test_what_was_made_before_the_record_goes_on_it_where_it_is_used_first() -> 
 
 
 def test_answer_about_files_that_are_not_known_counts_within_one_look() -> None:
-    """For the same question about the same files; over SSH nobody looks at them for nothing."""
+    """If the files' content is unknown, an answer is cached per question and files within one look."""
     found = Remembered()
     found.within_looks = True
     left = [answer(number) for number in "123"]
@@ -164,7 +164,7 @@ def site(folder: Path, heard: Heard, compose: str = COMPOSE) -> Production:
 
 
 def test_compose_is_asked_once_for_the_same_files(tmp_path: Path) -> None:
-    """Each of them counts, to the byte; so do the tag and the variables that are given."""
+    """Compose is asked once per tag, variables and content of its files; one changed byte asks again."""
     heard = Heard()
     found = site(tmp_path, heard)
     for _ in range(3):
@@ -180,7 +180,7 @@ def test_compose_is_asked_once_for_the_same_files(tmp_path: Path) -> None:
 
 
 def test_answer_is_nobodys_to_change(tmp_path: Path) -> None:
-    """Who changes what Compose said changes his own copy."""
+    """A caller that changes Compose's answer changes only its own copy."""
     found = site(tmp_path, Heard())
     found.services().clear()
     assert found.services()
@@ -197,7 +197,7 @@ def test_answer_is_nobodys_to_change(tmp_path: Path) -> None:
     ],
 )
 def test_compose_is_asked_again_where_it_reads_other_files(tmp_path: Path, text: str) -> None:
-    """What those say by now is not known."""
+    """If Compose reads further files, its answer is not cached, because their content is unknown."""
     heard = Heard()
     found = site(tmp_path, heard, COMPOSE + text)
     for _ in range(2):
@@ -206,7 +206,7 @@ def test_compose_is_asked_again_where_it_reads_other_files(tmp_path: Path, text:
 
 
 def test_compose_is_asked_again_where_a_file_cannot_be_read(tmp_path: Path) -> None:
-    """Or lies on a host where reading it takes a command."""
+    """If a file cannot be read, Compose's answer is not cached."""
     heard = Heard()
     found = site(tmp_path, heard)
     (tmp_path / ".env").unlink()
@@ -216,7 +216,7 @@ def test_compose_is_asked_again_where_a_file_cannot_be_read(tmp_path: Path) -> N
 
 
 def test_env_file_is_read_once_for_the_same_bytes(tmp_path: Path) -> None:
-    """Wherever they lie, and also as what is to be written; for one byte more, or another value, it is asked anew."""
+    """Compose is asked once for equal env file bytes at any path; another byte or value asks again."""
     heard = Heard()
     said = '{"services": {"values": {"environment": {"IMAGE_TAG": "v1"}}}}'
     found = production(tmp_path, heard, {"config --format json": said})
@@ -237,7 +237,7 @@ def test_env_file_is_read_once_for_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_looks_of_an_incident_begin_anew(tmp_path: Path) -> None:
-    """Within one look the engine is asked once for an image, and again in the next one."""
+    """The engine is asked once per image within a step's look, and again in the next step."""
     engine = FakeEngine(images={"shop/api:v1": {"Id": "sha256:1", "RepoDigests": None}})
     found = incident(tmp_path)
     made = production(tmp_path, found, engine=engine)

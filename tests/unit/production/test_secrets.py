@@ -1,4 +1,4 @@
-"""The secrets of production, as Compose resolves its files and as its containers have them: each is known by value."""
+"""The secrets of production, in Compose's resolved configuration and in its containers."""
 
 import json
 from pathlib import Path
@@ -55,7 +55,7 @@ def site(folder: Path, heard: Heard, engine: FakeEngine | None = None, **answers
 
 
 def test_every_secret_is_known(tmp_path: Path) -> None:
-    """Whichever way a secret gets into a container, it is known; what is no secret is not."""
+    """Every secret that reaches a container is known, whichever way it gets there; other values are not."""
     heard, redactor = Heard(), Redactor()
     redactor.learn_all(secrets_of(*site(tmp_path, heard), ["PLAIN"]))
     for secret in SECRET:
@@ -74,14 +74,14 @@ def test_every_secret_is_known(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_known_is_refused(tmp_path: Path, answers: dict[str, str], words: str) -> None:
-    """Where the secrets cannot be looked at, nothing is begun that could write them down."""
+    """If Compose's configuration cannot be read, its secrets are unknown, and the run is refused."""
     with pytest.raises(ProductionError, match=words):
         list(secrets_of(*site(tmp_path, Heard(), None, **answers), ()))
 
 
 @pytest.mark.parametrize("path", ["/containers/json", "/containers/c0/json"])
 def test_containers_that_cannot_be_listed_are_refused(tmp_path: Path, path: str) -> None:
-    """What the engine does not say of the containers may be a secret."""
+    """If the engine's answer about containers is unreadable, their secrets are unknown, and the run is refused."""
     engine = FakeEngine([{"Id": "c0", "Config": {"Labels": {"com.docker.compose.project": "shop"}}}])
     engine.instead = lambda asked: b"{" if asked.partition("?")[0] == path else None
     with pytest.raises(ProductionError, match="the containers cannot be listed, so their secrets are unknown"):
@@ -89,7 +89,7 @@ def test_containers_that_cannot_be_listed_are_refused(tmp_path: Path, path: str)
 
 
 def test_file_of_a_secret_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    """A file that is not there holds no secret; one that is there and cannot be read holds one that nobody knows."""
+    """A missing secret file is ignored; one that exists but cannot be read is an error."""
     found = site(tmp_path, Heard())
     (tmp_path / "key").unlink()
     assert list(secrets_of(*found, ()))

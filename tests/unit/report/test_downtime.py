@@ -1,4 +1,4 @@
-"""What the probes on record say about how long users were without service."""
+"""The time without service, computed from recorded probes."""
 
 import pytest
 
@@ -44,13 +44,13 @@ def closed(seconds: float) -> Entry:
 
 
 def test_nothing_probed_is_not_nothing_down() -> None:
-    """Without probes it is unknown for how long users were without service, not nought."""
+    """Without probes the time without service is unknown, not 0."""
     assert without_service(measured([opened(), closed(9)])) is None
     assert without_service(measured([opened(), batch(0, 200), closed(9)])) == 0
 
 
 def test_outage_lasts_from_bad_to_good() -> None:
-    """An outage begins with its first bad probe and ends with the next good one, across batches."""
+    """An outage lasts from its first failed probe to the next good one, across batches."""
     (run,) = measured([opened(), batch(0, 200, 503, 503), batch(0.75, 0, 200, 503, 200), closed(9)])
     assert [(outage.seconds, outage.over, outage.statuses) for outage in run.outages] == [
         (0.75, True, (503, 0)),
@@ -60,33 +60,33 @@ def test_outage_lasts_from_bad_to_good() -> None:
 
 
 def test_outage_that_is_not_over_lasts_to_the_end_of_the_run() -> None:
-    """Who is still down when the run ends was down at least until then."""
+    """An outage still present at the end of a run lasts at least to that end."""
     (run,) = measured([opened(), batch(1, 200, 503), closed(9)])
     assert [(outage.seconds, outage.over) for outage in run.outages] == [(7.75, False)]
 
 
 def test_outage_that_was_there_already_began_before() -> None:
-    """Whose first probe is bad was out before anybody looked; what it lasted is the least that it can have been."""
+    """If the first probe failed, the outage began before the run, and its length is a minimum."""
     (run,) = measured([opened(), batch(1, 503, 200, 503, 200), closed(9)])
     assert [(outage.begun_before, outage.known_whole) for outage in run.outages] == [(True, False), (False, True)]
     assert not run.known_whole
 
 
 def test_nobody_knows_how_it_went_on_after_a_run_died() -> None:
-    """Of a killed run an outage is known to its last probe on record, and no longer."""
+    """The outage of a killed run lasts to its last recorded probe."""
     observe = {"kind": "check", "time": at(9)}
     (run,) = measured([opened(), batch(1, 200, 503, 503), observe])
     assert [(outage.seconds, outage.over) for outage in run.outages] == [(0.5, False)]
 
 
 def test_late_probe_stands_where_it_began() -> None:
-    """A probe that waited for its deadline is written later than those behind it, and counts when it began."""
+    """A probe counts from when it began, even if it was recorded after later ones."""
     (run,) = measured([opened(), batch(0.5, 200, 200), batch(0.25, 0), closed(9)])
     assert [outage.seconds for outage in run.outages] == [0.25]
 
 
 def test_time_between_runs_is_unmeasured() -> None:
-    """Between a killed run that left users out and the one that went on nobody measured; it is told apart."""
+    """Time between two runs counts as unmeasured if users were out at the end of the first run."""
     runs = measured([opened(), batch(0, 503), closed(2), opened(60), batch(60, 503, 200), closed(70)])
     assert without_service(runs) == 2.25
     assert unmeasured(runs) == 58
@@ -96,20 +96,20 @@ def test_time_between_runs_is_unmeasured() -> None:
 
 @pytest.mark.parametrize(("share", "expected"), [(0.5, 6), (0.95, 10), (1, 10)])
 def test_latency_is_that_of_good_probes(share: float, expected: int) -> None:
-    """Percentiles are of answered probes only: a probe without an answer has no latency but its deadline."""
+    """Percentiles are computed from answered probes only."""
     latencies = (5000, *range(1, 11))
     (run,) = measured([opened(), batch(0, 0, *[200] * 10, latencies=latencies), closed(9)])
     assert run.percentile(share) == expected
 
 
 def test_no_good_probe_has_no_latency() -> None:
-    """Where nothing was answered there is no latency to tell."""
+    """Without an answered probe there is no latency."""
     (run,) = measured([opened(), batch(0, 503), closed(9)])
     assert run.percentile(0.5) is None
 
 
 def test_probing_that_broke_off_says_why() -> None:
-    """An error of the prober is kept beside what it had measured by then."""
+    """An error of the prober is kept with the probes measured before."""
     broken = {"kind": "availability", "time": at(3), "url": "http://shop.example/orders", "error": "OSError: no"}
     (run,) = measured([opened(), batch(0, 200), broken, closed(9)])
     assert run.error == "OSError: no"
@@ -140,7 +140,7 @@ def test_probing_that_broke_off_says_why() -> None:
     ],
 )
 def test_what_was_seen_is_not_taken_for_all(entries: list[Entry], out: int | None, *, known: bool) -> None:
-    """Only where every run was probed to its end, and users were served before and after, is it all of it."""
+    """The outage is known in full only if every run was probed to its end, with users served before and after."""
     runs = measured(entries)
     assert known_whole(runs) is known
     last = still_out(runs)
@@ -148,7 +148,7 @@ def test_what_was_seen_is_not_taken_for_all(entries: list[Entry], out: int | Non
 
 
 def test_outage_is_told_in_the_same_words_everywhere() -> None:
-    """Terminal, page, index and announcement take it from the journal, over all runs of the incident."""
+    """The outage has one wording, over all runs of the incident."""
     first = [opened(), batch(0, 200, 503, 503), closed(2)]
     assert in_words(measured(first)) == (
         "the public address answered 1 of 3 probes well; it is DOWN now; users were without service for at least 1.8 s"
@@ -169,7 +169,7 @@ def turned(seconds: float, action: str, state: str) -> Entry:
 
 
 def test_held_is_told_from_refused() -> None:
-    """Who was answered when traffic was let on has waited; who was refused, or asked before or behind, has not."""
+    """Only requests answered when held traffic resumed count as waiting. Refused, earlier and later ones do not."""
     hold = [turned(1, "hold_traffic", "begun"), turned(1.1, "hold_traffic", "done")]
     let_on = [turned(2, "resume_traffic", "begun"), turned(2.1, "resume_traffic", "done")]
     probes = batch(0.5, 200, 200, 503, 200, latencies=(10, 1400, 1300, 20), every=0.5)
@@ -182,7 +182,7 @@ def test_held_is_told_from_refused() -> None:
 
 
 def test_hosts_are_measured_apart_and_their_outages_counted_once() -> None:
-    """With an address for each host, what two are out for at the same time counts once; each has runs of its own."""
+    """With an address per host, simultaneous outages count once, and each host has its own measurement."""
     first = {**batch(0, 200, 503, 503, 503, 200, 200), "on": "shop-1"}
     second = {**batch(0, 200, 200, 503, 503, 503, 200), "on": "shop-2"}
     begun = {**opened(), "hosts": [{"name": "shop-1"}, {"name": "shop-2"}]}

@@ -1,4 +1,4 @@
-"""What a journal tells: how it ended, what changed, and for how long users were kept out."""
+"""The report of a journal: result, changes, decisions and time to recover."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ Entry = dict[str, Any]
 
 
 def story(*entries: Entry) -> IncidentReport:
-    """The story of these entries, a second apart."""
+    """Return the report of these entries, one second apart."""
     timed = [{"time": f"2025-12-18T03:00:{second:02}.000000Z"} | entry for second, entry in enumerate(entries)]
     return IncidentReport(timed)
 
@@ -92,14 +92,14 @@ def fact(name: str, value: Any) -> Entry:
     ],
 )
 def test_headline(entries: list[Entry], headline: str, tone: str) -> None:
-    """The headline says how it ended, and at which step; only an end that was reached is good."""
+    """The headline says how the incident ended and at which step. Only a reached goal is good."""
     told_story = story(*entries)
     assert headline in told_story.headline
     assert told_story.tone == tone
 
 
 def test_step_that_was_open_is_interrupted() -> None:
-    """A step that began and never ended is interrupted, with all that was run under it."""
+    """A step that began and never ended is interrupted, and keeps its commands."""
     found = story(opened(), scenario(), step(), {"kind": "command", "command": "docker ps"}).steps[0]
     assert found.outcome == "interrupted"
     assert found.seconds is None
@@ -107,7 +107,7 @@ def test_step_that_was_open_is_interrupted() -> None:
 
 
 def test_what_happens_between_steps_belongs_to_none() -> None:
-    """A command after a step's end is not told under it."""
+    """A command after the end of a step does not belong to that step."""
     found = story(opened(), scenario(), step(), ended("passed"), {"kind": "command", "command": "docker ps"})
     assert found.steps[0].details == []
 
@@ -124,7 +124,7 @@ def test_what_happens_between_steps_belongs_to_none() -> None:
     ],
 )
 def test_only_what_was_begun_on_production_counts_as_changed(state: str, scope: str, *, changed: bool) -> None:
-    """A change that was begun changed production, done or not; plans, notes and messages did not."""
+    """A change to production counts once it began. Plans, notes and messages do not count."""
     found = story(opened(), scenario(), step(), change("x", state, scope))
     assert found.steps[0].changed_production is changed
 
@@ -139,14 +139,14 @@ def test_only_what_was_begun_on_production_counts_as_changed(state: str, scope: 
     ],
 )
 def test_change_is_told_as_far_as_it_came(changes: list[tuple[str, str]], words: str) -> None:
-    """What was begun and never finished is not called changed."""
+    """A change that began and never finished is not reported as changed."""
     told = [change(summary, state) for summary, state in changes]
     found = story(opened(), scenario(), step(), *told, change("a note", "begun", "notes"))
     assert found.steps[0].change_in_words == words
 
 
 def test_changes_are_told_in_their_last_state() -> None:
-    """A change that was begun and done is one change, done."""
+    """A change that began and was done is listed once, as done."""
     found = story(opened(), scenario(), step(), change("x", "begun"), change("x", "done"), change("y", "begun"))
     assert [(entry["summary"], entry["state"]) for entry in found.steps[0].changes] == [
         ("x", "done"),
@@ -155,14 +155,14 @@ def test_changes_are_told_in_their_last_state() -> None:
 
 
 def test_latest_decision_on_a_question_counts() -> None:
-    """A question that was decided twice is told with its latest answer."""
+    """A question that was decided twice has its latest answer."""
     ask = {"kind": "decision", "question": "Which?", "evidence": []}
     found = story(opened(), ask | {"answer": "v1"}, ask | {"answer": "v0"})
     assert [entry["answer"] for entry in found.decisions] == ["v0"]
 
 
 def test_running_release_of_an_earlier_run_is_not_told() -> None:
-    """Which release was validated is for each run to find."""
+    """The release that an earlier run validated is not carried over to a resumed run."""
     found = story(opened(), fact("target", {"tag": "v1"}), fact("running", {"tag": "v1"}), resumed())
     assert (found.facts.target_tag, found.facts.running) == ("v1", None)
 
@@ -179,12 +179,12 @@ def test_running_release_of_an_earlier_run_is_not_told() -> None:
     ],
 )
 def test_releases_that_it_is_about(facts: dict[str, Any], way: list[tuple[str, str]]) -> None:
-    """What goes nowhere is told on its release, and a validation on the one that it looked at."""
+    """The releases are "from" and "to" with a target, and otherwise "on" the release that ran."""
     assert story(opened(), *(fact(name, value) for name, value in facts.items())).way == way
 
 
 def test_chapters_keep_their_order() -> None:
-    """Scenarios stand in the order in which they ran, left out or not, each stretch under its chapter."""
+    """Scenarios are listed in the order in which they ran, including skipped ones, grouped by chapter."""
     left_out = {
         "kind": "scenario left out",
         "scenario": "b",
@@ -203,7 +203,7 @@ def test_chapters_keep_their_order() -> None:
 
 @pytest.mark.parametrize(("enable", "seconds"), [(None, 2), ("exports", None)])
 def test_turning_a_switch_on_again_recovers_nothing(enable: str | None, seconds: float | None) -> None:
-    """The time to recover ends when the switch is felt; who turns it on again had nothing to recover."""
+    """Turning a switch off has a time to recover. Turning it on again has none."""
     reached = {"kind": "scenario ended", "outcome": "passed", "provides": ["export-mode-confirmed"]}
     found = story(opened("emergency") | {"asked_for": {"enable": enable}}, scenario(), reached)
     assert found.time_to_recover == seconds

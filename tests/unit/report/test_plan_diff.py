@@ -1,4 +1,4 @@
-"""Plan against actual: what counts as planned, and how each difference is told."""
+"""Plan against execution: which changes count as planned, and how each difference is shown."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -25,12 +25,12 @@ TOLD_NOW = Deed("people are told", "done", ("say: INCIDENT is over\nhead 4f2a.",
 
 
 def named(deed: Deed, incident: str) -> Deed:
-    """The deed in which its own incident's name stands."""
+    """Return `deed` with its incident's name filled in."""
     return replace(deed, commands=tuple(command.replace("INCIDENT", incident) for command in deed.commands))
 
 
 def planned(reports: Path, *deeds: Deed, **about: Any) -> dict[str, Any]:
-    """What an execution keeps of the plan with these deeds."""
+    """Return the plan with these deeds as an execution keeps it."""
     plan = name(hours=1)
     written(reports, Run(plan, "plan", [named(deed, plan) for deed in deeds], **({"outcome": "planned"} | about)))
     opened = written(reports, Run(name("rollback", hours=0.5), "execute"))[0]
@@ -38,7 +38,7 @@ def planned(reports: Path, *deeds: Deed, **about: Any) -> dict[str, Any]:
 
 
 def executed(reports: Path, plan: dict[str, Any], *deeds: Deed, **about: Any) -> list[Entry]:
-    """The journal of an execution with these deeds."""
+    """Return the journal of an execution with these deeds."""
     incident = name("rollback", hours=0)
     return written(reports, Run(incident, "execute", [named(deed, incident) for deed in deeds], **about), plan)
 
@@ -54,7 +54,7 @@ def standings(found: PlanAndActual) -> list[tuple[str, bool]]:
 
 
 def test_as_planned(tmp_path: Path) -> None:
-    """The same commands, what the plan did itself, and what could not be known yet: nothing of that is a difference."""
+    """Equal commands, work that the plan did already, and values unknown at planning are not differences."""
     plan = planned(tmp_path, FETCHED, PAUSED, TOLD)
     found = held(executed(tmp_path, plan, FETCHED_ALREADY, PAUSED_NOW, TOLD_NOW))
     assert standings(found) == [("already so", False), ("as planned", False), ("as planned", False)]
@@ -66,7 +66,7 @@ def test_as_planned(tmp_path: Path) -> None:
 
 
 def test_names_of_a_restores_databases_are_its_own(tmp_path: Path) -> None:
-    """They are made of the time in the incident's name; what a plan could not know yet may be many words."""
+    """Database names made from the incident's time are not differences. An unknown value may become several words."""
     deed = Deed("swapped", "planned", ("rename shop_before_DIGITS", "say: rows [how many, not known yet]; over"))
     done = Deed("swapped", "done", ("rename shop_before_DIGITS", "say: rows orders 2, before 4; over"))
 
@@ -80,7 +80,7 @@ def test_names_of_a_restores_databases_are_its_own(tmp_path: Path) -> None:
 
 
 def test_other_commands_are_shown_line_by_line(tmp_path: Path) -> None:
-    """Where planned and done differ, the lines that differ stand one above the other, and the others as they are."""
+    """If commands differ, the differing lines are shown as removed and added, and the other lines once."""
     plan = planned(tmp_path, TOLD)
     found = held(executed(tmp_path, plan, Deed("people are told", "done", ("say: INCIDENT is on\nhead 4f2a.",))))
     assert standings(found) == [("differs", True)]
@@ -103,7 +103,7 @@ def test_other_commands_are_shown_line_by_line(tmp_path: Path) -> None:
     ],
 )
 def test_other_states(tmp_path: Path, plan: Deed | None, deed: Deed, standing: str, words: str) -> None:
-    """What somebody did meanwhile, what was not planned, and what never came to its end are differences, each named."""
+    """Changes done by others, unplanned changes and unfinished changes are differences, each with its kind."""
     found = held(executed(tmp_path, planned(tmp_path, *([plan] if plan else [])), deed))
     assert standings(found) == [(standing, True)]
     assert words in found.changes[0].evidence
@@ -111,7 +111,7 @@ def test_other_states(tmp_path: Path, plan: Deed | None, deed: Deed, standing: s
 
 
 def test_stop_is_one_difference(tmp_path: Path) -> None:
-    """Behind the step at which it stopped nothing was reached; that is one place, and it is named."""
+    """A stop counts as one difference, and its step is named. Later changes are not reached."""
     plan = planned(tmp_path, PAUSED, TOLD)
     found = held(executed(tmp_path, plan, PAUSED_NOW, stopped="nothing is well", outcome="failed"))
     assert standings(found) == [("as planned", False), ("not reached", True)]
@@ -125,7 +125,7 @@ def test_stop_is_one_difference(tmp_path: Path) -> None:
 
 
 def test_held_as_planned(tmp_path: Path) -> None:
-    """A plan that stopped where its execution stopped is as planned."""
+    """An execution that stopped where its plan stopped is as planned."""
     plan = planned(tmp_path, FETCHED, stopped="no downgrade", outcome="failed")
     found = held(executed(tmp_path, plan, FETCHED_ALREADY, stopped="no downgrade", outcome="failed"))
     assert found.stopped == found.plan_stopped
@@ -133,7 +133,7 @@ def test_held_as_planned(tmp_path: Path) -> None:
 
 
 def test_other_facts(tmp_path: Path) -> None:
-    """A target, a digest, a verdict or a release that ran is compared; what only one of them found out is not."""
+    """Release, digest and verdict are compared. Facts that only one of the two has are not."""
     before = {"tags": ["v2"], "digests": {"api": "sha256:2"}, "log_errors": {"x": 1}}
     plan = planned(tmp_path, PAUSED, facts={"origin": before, "loss": ["table a"], "verdict": {"verdict": "breaking"}})
     after = {
@@ -152,7 +152,7 @@ def test_other_facts(tmp_path: Path) -> None:
 
 
 def test_resumed_incident_counts_as_one(tmp_path: Path) -> None:
-    """What one run began and the next found done was done as planned, and so was what the next did again."""
+    """A change that one run began and the resumed run found done, or did again, is as planned."""
     plan = planned(tmp_path, PAUSED, TOLD)
     incident = name("rollback", hours=0)
     begun, told_now = (named(deed, incident) for deed in (Deed(PAUSED.summary, "begun", PAUSED.commands), TOLD_NOW))
@@ -168,7 +168,7 @@ def test_resumed_incident_counts_as_one(tmp_path: Path) -> None:
 
 
 def test_changes_whose_reach_is_not_known_are_only_counted(tmp_path: Path) -> None:
-    """Where the plan on record does not say what a change touches, nobody says how many are to production."""
+    """If the plan does not say what a change affects, changes to production are not counted."""
     plan = planned(tmp_path, PAUSED, TOLD)
     for step in plan["steps"]:
         for change in step["changes"]:
@@ -178,7 +178,7 @@ def test_changes_whose_reach_is_not_known_are_only_counted(tmp_path: Path) -> No
 
 
 def test_no_plan(tmp_path: Path) -> None:
-    """Without a plan the reason is told; a journal that says nothing of plans has nothing to compare."""
+    """Without a plan the reason is given. A journal without any note of a plan has no comparison."""
     none = {"incident": None, "why": "no plan for this in the last 24 hours"}
     found = held(executed(tmp_path, none, PAUSED_NOW))
     assert found.summary == "No plan to compare with: no plan for this in the last 24 hours"
@@ -187,7 +187,7 @@ def test_no_plan(tmp_path: Path) -> None:
 
 
 def test_step_that_somebody_vouched_for_is_no_stop(tmp_path: Path) -> None:
-    """What could not be checked did not stop a scenario that went on."""
+    """An inconclusive step does not count as the stop if its scenario passed."""
     journal = Journal(tmp_path / "journal.jsonl", Redactor())
     journal.write("scenario began", scenario="S", feature="F", description="")
     journal.write("step began", id="1.1.1", keyword="Then", text="x", scenario="S", place="f:1")

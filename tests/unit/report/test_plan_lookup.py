@@ -1,4 +1,4 @@
-"""The plan that an execution keeps: which one it is, and when there is none."""
+"""The lookup of the plan that an execution keeps, and the reasons why there is none."""
 
 import json
 import os
@@ -19,19 +19,19 @@ DEED = Deed("traffic is paused", "planned", ("gate close",))
 
 
 def name(kind: str = "plan", *, hours: float = 1, project: str = "shop") -> str:
-    """A record's folder that was made so many hours ago."""
+    """Return the name of a record that was made so many hours ago."""
     at = NOW - timedelta(hours=hours)
     return f"{at:%Y%m%dT%H%M%SZ}-{project}-{kind}"
 
 
 def sought(**asked: Any) -> Sought:
-    """The execution that begins now."""
+    """Return the search of an execution that begins now."""
     began = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     return Sought("shop", "/srv/shop", ASKED | asked, [SCENARIO], began)
 
 
 def test_plan_is_kept_in_short(tmp_path: Path) -> None:
-    """Its name, its head, who made it when, what was decided on which facts, and what each step would do."""
+    """The kept plan has its name, head, time, author, facts, and the changes of each step."""
     entries = written(tmp_path, Run(name(), "plan", [DEED], outcome="planned"))
     found = newest_plan(tmp_path, sought())
     assert (found["incident"], found["head"], found["made"], found["by"]) == (
@@ -51,7 +51,7 @@ def test_plan_is_kept_in_short(tmp_path: Path) -> None:
 
 
 def test_search_ends_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Users wait meanwhile: on a slow disk it is given up, which is said."""
+    """The search stops at its time limit and says so, because users may be waiting."""
     written(tmp_path, Run(name(), "plan", [DEED], outcome="planned"))
     monkeypatch.setattr("runbook.report.plan_lookup._LONGEST_SEARCH", -1.0)
     found = newest_plan(tmp_path, sought())
@@ -60,7 +60,7 @@ def test_search_ends_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_newest_of_several(tmp_path: Path) -> None:
-    """The newest one counts, also when it is about another way."""
+    """The newest of several plans counts."""
     for hours in (3, 1, 2):
         written(tmp_path, Run(name(hours=hours), "plan", [DEED], outcome="planned"))
         time.sleep(0.002)
@@ -76,7 +76,7 @@ def test_newest_of_several(tmp_path: Path) -> None:
     ],
 )
 def test_wishes_that_are_the_same(tmp_path: Path, plan: dict[str, Any], asked: dict[str, Any]) -> None:
-    """What a plan says to type is that plan's execution; vouching for a check changes nothing of what is planned."""
+    """A plan matches an execution that pins the plan's target, or vouches for a check."""
     written(tmp_path, Run(name(), "plan", [DEED], asked=plan, outcome="planned"))
     assert newest_plan(tmp_path, sought(**asked))["incident"] is not None
 
@@ -95,19 +95,19 @@ def test_wishes_that_are_the_same(tmp_path: Path, plan: dict[str, Any], asked: d
     ],
 )
 def test_plan_for_something_else(tmp_path: Path, run: dict[str, Any]) -> None:
-    """A plan that is not for this, or never came to its end, is passed over."""
+    """A plan for other options, scenarios or production, or one that did not finish, does not count."""
     written(tmp_path, Run(**({"name": name(), "mode": "plan", "deeds": [DEED], "outcome": "planned"} | run)))
     assert newest_plan(tmp_path, sought()) == {"incident": None, "why": "no plan for this in the last 24 hours"}
 
 
 def test_plan_that_is_too_old(tmp_path: Path) -> None:
-    """What was planned more than a day ago does not count any more."""
+    """A plan of more than a day ago does not count."""
     written(tmp_path, Run(name(hours=25), "plan", [DEED], outcome="planned"))
     assert newest_plan(tmp_path, sought())["incident"] is None
 
 
 def test_plan_from_before_another_execution(tmp_path: Path) -> None:
-    """A run that changed production since has made the plan a thing of the past; one that was held has not."""
+    """A plan does not count after a later run changed production. A later run that changed nothing does not matter."""
     written(tmp_path, Run(name(hours=2), "plan", [DEED], outcome="planned"))
     time.sleep(0.002)
     written(tmp_path, Run(name("rollback", hours=1.5), "execute", outcome="failed"))
@@ -119,7 +119,7 @@ def test_plan_from_before_another_execution(tmp_path: Path) -> None:
 
 
 def test_plan_from_before_a_killed_execution(tmp_path: Path) -> None:
-    """Nobody can tell what a run changed that never closed its journal."""
+    """A plan does not count after a later run was killed, because its changes are unknown."""
     written(tmp_path, Run(name(hours=2), "plan", [DEED], outcome="planned"))
     time.sleep(0.002)
     written(tmp_path, Run(name("rollback"), "execute", outcome=None))
@@ -128,7 +128,7 @@ def test_plan_from_before_a_killed_execution(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["cut", "edited", "folder", "binary", "unreadable", "pipe", "forged"])
 def test_broken_journals_are_passed_over(tmp_path: Path, damage: str) -> None:
-    """A journal that is not as it was written, or none at all, keeps nothing from being found, and raises nothing."""
+    """A damaged, forged or missing journal is skipped without an error."""
     written(tmp_path, Run(name(hours=2), "plan", [DEED], outcome="planned"))
     time.sleep(0.002)
     written(tmp_path, Run(name(), "plan", [DEED], outcome="planned"))
@@ -156,7 +156,7 @@ def test_no_records_at_all(tmp_path: Path) -> None:
 
 
 def test_many_records_are_no_burden(tmp_path: Path) -> None:
-    """Thousands of older records, and those of other projects, are not even opened."""
+    """With 2,000 older records and 2,000 of another project, the search takes less than a second."""
     written(tmp_path, Run(name(hours=2), "plan", [DEED], outcome="planned"))
     for number in range(2000):
         (tmp_path / f"20240101T{number:06d}Z-shop-rollback").mkdir()

@@ -1,4 +1,4 @@
-"""What a journal tells of production: before and after, who was kept out, and what is not known."""
+"""Production in a journal: before and after, time without traffic, and unknown states."""
 
 from pathlib import Path
 from typing import Any
@@ -68,14 +68,14 @@ from tests.unit.report.test_incident_report import change, closed, fact, opened,
     ],
 )
 def test_time_without_service_is_that_of_the_closed_gate(states: list[tuple[str, str]], seconds: float | None) -> None:
-    """Users are kept out from when pausing began until resuming was done, each time; while it lasts, no end is told."""
+    """The gate counts as closed from the start of each pause to its resumption. While paused there is no total."""
     changes = [entry for summary, state in states for entry in (step(), change(summary, state))]
     assert story(opened(), scenario(), *changes).production.gate_closed_seconds == seconds
 
 
 @pytest.mark.parametrize(("action", "held"), [("hold_traffic", True), ("pause_traffic", False)])
-def test_waiting_is_told_from_refusing(action: str, held: bool) -> None:  # noqa: FBT001 - what is expected
-    """Where traffic was held for as long as it was kept back, nothing was refused on purpose."""
+def test_waiting_is_told_from_refusing(action: str, held: bool) -> None:  # noqa: FBT001 - expected value
+    """If traffic was only held, the report says that it was only held. The time counts as for a pause."""
     began = change("user traffic is kept back", "begun") | {"action": action}
     let_on = change("user traffic is resumed", "done")
     seen = story(opened(), scenario(), step(), began, step(), let_on).production
@@ -83,7 +83,7 @@ def test_waiting_is_told_from_refusing(action: str, held: bool) -> None:  # noqa
 
 
 def test_before_and_after_side_by_side(tmp_path: Path) -> None:
-    """Each row says how it was and how it is, and whether that differs."""
+    """Each row has the value before, the value after, and whether it changed."""
     found = IncidentReport(verify(told(tmp_path)).entries)
     rows = {row.name: (row.before, row.after, row.changed) for row in found.production.before_and_after}
     assert rows["image tag"] == ("v2", "v1", True)
@@ -94,7 +94,7 @@ def test_before_and_after_side_by_side(tmp_path: Path) -> None:
 
 
 def test_without_an_after_nothing_is_compared() -> None:
-    """A run that never looked again, or could not, claims nothing about afterwards."""
+    """A run without a last observation compares nothing."""
     before = {"tags": ["v2"]}
     assert (
         story(opened(), fact("before", before), fact("after", {"unknown": "no engine"})).production.looked_after
@@ -113,7 +113,7 @@ def test_without_an_after_nothing_is_compared() -> None:
     ],
 )
 def test_what_was_seen_once_is_told_too(looks: dict[str, str], title: str, rows: list[tuple[str, str | None]]) -> None:
-    """A run that stopped before its first look, and looked when it ended, tells what it left, and compares nothing."""
+    """A run with only one observation shows that one, without a comparison."""
     facts = [fact(name, snapshot("x", tag)) for name, tag in looks.items()]
     found = story(opened(), *facts).production
     tags = [(row.before, row.after) for row in found.before_and_after if row.name == "image tag"]
@@ -126,14 +126,14 @@ def test_what_was_seen_once_is_told_too(looks: dict[str, str], title: str, rows:
     ids=["closed", "open", "unknown"],
 )
 def test_closed_gate_is_told_as_it_was_last_seen(gate: Any, *, kept_out: bool) -> None:
-    """Users are said to be kept out when the gate was closed at the last look, whatever it was before."""
+    """Traffic is reported as paused if the gate was closed in the last observation."""
     before = fact("before", snapshot("x", "v2", gate="closed"))
     assert story(opened(), before, fact("after", snapshot("x", "v1", gate=gate))).production.traffic_paused is kept_out
     assert story(opened(), before).production.traffic_paused
 
 
 def test_changes_that_nobody_looked_at_leave_production_unknown() -> None:
-    """A run that changed something and never looked again left production in a state that is not known."""
+    """If a run changed production and did not observe it afterwards, the state of production is unknown."""
     changed = [scenario(), step(), change("x", "begun")]
     assert story(opened(), *changed).production.left_unknown
     assert not story(opened(), *changed, fact("after", snapshot("x", "v1"))).production.left_unknown
@@ -144,7 +144,7 @@ CLOSED_AFTER = fact("after", snapshot("x", "v2", gate="closed"))
 
 
 def test_run_that_resumed_traffic_and_was_killed_left_production_unknown() -> None:
-    """What the run before saw last is not what the resumed one left."""
+    """The last observation before a resumed run does not count after that run changed production."""
     found = story(
         opened(), scenario(), step(), change("user traffic is paused", "begun"), CLOSED_AFTER, closed("failed"),
         resumed(), fact("found again", snapshot("x", "v2", gate="closed")),
@@ -158,7 +158,7 @@ def test_run_that_resumed_traffic_and_was_killed_left_production_unknown() -> No
 
 
 def test_run_that_was_killed_before_it_did_anything_left_what_the_one_before_saw() -> None:
-    """A resumed run that changed nothing leaves users kept out as they were, and nothing unknown."""
+    """After a resumed run that changed nothing, the observation of the earlier run still counts."""
     found = story(
         opened(), scenario(), step(), change("user traffic is paused", "begun"), CLOSED_AFTER, closed("failed"),
         resumed(),
@@ -167,14 +167,14 @@ def test_run_that_was_killed_before_it_did_anything_left_what_the_one_before_saw
 
 
 def test_what_a_killed_run_changed_stays_unknown_until_somebody_looks() -> None:
-    """A resumed run that was killed before its first look knows no more than the one before; its look tells."""
+    """The changes of a killed run leave production unknown until the first observation of a resumed run."""
     killed = [opened(), scenario(), step(), change("x", "begun"), resumed()]
     assert story(*killed).production.left_unknown
     assert not story(*killed, fact("found again", snapshot("x", "v2", gate="open"))).production.left_unknown
 
 
 def test_gate_that_was_found_closed_again_is_told() -> None:
-    """The look of a resumed run counts before it has looked after its changes."""
+    """The first observation of a resumed run counts until the run observes production after its changes."""
     looks = (("before", "open"), ("found again", "closed"))
     before, again = (fact(name, snapshot("x", "v2", gate=gate)) for name, gate in looks)
     assert story(opened(), before, resumed(), again).production.traffic_paused
@@ -182,7 +182,7 @@ def test_gate_that_was_found_closed_again_is_told() -> None:
 
 
 def test_gate_that_was_being_closed_keeps_users_out() -> None:
-    """A run that was killed while it paused traffic may have kept users out, though nobody looked since."""
+    """After a run was killed while it paused traffic, traffic counts as paused."""
     before = fact("before", snapshot("x", "v2", gate="open"))
     killed = [opened(), before, scenario(), step(), change("user traffic is paused", "begun")]
     assert story(*killed).production.traffic_paused
@@ -193,7 +193,7 @@ def test_gate_that_was_being_closed_keeps_users_out() -> None:
 
 
 def test_note_that_is_removed_after_the_last_look_leaves_nothing_unknown() -> None:
-    """A run looks after its changes once; the closing note that follows does not make that unknown."""
+    """A change after the last observation, which removes the run's note, does not make production unknown."""
     after = fact("after", snapshot("x", "v1", gate="open"))
     found = story(opened(), scenario(), step(), change("x", "done"), after, step(), change("note", "done"))
     assert not found.production.left_unknown
@@ -223,7 +223,7 @@ def production(**more: Any) -> dict[str, Any]:
     ],
 )
 def test_container_that_must_stay_is_held_against_itself(db: dict[str, Any], state: tuple[bool, bool, bool]) -> None:
-    """Another service's container must be the same one, and not have restarted; its health may be another."""
+    """A container of another service must not be recreated or restarted. Its health may differ."""
     later = production(containers=[container("api", id="new"), container("db", **db)])
     rows = {row.name: row for row in compared(seen(production()), seen(later), ("other containers",))}
     row = rows["shop-db-1"]
@@ -232,7 +232,7 @@ def test_container_that_must_stay_is_held_against_itself(db: dict[str, Any], sta
 
 
 def test_container_that_is_gone_or_new_is_told() -> None:
-    """What is there on one side only stands there all the same, and a service that vanished must not have."""
+    """A container that exists only before or only after is listed, and a vanished one is a fault."""
     later = production(containers=[container("api"), container("cache")])
     rows = {row.name: row for row in compared(seen(production()), seen(later), ("other containers",))}
     assert rows["shop-db-1"].after == "not there"
@@ -241,7 +241,7 @@ def test_container_that_is_gone_or_new_is_told() -> None:
 
 
 def test_unknown_is_not_said_to_have_stayed() -> None:
-    """What could be looked at neither time was not checked, though both looks said the same."""
+    """A value that neither observation could read is unchecked, not reported as unchanged."""
     unknown = production(schema={"unknown": "no answer"})
     (row,) = [row for row in compared(seen(unknown), seen(unknown), ("schema",)) if row.name == "schema revision"]
     assert not row.kept
@@ -250,7 +250,7 @@ def test_unknown_is_not_said_to_have_stayed() -> None:
 
 @pytest.mark.parametrize("looks", [(["0002"], {"unknown": "no answer"}), ({"unknown": "no answer"}, ["0002"])])
 def test_unknown_is_not_said_to_have_changed(looks: tuple[str, str], tmp_path: Path) -> None:
-    """What one look could not see is told as not known, and nobody is told that it changed."""
+    """A value that one observation could not read is unchecked, not reported as changed."""
     before, after = (production(schema=schema) for schema in looks)
     (row,) = [row for row in compared(seen(before), seen(after), ("schema",)) if row.name == "schema revision"]
     assert (row.broken, row.kept, row.unchecked) == (False, False, True)
@@ -269,7 +269,7 @@ def test_unknown_is_not_said_to_have_changed(looks: tuple[str, str], tmp_path: P
 
 
 def test_image_without_a_digest_is_told_by_its_local_id() -> None:
-    """An image that is nowhere but on the host is another one when its id is."""
+    """An image without a digest is compared by its local ID."""
     before, after = (production(digests={"api": f"local:{word}"}) for word in "ab")
     (row,) = [row for row in compared(seen(before), seen(after), ("release",)) if row.name == "digest of api"]
     assert row.broken
@@ -289,7 +289,7 @@ ALWAYS = {"shop-db-1", "path", "mode", "owner"}
     ],
 )  # fmt: skip
 def test_what_must_stay_follows_from_what_is_done(kind: str, strategy: str | None, names: set[str]) -> None:
-    """A rollback without a downgrade leaves the schema alone; an emergency leaves the release alone as well."""
+    """A rollback without a downgrade must keep the schema. An emergency must also keep the release."""
     facts = [
         fact("before", production()),
         *([fact("strategy", strategy)] if strategy else []),

@@ -1,4 +1,4 @@
-"""The record's headline for every end that the runbook can have."""
+"""The record's headline for each possible end of a run."""
 
 from typing import Any
 
@@ -33,31 +33,31 @@ def story(
 
 
 def test_rolled_back() -> None:
-    """A whole rollback runs the target again."""
+    """The headline of a whole rollback says that production runs the target again."""
     found = story(outcome="passed", reached=["rolled-back"], facts={"target": {"tag": "v1"}, "strategy": "downgrade"})
     assert (found.headline, found.tone) == ("Over: production runs v1 again", "good")
 
 
 def test_gone_forward() -> None:
-    """A forward-fix never ran before, and is not called again."""
+    """The headline of a forward-fix does not say "again", because the release never ran before."""
     found = story(outcome="passed", reached=["rolled-back"], facts={"target": {"tag": "v3"}, "strategy": "forward-fix"})
     assert (found.headline, found.tone) == ("Over: production was rolled forward to v3", "good")
 
 
 def test_switched() -> None:
-    """An emergency says which value was set."""
+    """The headline of an emergency names the value that was set."""
     facts = {"switch": {"name": "exports", "variable": "EXPORT_MODE", "value": "off", "state": "off"}}
     found = story(kind="emergency", outcome="passed", reached=["switch-turned", "export-mode-confirmed"], facts=facts)
     assert (found.headline, found.tone) == ("Switched: EXPORT_MODE=off", "good")
 
 
 def test_switch_that_users_were_not_seen_to_feel_is_not_switched() -> None:
-    """A value in the env file alone is no headline."""
+    """If the switch's effect was not confirmed, the headline does not say "Switched"."""
     assert "Switched" not in story(kind="emergency", outcome="passed", reached=["switch-turned"]).headline
 
 
 def test_held() -> None:
-    """What stopped before anything was changed holds production as it is, and says why."""
+    """A run that stopped before any change says that production is held, and why."""
     found = story(outcome="failed")
     assert found.headline == "Production is held as it is: expected a working downgrade; seen: it is empty"
     assert found.tone == "bad"
@@ -72,5 +72,5 @@ def test_held() -> None:
     ],
 )
 def test_not_held(how: dict[str, Any]) -> None:
-    """A run that has changed something, or never could, is stopped and not held."""
+    """A failed run that changed something, a plan and a validation say "Stopped", not "held"."""
     assert story(outcome="failed", **how).headline == "Stopped at: Given a downgrade"

@@ -1,4 +1,4 @@
-"""What was asked again and again within one step stands once, with all its answers."""
+"""Requests repeated within one step are shown once, with all their answers."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from runbook.report.timeline import Step
     ],
 )
 def test_what_was_asked_repeatedly_is_folded(asked: dict[str, Any], answers: str) -> None:
-    """Whatever kind of look it was."""
+    """Repeated commands, requests and file checks are shown once, with the number of each answer."""
     step = Step("Then", "all is well", "5.1.1", "2026-01-01T03:00:00.000000Z")
     step.details = [asked | {"time": f"2026-01-01T03:00:0{second}.000000Z"} for second in range(9)]
     ((shown, summary),) = step.shown

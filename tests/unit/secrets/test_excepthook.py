@@ -1,4 +1,4 @@
-"""The traceback with which Python ends: secrets are struck out of it."""
+"""The traceback of an uncaught error: secrets are redacted."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ raise ValueError("cannot parse hunter" + "2-secret\\u202e")
 
 
 def test_traceback_is_redacted() -> None:
-    """An error that nobody caught is told with its place, and without the secret."""
+    """An uncaught error is shown with its place, and without the secret."""
     ran = subprocess.run(
         [sys.executable, "-c", _PROGRAM], cwd=Path(__file__).parents[3], capture_output=True, text=True, check=False
     )

@@ -1,4 +1,4 @@
-"""The secrets that the settings name are learnt as a run begins, those in a secret store too."""
+"""The secrets that the settings name are learned when a run begins, also those in a secret store."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 
 def test_store_is_asked_for_each(settings: Settings) -> None:
-    """Its values and the login are struck out; a missing one is the business of who needs it."""
+    """A store's values and the login are redacted; a missing value stops nothing."""
     redactor = Redactor()
 
     def ask(address: StoreAddress) -> SecretStr:
@@ -40,7 +40,7 @@ def test_store_is_asked_for_each(settings: Settings) -> None:
 
 @pytest.mark.parametrize("error", [Inconclusive, CommandTimedOut])
 def test_store_that_gives_no_answer_is_asked_once(settings: Settings, error: type[RunbookError]) -> None:
-    """A run begins all the same, and not later for every secret that is in there."""
+    """A store without an answer is asked once, not for each secret, and the run begins."""
     asked: list[StoreAddress] = []
 
     def ask(address: StoreAddress) -> SecretStr:

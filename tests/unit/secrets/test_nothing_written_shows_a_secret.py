@@ -1,4 +1,4 @@
-"""Whatever the secret, the form in which it is written, and how the output is cut: it is in nothing that is written.
+"""A secret is in nothing that is written, whatever its value, its encoding, and the cuts in the output.
 
 The journal, the files beside it, the terminal and the page are made by the code that makes them in a run.
 """
@@ -38,14 +38,14 @@ from runbook.text import COLOUR, visible
 from tests.support.campaigns import examples
 from tests.unit.secrets.test_redactor import ENCODINGS, LABEL, hidden_in_base64
 
-#: The borders at which what is long is cut: a command's output, an HTTP answer.
+#: The lengths at which a command's output and an HTTP answer are cut.
 BORDERS = (64 * 1024, 4096)
 FRAME = ("seq", "time", "kind", "previous", "sha256")
 
 
 @dataclass(frozen=True)
 class Output:
-    """What a program says: a secret in some form, in the middle of other text, in pieces."""
+    """A program's output: a secret in some form, within other text, in pieces."""
 
     secret: str
     written: str
@@ -59,30 +59,30 @@ class Output:
         return self.around(self.written)
 
     def around(self, text: str) -> str:
-        """The output with `text` in the secret's place."""
+        """Return the output with `text` instead of the secret."""
         return f"{'.' * self.dots[0]}{self.before}{text}{self.after}{'.' * self.dots[1]}"
 
     @property
     def pieces(self) -> list[str]:
-        """The text as it comes, piece by piece."""
+        """The text, in the pieces in which it arrives."""
         return _cut(str(self), self.cuts)
 
     @property
     def chunks(self) -> list[bytes]:
-        """Its bytes as they come, which may be cut within a character."""
+        """The bytes, in the pieces in which they arrive; a cut may be within a character."""
         whole = str(self).encode()
         at = [0, *sorted(int(cut * len(whole)) for cut in self.cuts), len(whole)]
         return [whole[start:end] for start, end in pairwise(at)]
 
     @property
     def halves(self) -> list[str]:
-        """Of a secret at a border its beginning and its end, since that is what a wrong cut would leave."""
+        """Both halves of a secret at a border, because a wrong cut would leave one of them."""
         middle = len(self.secret) // 2
         at_border = any(self.dots) and self.written == self.secret and middle >= 6
         return [self.secret[:middle], self.secret[middle:]] if at_border else []
 
     def is_shown_by(self, text: str) -> bool:
-        """Whether the secret can be read in `text`, in the form in which it was written or as such."""
+        """Return whether `text` shows the secret, as it is or in its written form."""
         for seen in {text, visible(text), _seen(text)}:
             if any(half in seen for half in self.halves):
                 return True
@@ -99,11 +99,11 @@ def _cut(text: str, cuts: tuple[float, ...]) -> list[str]:
 
 
 def _seen(text: str) -> str:
-    """`text` without what nobody sees."""
+    """Return `text` without invisible characters and colors."""
     return HIDDEN.sub("", COLOUR.sub("", text))
 
 
-# Anything but halves of characters: quotes, backslashes, white space, controls, colours, every script.
+# Any characters except surrogates: quotes, backslashes, white space, controls, colors, every script.
 SECRETS = (
     st.one_of(
         st.text(st.characters(exclude_categories=["Cs"]), min_size=6, max_size=24),
@@ -134,12 +134,12 @@ NEAR = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampl
 
 @st.composite
 def outputs(draw: st.DrawFn) -> Output:
-    """Outputs of which some are as long as what is kept of them, with the secret at the border."""
+    """Draw an output. Some are as long as the limit, with the secret at the border."""
     secret, form = draw(SECRETS), draw(st.sampled_from(sorted(ENCODINGS)))
     written = ENCODINGS[form](secret)
     how = draw(st.sampled_from(["as it is", "as it is", "coloured", "with what nobody sees", "wrapped"]))
     if COLOUR.search(secret):
-        how = "as it is"  # of a secret with colours of its own nobody could say which ones are not
+        how = "as it is"  # in a secret with colors, added ones could not be told apart
     if how == "wrapped" and form.startswith("base64") and not form.startswith("base64-in-"):
         width, end = draw(st.sampled_from([16, 20, 64, 76])), draw(st.sampled_from(["\n", "\r\n", "\napi-1  | "]))
         written = end.join(written[at : at + width] for at in range(0, len(written), width))
@@ -158,13 +158,13 @@ def outputs(draw: st.DrawFn) -> Output:
         )
     cuts = tuple(draw(st.lists(st.floats(0, 1), max_size=4)))
     found = Output(secret, written, before, after, dots, cuts, form.startswith("base64"))
-    # What the surroundings say without the secret is no leak.
+    # Text that the surroundings have without the secret is no leak.
     assume(not found.is_shown_by(found.around(LABEL)))
     return found
 
 
 class Written:
-    """An incident, and everything that is written while it is told an output."""
+    """An incident, and everything that is written while it records an output."""
 
     def __init__(self, folder: Path) -> None:
         self.journal = Journal(folder / "journal.jsonl", Redactor())
@@ -180,7 +180,7 @@ class Written:
         self.by_itself = "\n".join(self.told_since())
 
     def tell(self, output: Output) -> None:
-        """Let a command say it, an address answer it, and a step learn it."""
+        """Record the output as a command's, as an HTTP answer, as an engine request and as a fact."""
         self.journal.redactor = Redactor()
         self.journal.redactor.learn("CANARY", output.secret)
         command = Command(("docker", "logs", output.written), 10)
@@ -192,20 +192,20 @@ class Written:
         self.incident.record_fact("origin", {"tags": (short,), "digests": {short: short}})
 
     def _answered(self, chunks: list[bytes]) -> HttpResponse:
-        """What is made of an answer whose body comes in these chunks."""
+        """Return the response to a request whose answer's body comes in these chunks."""
         self._chunks = chunks
         client = self._http._unverified
         return self._http._ask(client, client.build_request("GET", "http://shop/"), end=False)
 
     @staticmethod
     def _said(chunks: list[bytes]) -> bytes:
-        """What is read back of a process that writes these chunks to its standard output."""
+        """Return what is read of a process that writes these chunks to standard output."""
         with ManagedProcess(("true",), {}, None, None) as started:
             started._files += [_file(chunks), _file([])]
             return started.output()[0]
 
     def told_since(self) -> Iterator[str]:
-        """Yield everything written since it was asked last."""
+        """Yield everything written since the last call."""
         with self.journal.path.open("rb") as file:
             file.seek(self._read)
             lines = file.read()
@@ -241,7 +241,7 @@ def _texts(value: object) -> Iterator[str]:
 
 
 def on_terminal(output: Output, redactor: Redactor) -> str:
-    """What a terminal shows when the output is written to it piece by piece, in one go."""
+    """Return what a terminal shows after the output was written to it in pieces."""
     shown = io.StringIO()
     terminal = Redacting(cast("TextIO", shown), redactor.text)
     for piece in output.pieces:
@@ -260,8 +260,8 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Written]:
 @settings(max_examples=examples(250, 10_000), deadline=None, suppress_health_check=list(HealthCheck))
 @given(output=outputs())
 def test_secret_is_in_nothing_written(written: Written, output: Output) -> None:
-    """It is in no byte of the journal, in no file beside it, and not on the terminal."""
-    # Nor is what the runbook says by itself, of whichever output.
+    """A secret is in no byte of the journal, in no file beside it, and not on the terminal."""
+    # Text that the runbook writes for any output is no leak either.
     assume(not output.is_shown_by(written.by_itself))
     written.tell(output)
     for told in written.told_since():
@@ -270,7 +270,7 @@ def test_secret_is_in_nothing_written(written: Written, output: Output) -> None:
 
 
 class _Words(HTMLParser):
-    """Everything that a page shows or holds: its texts, and its attributes."""
+    """The tags, attribute values and texts of a page."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -284,7 +284,7 @@ class _Words(HTMLParser):
 
 
 def words_of(page: str) -> str:
-    """What can be read on a page, one piece a line."""
+    """Return the words of a page, one piece a line."""
     words = _Words()
     words.feed(page)
     words.close()
@@ -294,7 +294,7 @@ def words_of(page: str) -> str:
 @settings(max_examples=examples(50), deadline=None, suppress_health_check=list(HealthCheck))
 @given(output=outputs())
 def test_secret_is_not_on_the_page(tmp_path_factory: pytest.TempPathFactory, output: Output) -> None:
-    """It is in nothing that the page shows or holds, where the output stands under a step."""
+    """A secret is in nothing that the page shows or holds, if the output is under a step."""
     pages = []
     for told in (output, Output(output.secret, LABEL, output.before, output.after, output.dots, (), is_base64=False)):
         written = Written(tmp_path_factory.mktemp("page"))
@@ -313,7 +313,7 @@ def test_secret_is_not_on_the_page(tmp_path_factory: pytest.TempPathFactory, out
 @settings(max_examples=examples(150, 300), deadline=None, suppress_health_check=list(HealthCheck))
 @given(output=outputs())
 def test_secret_is_not_in_the_live_view(output: Output) -> None:
-    """It is not in what is drawn while a command runs, nor in the lines that stay above it."""
+    """A secret is not in the live view of a running command, nor in the lines above it."""
     redactor = Redactor()
     redactor.learn("CANARY", output.secret)
     cleaned = visible(redactor.text(f"{output.before}{output.written}{output.after}"))
@@ -329,4 +329,4 @@ def test_secret_is_not_in_the_live_view(output: Output) -> None:
 
 
 def _nobody() -> None:
-    """Nobody is probed."""
+    """Probe nothing."""

@@ -1,4 +1,4 @@
-"""The canary: a run refuses to begin when a made-up secret comes out of what would be written."""
+"""The self-test of redaction: a run refuses to begin if a made-up secret would be written."""
 
 import json
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from runbook.secrets.selftest import refuse_leaks
 
 
 def letting_through(form: str, redactor: Redactor, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Any]:
-    """A way that strikes out everything but one form."""
+    """Return a way that redacts everything except one form."""
     told: dict[str, str] = {}
     forms = selftest._forms
 
@@ -29,7 +29,7 @@ def letting_through(form: str, redactor: Redactor, monkeypatch: pytest.MonkeyPat
 
 
 def test_working_redaction_is_let_pass() -> None:
-    """Where nothing comes out, nothing is said, and the canary is forgotten."""
+    """If nothing leaks, the self-test passes, and its secret is forgotten."""
     redactor = Redactor()
     redactor.learn("TOKEN", "hunter2-secret")
     refuse_leaks(redactor, {"journal": redactor.value})
@@ -38,7 +38,7 @@ def test_working_redaction_is_let_pass() -> None:
 
 @pytest.mark.parametrize("form", sorted(selftest._forms('0123456789ab/"', "0123456789ab")))
 def test_each_form_that_comes_out_is_told(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One form that is not struck out is enough, and the message names it and where it was going."""
+    """One form that leaks refuses the run; the message names the form and its destination."""
     redactor = Redactor()
     with pytest.raises(RedactionError, match=f"a secret was not replaced, {form}, on its way to the page"):
         refuse_leaks(redactor, {"page": letting_through(form, redactor, monkeypatch)})
@@ -54,14 +54,14 @@ def test_each_form_that_comes_out_is_told(form: str, monkeypatch: pytest.MonkeyP
     ],
 )
 def test_place_that_is_left_out_is_told(way: Callable[[Redactor, Any], Any]) -> None:
-    """Keys, and what is deep inside, are looked at as well."""
+    """A secret left in a key, a nested value or a line of JSON refuses the run."""
     redactor = Redactor()
     with pytest.raises(RedactionError):
         refuse_leaks(redactor, {"journal": lambda value: way(redactor, value)})
 
 
 def test_way_that_fails_is_not_trusted() -> None:
-    """An error while the canary is sent through refuses the run as well."""
+    """An error during the self-test refuses the run."""
 
     def broken(_value: object) -> object:
         raise ZeroDivisionError
@@ -71,7 +71,7 @@ def test_way_that_fails_is_not_trusted() -> None:
 
 
 def test_journal_is_not_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A journal that secrets would get into is not created."""
+    """A journal into which secrets would get is not created."""
     monkeypatch.setattr(Redactor, "text", lambda _self, text: text)
     with pytest.raises(RedactionError, match="on its way to the journal"):
         Journal(tmp_path / "reports" / "journal.jsonl", Redactor())
@@ -79,7 +79,7 @@ def test_journal_is_not_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_journal_is_not_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that is gone on with stays as it is."""
+    """If the self-test fails, a continued journal stays unchanged."""
     journal = Journal(tmp_path / "journal.jsonl", Redactor())
     journal.write("opened")
     journal.close()

@@ -1,4 +1,4 @@
-"""What is looked at ahead in chapter 1: at the same time, and not once a change was begun."""
+"""Looks ahead in chapter 1: several at the same time, and none once a change was begun."""
 
 import threading
 from collections.abc import Callable
@@ -37,7 +37,7 @@ def check(name: str, look: Callable[[], object]) -> Check:
 
 @pytest.fixture
 def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A production of which each look would wait for ever for those that are begun with it."""
+    """A production where each look waits until all looks begun with it run too."""
     found = incident(tmp_path)
     found.facts.target = ReleaseFact(tag="v1")
     at_gate, of_target = threading.Barrier(3), threading.Barrier(7)
@@ -65,12 +65,12 @@ def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def taken(context: Any, name: object) -> Any:
-    """What the look of that name found, if it was begun ahead."""
+    """Return the result of the look `name`; None if it was not begun ahead."""
     return context.incident.ahead.found(name, lambda: None)
 
 
 def test_gate_and_health_at_the_same_time(context: Any) -> None:
-    """And the step that begins them goes on with its own look."""
+    """The looks at gate and health run in parallel; the step that begins them still makes its own check."""
     assert ahead.gate_and_health(context, OWN) is OWN
     assert [taken(context, name).seen.seen for name in ("agree", "commands", "fit")] == ["agree", "commands", "fit"]
 
@@ -80,7 +80,7 @@ def test_gate_and_health_at_the_same_time(context: Any) -> None:
     [(Mode.PLAN, True, "open"), (Mode.PLAN, None, None), (Mode.EXECUTE, True, None)],
 )
 def test_channel_of_a_plan_is_opened_ahead(context: Any, mode: Mode, announcement: object, opened: object) -> None:
-    """It takes long to load; an execution opens it when it tells people for the first time."""
+    """Only a plan with an announcement opens the channel ahead, because it loads slowly."""
     context.incident.mode, context.settings.announcement = mode, announcement
     context.new_channel = lambda: "open"
     ahead.gate_and_health(context, OWN)
@@ -88,7 +88,7 @@ def test_channel_of_a_plan_is_opened_ahead(context: Any, mode: Mode, announcemen
 
 
 def test_files_and_schema_at_the_same_time(context: Any) -> None:
-    """Each is found by the function that looks."""
+    """The looks at files, schema and images run in parallel; each result is found by the look's name."""
     assert ahead.files_and_schema(context, OWN) is OWN
     looks = (drift.look, compose_files.what_follows, schema_revisions.revisions)
     assert [taken(context, look) for look in looks] == ["drift 0", "follows 0", "revisions 0"]
@@ -100,7 +100,7 @@ def test_files_and_schema_at_the_same_time(context: Any) -> None:
 def test_what_another_decision_comes_before_is_not_looked_at_ahead(
     context: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whether the configuration is restored; and an application's own command is started by its own step alone."""
+    """A look is not begun ahead if it needs the configuration decision or runs the application's own command."""
     context.options = Options(with_configuration=True)
     context.settings.migrations = MigrationSettings.model_construct(tool="own")
     monkeypatch.setattr(drift, "look", lambda *_: "drift")
@@ -111,7 +111,7 @@ def test_what_another_decision_comes_before_is_not_looked_at_ahead(
 
 
 def test_nothing_is_looked_at_ahead_once_a_change_was_begun(context: Any) -> None:
-    """What is gone on with is looked at step by step: the present is what counts."""
+    """After the first change, each look is made in its own step, because only the present state counts."""
     context.incident.changes_made.append("traffic is paused")
     assert ahead.gate_and_health(context, OWN) is ahead.files_and_schema(context, OWN) is OWN
     assert taken(context, "agree") is taken(context, drift.look) is None
@@ -119,7 +119,7 @@ def test_nothing_is_looked_at_ahead_once_a_change_was_begun(context: Any) -> Non
 
 @pytest.mark.parametrize(("mine", "begun"), [({"strategy": Strategy.DOWNGRADE}, 0), ({}, 3)])
 def test_evidence_of_a_decision_that_was_made(context: Any, mine: dict[str, Any], begun: int) -> None:
-    """Nothing is looked at for it again."""
+    """Once the strategy is decided, no evidence for it is read again."""
     for name, value in mine.items():
         setattr(context.incident.facts, name, value)
     found = ahead._range(context, ReleaseFact(tag="v1").release())
@@ -127,7 +127,7 @@ def test_evidence_of_a_decision_that_was_made(context: Any, mine: dict[str, Any]
 
 
 def test_target_that_the_ledger_does_not_know(context: Any) -> None:
-    """Both images are not asked for one range then, and no copy is started."""
+    """If the ledger does not have the target's revisions, no copy of the schema is started ahead."""
 
     def unknown(_release: Any) -> tuple[str, ...]:
         raise Inconclusive("no line", "")

@@ -1,4 +1,4 @@
-"""What the plan finds out of the Compose files: whether they gave what runs, what follows, what else would change."""
+"""The plan's checks of the Compose files: they match the containers, and what else would change is reported."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +37,7 @@ def container(folder: Path, service: str = "api", number: int = 1, **more: Any) 
 def context(
     folder: Path, *there: Container, would: dict[str, Effect] | None = None, removes: tuple[str, ...] = (), **more: Any
 ) -> Any:
-    """A production of these containers, of which Compose says that `would` become of them."""
+    """A production with these containers; `would` is the effect of Compose's dry run on each."""
     for name in (".env", "a.yml", "b.yml"):
         (folder / name).touch()
     found = incident(folder)
@@ -67,7 +67,7 @@ def context(
 
 
 def test_files_that_production_was_made_from(tmp_path: Path) -> None:
-    """The labels name the files that Compose is called with: nothing to say but which."""
+    """If the labels name the files that Compose is called with, the check passes and names them."""
     seen = compose_files.files_known(context(tmp_path, container(tmp_path))).observe()
     assert (seen.ok, seen.seen) == (True, "a.yml with .env")
 
@@ -85,7 +85,7 @@ def test_files_that_production_was_made_from(tmp_path: Path) -> None:
 def test_files_of_which_the_labels_say_something_else(  # noqa: PLR0913 - a row of the table
     tmp_path: Path, label: str, *, explicit: bool, would: dict[str, Effect], ok: bool, words: str
 ) -> None:
-    """Settings and labels that disagree stop the plan, unless there is nothing left to disagree about."""
+    """Other files in the labels stop the plan, unless nothing would change or the settings replace a lost file."""
     parts = context(tmp_path, container(tmp_path, config_files=(f"{tmp_path}/{label}",)), would=would)
     if explicit:
         parts.settings.project = parts.settings.project.model_copy(update={"compose_files": ("a.yml",)})
@@ -95,14 +95,14 @@ def test_files_of_which_the_labels_say_something_else(  # noqa: PLR0913 - a row 
 
 
 def test_file_that_is_gone(tmp_path: Path) -> None:
-    """A file that Compose would be called with, and that is not there, is named before anything is changed."""
+    """A missing file that Compose would be called with is named before any change."""
     parts = context(tmp_path, container(tmp_path))
     (tmp_path / "a.yml").unlink()
     assert f"{tmp_path}/a.yml does not exist" in compose_files.files_known(parts).observe().seen
 
 
 def test_same_file_by_a_link(tmp_path: Path) -> None:
-    """A link to the file is the file."""
+    """A link to a file counts as that file."""
     (tmp_path / "current").symlink_to(tmp_path)
     parts = context(tmp_path, container(tmp_path, config_files=(f"{tmp_path}/current/a.yml",)))
     assert compose_files.files_known(parts).observe().ok
@@ -110,7 +110,7 @@ def test_same_file_by_a_link(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("would", "ok"), [({}, True), ({"shop-api-1": Effect.RECREATED}, False)])
 def test_variable_that_is_not_set(tmp_path: Path, would: dict[str, Effect], *, ok: bool) -> None:
-    """It stops the plan, unless the containers were made without it as well; it is told in any case."""
+    """An unset variable is always reported; it stops the plan only if Compose would recreate a container."""
     seen = compose_files.files_known(
         context(tmp_path, container(tmp_path), would=would, warnings=lambda: [NOT_SET])
     ).observe()
@@ -119,7 +119,7 @@ def test_variable_that_is_not_set(tmp_path: Path, would: dict[str, Effect], *, o
 
 
 def test_what_follows_is_named(tmp_path: Path) -> None:
-    """What runs once and is on the same tag is left; what differed before is on record."""
+    """A one-shot with the application's tag is not run with the target; existing differences are recorded."""
     there = (container(tmp_path), container(tmp_path, "migrate", state="exited"), container(tmp_path, "db"))
     parts = context(tmp_path, *there, would={"shop-db-1": Effect.RECREATED})
     seen = compose_files.note_what_follows(parts, TARGET).observe()
@@ -129,7 +129,7 @@ def test_what_follows_is_named(tmp_path: Path) -> None:
 
 
 def test_what_differs_once_the_configuration_is_restored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Other services are named before, with those that read the env file, and are no news afterwards."""
+    """Other services that the restored configuration changes are named beforehand and do not fail the later check."""
     there = [container(tmp_path, service) for service in ("api", "db", "cache", "queue")]
     parts = context(tmp_path, *there, would={"shop-db-1": Effect.RECREATED})
     effects = {"shop-api-1": Effect.RECREATED, "shop-db-1": Effect.RECREATED, "shop-cache-1": Effect.RECREATED}
@@ -147,7 +147,7 @@ def test_what_differs_once_the_configuration_is_restored(tmp_path: Path, monkeyp
 
 
 def test_other_services_that_compose_tells_nothing_of(tmp_path: Path) -> None:
-    """Where Compose refuses the project as a whole, that is said, and the application is looked at alone."""
+    """If Compose refuses the whole project, the other services are unknown, and only the application is checked."""
     parts = context(tmp_path, container(tmp_path), container(tmp_path, "db"))
 
     def dry_run(up: Command) -> DryRun:
@@ -159,7 +159,7 @@ def test_other_services_that_compose_tells_nothing_of(tmp_path: Path) -> None:
     seen = compose_files.note_what_follows(parts, TARGET).observe()
     assert "unknown whether the other services differ: Compose's dry run" in seen.seen
     assert roll_back_application.files_agree_with_containers(parts).observe().ok
-    # The first line is the state before, of which these tests say only what they need.
+    # Line 1 is the fact of the state before, which these tests fill only in part.
     assert [each for each in problems(parts.incident.journal.path) if not each.startswith("line 1:")] == []
 
 
@@ -174,7 +174,7 @@ def test_other_services_that_compose_tells_nothing_of(tmp_path: Path) -> None:
 def test_switch_that_would_change_something_else(
     tmp_path: Path, would: dict[str, Effect], removes: tuple[str, ...], *, ok: bool
 ) -> None:
-    """Another container, or a network, that the very `up` of the execution would touch stops the plan."""
+    """The plan stops if the execution's `up` would also touch another container or a network."""
     parts = context(tmp_path, container(tmp_path), container(tmp_path, "db"), would=would, removes=removes)
     check = compose_files.switchable(parts, TARGET)
     assert check.observe().ok is ok
@@ -192,7 +192,7 @@ def test_switch_that_would_change_something_else(
     ],
 )
 def test_files_describe_what_runs(tmp_path: Path, would: dict[str, Effect], *, ok: bool) -> None:
-    """Only what was brought up must agree with the files; of the others, only what is new counts."""
+    """The services that were brought up must match the files; of all others, only new differences count."""
     there = [container(tmp_path, service) for service in ("api", "db", "cache", "migrate")]
     parts = context(tmp_path, *there, would=would)
     parts.incident.record_fact(
@@ -204,7 +204,7 @@ def test_files_describe_what_runs(tmp_path: Path, would: dict[str, Effect], *, o
 
 
 def test_scaled_service_keeps_its_number(tmp_path: Path) -> None:
-    """One container where there were two is told, whichever it is."""
+    """A service that had two containers and now has one is reported."""
     two = [container(tmp_path, number=number) for number in (1, 2)]
     parts, before = context(tmp_path, *two), [ContainerFact(**each.facts()) for each in two]
     assert roll_back_application.others_kept(parts, before, ["api"]).observe().ok
@@ -215,7 +215,7 @@ def test_scaled_service_keeps_its_number(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("joined", "ok"), [("api1", True), ("old", False)])
 def test_sidecar_of_a_container_that_is_gone(tmp_path: Path, joined: str, *, ok: bool) -> None:
-    """What shares a namespace must share it with a container that is there."""
+    """A sidecar must share its namespace with a container that still exists."""
     both = (container(tmp_path), container(tmp_path, "tunnel", joined=(joined,)))
     parts = context(tmp_path, *both, sharing_with=lambda _: {"tunnel": "the network of api"})
     assert (

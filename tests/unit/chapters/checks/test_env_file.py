@@ -1,4 +1,4 @@
-"""Whether the env file can be replaced, and decides alone, is checked before traffic is paused."""
+"""Checks of the env file before traffic is paused: it can be replaced, and it alone decides the tag."""
 
 import grp
 import os
@@ -21,7 +21,7 @@ from tests.support.incident_parts import incident, production
 
 
 class Refusing(LocalFiles):
-    """The files of a host where we are somebody else: root may write everywhere."""
+    """Files on a host where this user lacks rights. They are simulated, because root may write everywhere."""
 
     def __init__(self, recorder: FileRecorder, deadline: float, refused: str, user: str | None) -> None:
         super().__init__(recorder, deadline)
@@ -36,7 +36,7 @@ class Refusing(LocalFiles):
 
 
 def context(folder: Path, *, refused: str = "nothing", user: str | None = None) -> Any:
-    """A production on whose host this user may not write `refused`, and is `user`."""
+    """A production whose host denies writing to `refused`, for the user with the id `user`."""
     (folder / ".env").write_text("IMAGE_TAG=v2\n")
     found = incident(folder)
     site = production(folder, found)
@@ -46,13 +46,13 @@ def context(folder: Path, *, refused: str = "nothing", user: str | None = None) 
 
 
 def test_folder_that_can_be_written(tmp_path: Path) -> None:
-    """A writable folder and the file's own user are enough."""
+    """A writable folder and an env file that this user owns are enough."""
     assert checks.replaceable(context(tmp_path)).observe().ok
 
 
 @pytest.mark.parametrize("what", ["", "/.runbook"])
 def test_without_write_permission(tmp_path: Path, what: str) -> None:
-    """A folder that cannot be written, the project's or the runbook's own in it, is named."""
+    """A project folder or `.runbook` folder that this user cannot write to is named."""
     (tmp_path / ".runbook").mkdir()
     seen = checks.replaceable(context(tmp_path, refused=f"{tmp_path}{what}")).observe()
     assert not seen.ok
@@ -65,14 +65,14 @@ def test_without_write_permission(tmp_path: Path, what: str) -> None:
 
 
 def test_file_of_another_owner(tmp_path: Path) -> None:
-    """A user who is not the file's owner would change its owner by replacing it."""
+    """A user who does not own the env file may not replace it, because that would change its owner."""
     seen = checks.replaceable(context(tmp_path, user="4711")).observe()
     assert not seen.ok
     assert "user 4711" in seen.seen
 
 
 def test_notes_behind_a_link(tmp_path: Path) -> None:
-    """Copies of the env file would be written to wherever the link leads."""
+    """A `.runbook` that is a link fails the check, because copies of the env file would be written elsewhere."""
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / ".runbook").symlink_to("elsewhere")
     seen = checks.replaceable(context(tmp_path)).observe()
@@ -81,7 +81,7 @@ def test_notes_behind_a_link(tmp_path: Path) -> None:
 
 
 def deciding(folder: Path, content: str, *shell: str) -> Any:
-    """A production whose env file holds `content`, and whose `shell` sets these; Compose takes v2 from it."""
+    """A production with this env file and these shell variables, for which Compose would start v2."""
     found = incident(folder)
     site = production(folder, found)
     host = LocalHost(dict(site.host.environment) | dict(each.split("=") for each in shell), found)
@@ -93,7 +93,7 @@ def deciding(folder: Path, content: str, *shell: str) -> Any:
 
 
 def test_tag_that_the_env_file_decides(tmp_path: Path) -> None:
-    """It is told with the images that it gives; that another value could be written is asked at the same time."""
+    """The tag is reported with its images; at the same time Compose is asked with another value."""
     context = deciding(tmp_path, "IMAGE_TAG=v2\n")
     seen = checks.decides(context).observe()
     assert (seen.ok, seen.seen) == (True, "IMAGE_TAG=v2; Compose would start shop/api:v2")
@@ -102,7 +102,7 @@ def test_tag_that_the_env_file_decides(tmp_path: Path) -> None:
 
 
 def test_tag_that_the_shell_decides(tmp_path: Path) -> None:
-    """Whatever is written there, Compose would take it from elsewhere."""
+    """A tag that the shell sets fails the check, because Compose would ignore the env file's value."""
     seen = checks.decides(deciding(tmp_path, "IMAGE_TAG=v1\n", "IMAGE_TAG=v2")).observe()
     assert not seen.ok
     assert "it is set elsewhere" in seen.seen

@@ -1,4 +1,4 @@
-"""The newest probes of the public address, as the last look at production takes them."""
+"""The newest probes of the public address in the last look at production."""
 
 import pytest
 
@@ -8,36 +8,36 @@ from runbook.journal.availability import NO_ANSWER, Availability, Probe
 
 
 def probed(*statuses: int) -> Availability:
-    """What is known after probes with these answers, a quarter of a second apart."""
+    """Probes with these statuses, 0.25 seconds apart."""
     probes = tuple(Probe(number * 0.25, status, 0.01) for number, status in enumerate(statuses))
     return Availability("http://shop.example/orders", recent=probes)
 
 
 @pytest.mark.parametrize("statuses", [(200, 200, 200), (503, 503, 200, 302, 200), (200,)])
 def test_newest_probes_are_good(statuses: tuple[int, ...]) -> None:
-    """Only the newest three count: the outage of the switch lies behind them."""
+    """Only the newest three probes count, so an outage during the switch does not fail the check."""
     assert newest_probes(probed(*statuses)).ok
 
 
 @pytest.mark.parametrize("statuses", [(200, 200, 503), (200, 503, 200), (NO_ANSWER, 200, 200), (404,), ()])
 def test_newest_probes_are_bad(statuses: tuple[int, ...]) -> None:
-    """One of them is enough, whichever it is, and however few there are."""
+    """One bad probe among the newest three fails the check; having no probe does too."""
     assert not newest_probes(probed(*statuses)).ok
 
 
 def test_order_of_answers_does_not_count() -> None:
-    """A probe that began early and ended late is not the newest."""
+    """Probes are sorted by their start: a late answer to an early probe is not the newest."""
     known = probed(503, 200, 200, 200)
     late = Availability(known.url, recent=(*known.recent[1:], known.recent[0]))
     assert newest_probes(late).ok
 
 
 def test_nothing_is_probed() -> None:
-    """Without a prober the public address itself is asked, and that is all."""
+    """If nothing is probed, this part of the check passes."""
     assert newest_probes(None).ok
 
 
 def test_probing_broke_off() -> None:
-    """What the prober could not see is not good."""
+    """A prober that stopped with an error makes the check inconclusive."""
     with pytest.raises(Inconclusive, match="probing of the public address stopped: no threads left"):
         newest_probes(Availability("http://shop.example", error="no threads left"))

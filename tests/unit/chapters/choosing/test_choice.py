@@ -1,4 +1,4 @@
-"""The target from all sources: the ledger, a log archive, a registry and the host, chosen, listed and put on record."""
+"""The choice of the target from the ledger, a log archive, a registry and the host, and its list on record."""
 
 import os
 import tomllib
@@ -44,19 +44,19 @@ def digest(tag: str) -> str:
 
 @dataclass
 class Shop:
-    """A production at v3, which failed, and what is known of other releases."""
+    """A production at the failed release v3, and what the sources know of other releases."""
 
     folder: Path
-    #: The days of December on which the images that the registry lists were built.
+    #: The day of December on which each image in the registry was built, by tag.
     listed: dict[str, int] = field(default_factory=dict)
-    #: The heads of the images on the host.
+    #: The revisions of each image on the host, by tag, as in `asking`.
     heads: dict[str, str] = field(default_factory=dict)
     registry_status: int = 200
     settings: dict[str, Any] = field(default_factory=dict)
     asked_images: list[str] = field(default_factory=list)
 
     def answer(self, asked: Asked) -> Reply:
-        """Answer as a registry that annotates."""
+        """Answer as a registry whose manifests have annotations."""
         tag = urlsplit(asked.path).path.rpartition("/")[2]
         if self.registry_status != 200:
             return Reply(self.registry_status)
@@ -107,7 +107,7 @@ class Shop:
         )  # fmt: skip
 
     def choose(self, target: str | None = None) -> tuple[Any, Any, Executor]:
-        """What chapter 1 does of it: the choice, the list, and the incident."""
+        """Choose as chapter 1 does. Return the choice, the list and the incident."""
         failed = Snapshot(tags=("v3",), digests={"api": digest("v3"), "jobs": digest("v3")})
         with self.context(target) as context:
             chosen = choose_target(context, failed.as_origin(), failed, target)
@@ -123,7 +123,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
 
 
 def asking(shop: Shop) -> Callable[..., ImageReport]:
-    """Answers in the place of images: `b2>c3` is the head c3, which builds upon b2."""
+    """Return a fake for asking images: `b2>c3` is the head c3 with the down revision b2."""
 
     def ask(_context: Any, image: str, _tag: str | None, _span: None) -> ImageReport:
         shop.asked_images.append(image.rpartition(":")[2])
@@ -139,7 +139,7 @@ def asking(shop: Shop) -> Callable[..., ImageReport]:
 
 
 def archived(folder: Path, **days: int) -> dict[str, Any]:
-    """An archive of deployments that succeeded, on these days of December."""
+    """An archive of logs of successful deployments, on these days of December."""
     for tag, day in days.items():
         log = folder / "archive" / f"{tag}.log"
         log.parent.mkdir(exist_ok=True)
@@ -150,7 +150,7 @@ def archived(folder: Path, **days: int) -> dict[str, Any]:
 
 
 def test_ledger_comes_before_everything_else(shop: Shop) -> None:
-    """What passed its validation is chosen although the registry has something newer."""
+    """A release on the ledger is chosen, although the registry has a newer one."""
     write_notes(shop.folder, known_good=[line("v1", schema=["b2"], digests={}), line("v2", schema=["b2"], digests={})])
     shop.listed = {"v1": 1, "v2": 2, "v25": 3, "v3": 4}
     choice, found, _ = shop.choose()
@@ -163,7 +163,7 @@ def test_ledger_comes_before_everything_else(shop: Shop) -> None:
 
 
 def test_empty_ledger_finds_its_target_in_a_log_archive(shop: Shop) -> None:
-    """What was deployed last before the failed release is chosen, not what was only built."""
+    """With an empty ledger, the last release deployed before the failed one is chosen, not one that was only built."""
     shop.listed = {"v1": 1, "v2": 3, "v25": 5, "v3": 6, "v4": 8}
     shop.settings = archived(shop.folder, v1=2, v2=4, v3=7)
     choice, found, _ = shop.choose()
@@ -176,7 +176,7 @@ def test_empty_ledger_finds_its_target_in_a_log_archive(shop: Shop) -> None:
 
 
 def test_empty_ledger_finds_its_target_in_the_registry(shop: Shop) -> None:
-    """The newest that was built before the failed release is chosen; one from after it is not."""
+    """With an empty ledger, the newest release built before the failed one is chosen, and none built after it."""
     shop.listed = {"v1": 1, "v2": 3, "v3": 6, "v4": 8}
     choice, _, _ = shop.choose()
     assert choice.chosen.tag == "v2"
@@ -187,7 +187,7 @@ def test_empty_ledger_finds_its_target_in_the_registry(shop: Shop) -> None:
 
 
 def test_level_of_images_on_the_host_decides_among_what_was_built(shop: Shop) -> None:
-    """The failed release's own down_revision tells the level before; a release at another one is put back."""
+    """The failed release's down revision is the level before; a release at another level ranks lower."""
     shop.listed = {"v1": 1, "v2": 3, "v3": 6}
     shop.heads = {"v1": "a1>b2", "v2": "b2>x9", "v3": "b2>c3"}
     choice, found, _ = shop.choose()
@@ -201,7 +201,7 @@ def test_level_of_images_on_the_host_decides_among_what_was_built(shop: Shop) ->
 
 
 def test_release_with_the_failed_releases_head_shows_that_it_added_no_migration(shop: Shop) -> None:
-    """Then the level before is that head, and not what it builds upon."""
+    """If the best candidate has the failed release's head, that head is the level before, not its down revision."""
     shop.listed = {"v1": 1, "v2": 3, "v3": 6}
     shop.heads = {"v1": "a1>b2", "v2": "b2>c3", "v3": "b2>c3"}
     choice, found, _ = shop.choose()
@@ -209,7 +209,7 @@ def test_release_with_the_failed_releases_head_shows_that_it_added_no_migration(
 
 
 def test_head_of_an_older_release_counts_where_no_other_level_is_known(shop: Shop) -> None:
-    """Another branch of the migrations was built last; the failed release's head is that of the release before it."""
+    """If no candidate is at an earlier level, an older one with the failed release's head gives the level before."""
     shop.listed = {"v1": 1, "v2": 3, "v3": 6}
     shop.heads = {"v1": "b2>c3", "v2": "b2>c3>x9", "v3": "b2>c3"}
     choice, found, _ = shop.choose()
@@ -218,7 +218,7 @@ def test_head_of_an_older_release_counts_where_no_other_level_is_known(shop: Sho
 
 
 def test_failed_release_that_added_several_migrations(shop: Shop) -> None:
-    """Production was never at a revision between: the nearest at which a known release is counts."""
+    """If the failed release added several migrations, the level before is the nearest one of a known release."""
     shop.listed = {"v1": 1, "v2": 3, "v3": 6}
     shop.heads = {"v1": "a1", "v2": "a1>b2", "v3": "a1>b2>c3>d4"}
     choice, found, _ = shop.choose()
@@ -232,7 +232,7 @@ def test_failed_release_that_added_several_migrations(shop: Shop) -> None:
 
 
 def test_images_that_the_ledger_knows_are_not_asked(shop: Shop) -> None:
-    """Reading an image costs seconds: the ledger's word is enough."""
+    """If the ledger has the revisions, no image is asked, because that takes seconds."""
     write_notes(shop.folder, known_good=[line("v1", schema=["b2"], digests={}), line("v2", schema=["b2"], digests={})])
     shop.heads = {"v1": "a1>b2", "v2": "a1>b2", "v3": "b2>c3"}
     shop.choose()
@@ -240,7 +240,7 @@ def test_images_that_the_ledger_knows_are_not_asked(shop: Shop) -> None:
 
 
 def test_source_that_is_down_is_named_and_stops_nothing(shop: Shop) -> None:
-    """A registry that is down and a token that is missing stand in the list, with the reason."""
+    """A registry that is down and a missing token are listed with the reason, and a target is still chosen."""
     write_notes(shop.folder, known_good=[line("v1", digests={})])
     shop.registry_status = 503
     shop.settings = {
@@ -257,7 +257,7 @@ def test_source_that_is_down_is_named_and_stops_nothing(shop: Shop) -> None:
 
 
 def test_number_of_the_list_is_taken(shop: Shop) -> None:
-    """`--to 2` is the second of the list, and is on record as its tag."""
+    """`--to 2` chooses the second release of the list, and its tag is recorded."""
     write_notes(shop.folder, known_good=[line("v1", digests={}), line("v2", digests={})])
     choice, found, _ = shop.choose("2")
     assert found["candidates"][1]["tag"] == "v1"
@@ -266,7 +266,7 @@ def test_number_of_the_list_is_taken(shop: Shop) -> None:
 
 
 def test_nothing_to_return_to_leaves_the_list_on_record(shop: Shop) -> None:
-    """Who has to name a release sees what there is, and why it was not chosen."""
+    """Without a target, the error and the record list the known releases and why none was chosen."""
     write_notes(shop.folder, quarantine=[quarantined(digest("v3"))])
     shop.listed = {"v3": 6, "v4": 8}
     with shop.context() as context:
@@ -280,7 +280,7 @@ def test_nothing_to_return_to_leaves_the_list_on_record(shop: Shop) -> None:
 
 
 def test_chapter_pins_the_choice_and_shows_the_list(shop: Shop) -> None:
-    """The step tells the pinned digests, then the candidates; both are on record."""
+    """The step shows the pinned digests and then the candidates; both are recorded."""
     shop.listed = {"v1": 1, "v2": 3, "v3": 6}
     with shop.context() as context:
         context.incident.facts.before = Snapshot(tags=("v3",), log_errors={}, gate="open")
@@ -299,7 +299,7 @@ def pinned_name(pinned: ReleaseFact, service: str) -> str:
 
 
 def test_what_is_on_record_is_as_the_schema_says(shop: Shop) -> None:
-    """The list is made of typed members, which docs/journal.schema.json describes."""
+    """The recorded list is valid by docs/journal.schema.json."""
     write_notes(shop.folder, known_good=[line("v1", schema=["b2"], digests={})])
     shop.listed, shop.heads = {"v1": 1, "v2": 3, "v3": 6}, {"v2": "b2>c3"}
     _, found, recorded = shop.choose()

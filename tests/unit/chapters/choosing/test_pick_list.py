@@ -20,7 +20,7 @@ from runbook.targets.ranking import Ranked
     ],
 )
 def test_age_is_told(ago: timedelta | None, words: str) -> None:
-    """A time in the future is told as what it is."""
+    """The list shows each release's age, and reports a build time in the future as such."""
     time = datetime.now(UTC) - ago if ago is not None else None
     line = told(members([Ranked((Candidate("v1", {}, "CI has it", time=time),))], [], None))[1]
     assert line.startswith(f"  1. v1, built{words}")

@@ -1,1 +1,1 @@
-"""Tests of what the runbook keeps and compares of a release's configuration."""
+"""Tests of how a release's configuration is kept and compared."""

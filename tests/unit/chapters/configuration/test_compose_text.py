@@ -1,4 +1,4 @@
-"""Which other files a Compose file names, in every form that Compose takes."""
+"""The other files that a Compose file names, in every form that Compose accepts."""
 
 import pytest
 
@@ -20,19 +20,19 @@ from runbook.errors import ProductionError
     ],
 )  # fmt: skip
 def test_what_it_is_made_of(text: str, parts: tuple[str, ...]) -> None:
-    """Files that it includes or extends, and nothing of itself."""
+    """Files that are included or extended are found; services extended within one file name no file."""
     assert named_in("a.yml", text.encode()).parts == parts
 
 
 def test_env_files_of_services() -> None:
-    """Each form of `env_file`; a service without one is left out."""
+    """Each form of `env_file` is read; a service without one is left out."""
     text = "services: {a: {env_file: .env}, b: {env_file: [x.env, {path: y.env, required: false}]}, c: {}}"
     assert named_in("a.yml", text.encode()).env_files == {"a": (".env",), "b": ("x.env", "y.env")}
 
 
 @pytest.mark.parametrize("text", ["a: [", "\x00", "a: !!python/object/apply:os.system [id]", "a: &a [*a"])
 def test_what_is_no_yaml(text: str) -> None:
-    """It is refused by its name, and its content is not quoted."""
+    """An invalid file is refused with its name, and its content is not quoted."""
     with pytest.raises(ProductionError, match=r"a\.yml is not valid YAML") as caught:
         named_in("a.yml", text.encode())
     assert "os.system" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""What differs from the configuration that the target was validated with: put on record, and never what stops it."""
+"""Drift from the configuration with which the target was validated: recorded, and never a reason to stop."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,7 +25,7 @@ OTHER: Configuration = {
 
 
 def becomes(monkeypatch: pytest.MonkeyPatch, now: Configuration | Exception) -> None:
-    """Let the configuration be this one, or one that cannot be read."""
+    """Set the current configuration, or the error with which reading it fails."""
 
     def configuration_now(*_: object) -> Configuration:
         if isinstance(now, Exception):
@@ -69,7 +69,7 @@ def drifted(found: Any) -> tuple[ConfigurationDrift, str]:
 
 
 def test_nothing_differs(found: Any) -> None:
-    """It is said, with the time of the validation; a database that does not answer was no reason to fail that."""
+    """No drift is reported with the validation's time; a database that did not answer left only the catalog unknown."""
     validate(found)
     fact, words = drifted(found)
     assert (fact.differences, fact.unknown) == ((), "")
@@ -79,7 +79,7 @@ def test_nothing_differs(found: Any) -> None:
 
 
 def test_what_differs_is_named_and_no_secret_shown(found: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line names the first keys; the fact has all, with the values that may be shown."""
+    """The line names the first keys; the fact has all of them, with values except secrets."""
     validate(found)
     becomes(monkeypatch, OTHER)
     fact, words = drifted(found)
@@ -92,7 +92,7 @@ def test_what_differs_is_named_and_no_secret_shown(found: Any, monkeypatch: pyte
 
 
 def test_not_known(found: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A target that was never validated here, and a configuration that cannot be read, stop nothing."""
+    """Without a validation or a readable configuration the drift is unknown, and the check still passes."""
     fact, words = drifted(found)
     assert words == f"unknown: {fact.unknown}"
     assert "has no line for v1" in words
@@ -107,7 +107,7 @@ def test_not_known(found: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_incident_that_goes_on_keeps_what_it_found(found: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its own validation keeps a new snapshot, from which nothing differs any more."""
+    """A resumed incident keeps its recorded drift, although its own validation has replaced the snapshot."""
     validate(found)
     becomes(monkeypatch, OTHER)
     before, _ = drifted(found)

@@ -1,4 +1,4 @@
-"""The configuration of the target is restored: decided before traffic is paused, refused with words, put in place."""
+"""The target's configuration is restored: decided or refused before traffic is paused, then put in place."""
 
 import json
 import os
@@ -26,13 +26,13 @@ from tests.support.journal_schema import problems
 from tests.support.notes import execute, release
 
 SECRET = "s3cr3t-4711"
-#: A Compose file that is JSON, so that a script can be Compose.
+#: Compose files in JSON, so that a script can stand in for Compose.
 THEN: dict[str, Any] = {"services": {"api": {"mem_limit": "256m"}, "jobs": {}, "db": {"image": "postgres"}}}
 NOW: dict[str, Any] = {"services": {"api": {"mem_limit": "99m"}, "jobs": {}, "db": {"image": "postgres"}}}
 ENV_THEN = f"IMAGE_TAG=v1\nEXPORT_MODE=on\nWORKERS=2\nAPI_TOKEN={SECRET}\n# of then\n"
 ENV_NOW = "IMAGE_TAG=v2\nEXPORT_MODE=off\nWORKERS=8\nADDED=1\n"
 BEFORE = {"at": "2025-12-18T03:00:00Z", "env_file": {"mode": "644", "owner": f"{os.geteuid()}:{os.getegid()}"}}
-#: Compose: what its last file says, with the images that the tag gives.
+#: A fake Compose: prints its last file, with the images of the tag.
 COMPOSE = """
 import json, os, sys
 words = sys.argv[1:]
@@ -54,7 +54,7 @@ print(json.dumps(found))
 
 
 class Shop:
-    """A production in a folder, of which v1 was validated with the files of then and that has others now."""
+    """A production whose v1 was validated with the files THEN, and which has the files NOW."""
 
     def __init__(self, folder: Path, then: dict[str, Any] | None = None) -> None:
         self.folder = folder
@@ -112,7 +112,7 @@ def shop(tmp_path: Path) -> Shop:
 
 
 def test_default_is_the_images_alone(shop: Shop) -> None:
-    """Nothing is decided on record, and nothing but the tag goes into the env file."""
+    """Without --with-configuration nothing is recorded, and only the tag in the env file changes."""
     shop.context.options = Options()
     assert shop.decide() == "only the images are rolled back"
     shop.context.incident.record_fact(
@@ -126,7 +126,7 @@ def test_default_is_the_images_alone(shop: Shop) -> None:
 
 
 def test_files_and_values_go_back_and_a_kill_switch_stays(shop: Shop) -> None:
-    """The Compose file is to the byte what it was, the env file too but for tag and switch; what was there is kept."""
+    """Both files are restored to the byte, except for the kill switch's value; the replaced files are kept."""
     seen = shop.decide()
     assert "docker-compose.yml; env file: ADDED, API_TOKEN, WORKERS; EXPORT_MODE stays off" in seen
     assert shop.compose.read_text() == json.dumps(NOW)
@@ -142,16 +142,16 @@ def test_files_and_values_go_back_and_a_kill_switch_stays(shop: Shop) -> None:
     assert again.already() is not None
     assert again.commands == ()
     journal = shop.context.incident.journal.path
-    # The line of the state before says only what these tests need.
+    # The fact of the state before has only what these tests need.
     assert [each for each in problems(journal) if "'containers' is a required" not in each] == []
     assert SECRET not in journal.read_text()
     for command in shop.context.incident.facts.configuration_to_restore.bring_back:
-        subprocess.run(command, shell=True, check=True)  # noqa: S602 - as a person types it
+        subprocess.run(command, shell=True, check=True)  # noqa: S602 - a person types it in a shell
     assert (json.loads(shop.compose.read_text()), shop.env.read_text()) == (NOW, ENV_NOW)
 
 
 def test_what_was_cut_short_is_gone_on_with(shop: Shop) -> None:
-    """Killed between the two files, the copy of what was there before is not written over."""
+    """If a run is killed between the two files, the next run does not overwrite the copy of the first."""
     shop.decide()
     change = roll_back_application.naming(shop.context, release("v1"))
     compose_only = len(change.commands) // 2
@@ -166,7 +166,7 @@ def test_what_was_cut_short_is_gone_on_with(shop: Shop) -> None:
 
 
 def test_file_that_somebody_changes_meanwhile_stays(shop: Shop) -> None:
-    """Theirs is not written over, and what to do is said."""
+    """A file that somebody has changed since it was read is not overwritten."""
     shop.decide()
     change = roll_back_application.naming(shop.context, release("v1"))
     shop.compose.write_text("theirs")
@@ -176,7 +176,7 @@ def test_file_that_somebody_changes_meanwhile_stays(shop: Shop) -> None:
 
 
 def test_compose_is_asked_with_the_files_as_they_will_be(shop: Shop) -> None:
-    """The dry run reads the copies, with the project's directory, the target's tag and the switch as it is."""
+    """The dry run uses the copies, the project's directory, the target's tag and the current kill switch."""
     shop.decide()
     will = restored.as_it_will_be(shop.context)
     api = will.services("v1")["api"]
@@ -188,7 +188,7 @@ def test_compose_is_asked_with_the_files_as_they_will_be(shop: Shop) -> None:
 
 
 def test_nothing_differs(tmp_path: Path) -> None:
-    """Then nothing is restored, and that is said."""
+    """If nothing differs, that is reported and nothing is restored."""
     shop = Shop(tmp_path)
     shop.write(THEN, ENV_THEN.replace("v1", "v2"))
     assert "nothing to restore" in shop.decide()
@@ -235,7 +235,7 @@ def goes_on_without_it(shop: Shop) -> None:
 def test_refused_before_anything_is_changed(
     shop: Shop, spoil: Callable[[Shop], None], error: type[RunbookError], words: str
 ) -> None:
-    """With what was seen, and what helps; nothing is on record of it as decided."""
+    """A refusal says what was seen and what helps; no decision is recorded, and the env file stays."""
     spoil(shop)
     with pytest.raises(error, match=words) as caught:
         shop.decide()
@@ -254,20 +254,20 @@ def test_refused_before_anything_is_changed(
     ],
 )
 def test_file_that_is_made_of_others(tmp_path: Path, then: dict[str, Any]) -> None:
-    """Of those no copy is kept, so what it would give is not what it gave."""
+    """A file that includes or extends others is refused, because those have no copies."""
     with pytest.raises(ProductionError, match=r"docker-compose\.yml includes or extends (common|base)\.yml"):
         Shop(tmp_path, then).decide()
 
 
 def test_files_that_give_another_image(tmp_path: Path) -> None:
-    """What would not run the pinned digest is no way back."""
+    """Files that would not run the pinned digest are refused."""
     then = {"services": {"api": {"image": "elsewhere.example/api:fixed"}, "jobs": {}}}
     with pytest.raises(RunbookError, match=r"cannot be restored: .*(elsewhere|IMAGE_TAG)"):
         Shop(tmp_path, then).decide()
 
 
 def test_switch_that_the_env_file_of_then_does_not_know(tmp_path: Path) -> None:
-    """An emergency's switch is not lost by going back to a file that has no place for it."""
+    """An env file that does not set a current kill switch is refused, so that the switch is not lost."""
     shop = Shop(tmp_path)
     env = ENV_THEN.replace("EXPORT_MODE=on\n", "EXPORT_MODE=\n")
     shop.write(THEN, env)
@@ -279,7 +279,7 @@ def test_switch_that_the_env_file_of_then_does_not_know(tmp_path: Path) -> None:
 
 
 def test_services_that_read_the_env_file_are_named(tmp_path: Path) -> None:
-    """They differ once its values go back, and no dry run can tell."""
+    """Services that read the env file are found from the Compose file, because no dry run shows them."""
     then = {"services": {**THEN["services"], "db": {"image": "postgres", "env_file": ["./.env"]}}}
     shop = Shop(tmp_path, then)
     shop.decide()

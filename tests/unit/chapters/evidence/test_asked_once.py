@@ -1,4 +1,4 @@
-"""What a trial on a copy told is told again for exactly the same question, and asked anew for any other."""
+"""Results of a trial on a copy are used again for exactly the same question, and not for any other."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +20,7 @@ LATER = "20251218T031500Z-shop-rollback"
 
 @pytest.fixture
 def server(tmp_path: Path) -> ScratchServer:
-    """A host on which a plan has tried it."""
+    """A host on which a plan has made the trial."""
     found = ScratchServer()
     judged, proposal, left = decided(found.context(tmp_path))
     assert (judged.assessment.verdict, left) == ("breaking", "")
@@ -31,12 +31,12 @@ def server(tmp_path: Path) -> ScratchServer:
 
 
 def kept(folder: Path) -> list[Path]:
-    """The answers that are kept."""
+    """Return the kept answers."""
     return sorted((folder / ".answers").glob("*.json"))
 
 
 def test_first_plan_starts_few_commands(server: ScratchServer) -> None:
-    """One database, which is waited for once, for the verdict and for the bridge."""
+    """Verdict and bridge use one database, which is started and waited for once."""
     docker = [each for each in server.begun if each.startswith("docker compose")]
     assert [each.partition(" -f - ")[2].split()[0] for each in docker] == ["up", "down"]
     assert [each.split()[-2:] for each in server.begun if " alembic " in each] == [
@@ -49,7 +49,7 @@ def test_first_plan_starts_few_commands(server: ScratchServer) -> None:
 
 
 def test_the_same_is_told_again(server: ScratchServer, tmp_path: Path) -> None:
-    """Its execution starts nothing and says who tried it; all else is as the plan said, in verdict and bridge."""
+    """The execution starts nothing and names the run of the trial; verdict and bridge are as in the plan."""
     before = decided(ScratchServer().context(tmp_path / "other"))
     server.begun.clear()
     judged, proposal, left = decided(server.context(tmp_path, LATER))
@@ -63,7 +63,7 @@ def test_the_same_is_told_again(server: ScratchServer, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("deploying", [False, True])
 def test_what_both_ways_ran_is_told_again(tmp_path: Path, *, deploying: bool) -> None:
-    """Each with its own statements, whichever ran first; and which partitions' rows still have a place."""
+    """The SQL of upgrade and downgrade, and the partitions whose rows have a place, are kept; either may run first."""
     server, seen = ScratchServer(), []
     for name in ("20251218T030000Z-shop-plan", LATER):
         context = server.context(tmp_path, name)
@@ -80,7 +80,7 @@ def test_what_both_ways_ran_is_told_again(tmp_path: Path, *, deploying: bool) ->
 
 @pytest.mark.parametrize("how", ["loses_log", "loses_beginning"])
 def test_log_that_is_not_seen_whole(tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then nothing is said of what ran: a part of it would look like all."""
+    """If the log is not complete, the SQL that ran is unknown, because a part would look like all of it."""
     monkeypatch.setattr(scratch_database, "_LOGGED_WITHIN", 0.0)
     server = ScratchServer()
     setattr(server, how, True)
@@ -90,7 +90,7 @@ def test_log_that_is_not_seen_whole(tmp_path: Path, how: str, monkeypatch: pytes
 
 
 def test_rows_are_always_asked_anew(server: ScratchServer, tmp_path: Path) -> None:
-    """In each run of production itself, and in one run the same but once."""
+    """Each run queries production's rows again, and each query is made only once per run."""
     first, server.asked[:] = list(server.asked), []
     decided(server.context(tmp_path, LATER))
     assert sorted(server.asked) == sorted(first)
@@ -166,7 +166,7 @@ def _deploying(server: ScratchServer, context: Any) -> None:
 def test_any_other_question_is_asked_anew(
     server: ScratchServer, tmp_path: Path, change: Callable[[ScratchServer, Any], None]
 ) -> None:
-    """Whatever decides the answer: schema and roles, images, environment, command, and what it is held against."""
+    """Another schema, role, image, environment, command, target or validated schema needs a new trial."""
     context = server.context(tmp_path, LATER)
     change(server, context)
     judged = decided(context)[0]
@@ -175,7 +175,7 @@ def test_any_other_question_is_asked_anew(
 
 
 def test_other_revision_is_asked_anew(server: ScratchServer, tmp_path: Path) -> None:
-    """Of the database, with the very same schema."""
+    """Another revision of the database needs a new trial, even if the schema is equal."""
     server.revision = "r3"
     judged = decided(server.context(tmp_path, LATER))[0]
     assert judged.trial is not None
@@ -183,7 +183,7 @@ def test_other_revision_is_asked_anew(server: ScratchServer, tmp_path: Path) -> 
 
 
 def test_other_code_asks_anew(server: ScratchServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A newer runbook may see what an older one did not."""
+    """Another version of the runbook makes a new trial, because it may see more."""
     monkeypatch.setattr(schema_copy, "_code", lambda: "newer")
     judged, proposal, _ = decided(server.context(tmp_path, LATER))
     assert judged.trial is not None
@@ -191,7 +191,7 @@ def test_other_code_asks_anew(server: ScratchServer, tmp_path: Path, monkeypatch
 
 
 def test_mounted_file_is_part_of_the_question(tmp_path: Path) -> None:
-    """Its content is not read: it is another one when its time or size is."""
+    """A mounted file with another time or size needs a new trial; without a listing no answer is kept."""
     server = ScratchServer()
     server.services["api"]["volumes"] = [{"type": "bind", "source": "/srv/x", "target": "/x"}]
     decided(server.context(tmp_path))
@@ -205,7 +205,7 @@ def test_mounted_file_is_part_of_the_question(tmp_path: Path) -> None:
 
 
 def test_dump_differs_by_a_random_word(server: ScratchServer, tmp_path: Path) -> None:
-    """Newer ones of PostgreSQL's programs begin each dump with one; it is no other schema."""
+    """The random token at the start of a newer PostgreSQL's dump does not make it another schema."""
     server.dump = server.dump.replace(b"Rand0m", b"An0ther")
     judged = decided(server.context(tmp_path, LATER))[0]
     assert judged.trial is not None
@@ -214,7 +214,7 @@ def test_dump_differs_by_a_random_word(server: ScratchServer, tmp_path: Path) ->
 
 @pytest.mark.parametrize("how", ["exit_code", "loses_log", "loses_beginning", "lacks", "no image id"])
 def test_doubt_is_not_kept(tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command that ended badly, a log that was not seen whole, and no copy at all may be better another time."""
+    """A failed command, an incomplete log or a missing copy is not kept, because a later trial may succeed."""
     monkeypatch.setattr(scratch_database, "_LOGGED_WITHIN", 0.0)
     server = ScratchServer()
     if how == "no image id":
@@ -227,7 +227,7 @@ def test_doubt_is_not_kept(tmp_path: Path, how: str, monkeypatch: pytest.MonkeyP
 
 
 def test_answer_with_a_secret_is_not_kept(tmp_path: Path) -> None:
-    """What the record would strike out is written nowhere else."""
+    """An answer that contains a secret is not kept."""
     server = ScratchServer()
     context = server.context(tmp_path)
     context.incident.journal.redactor.learn("API_TOKEN", "$user")
@@ -240,7 +240,7 @@ def test_answer_with_a_secret_is_not_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", ["", "{}", None])
 def test_damaged_one_is_asked_anew(server: ScratchServer, tmp_path: Path, content: str | None) -> None:
-    """And what was kept for another question is no answer to this one."""
+    """A damaged answer, or one kept for another question, leads to a new trial."""
     files = kept(tmp_path)
     assert len(files) == 2
     texts = [path.read_text() for path in files]
@@ -253,7 +253,7 @@ def test_damaged_one_is_asked_anew(server: ScratchServer, tmp_path: Path, conten
 
 
 def test_copy_that_cannot_be_brought_back(tmp_path: Path) -> None:
-    """What a migration left in the server is not there when the bridge is tried: another one is started."""
+    """If a migration left something in the server, the bridge is tried in a new one."""
     server = ScratchServer()
     server.left_over = "role left_over"
     proposal = decided(server.context(tmp_path))[1]
@@ -265,7 +265,7 @@ def test_copy_that_cannot_be_brought_back(tmp_path: Path) -> None:
 
 @pytest.fixture
 def begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[ScratchServer, Any, SchemaCopy]:
-    """A copy that may be started before it is needed, of a production whose target's image nobody has asked yet."""
+    """A copy that may be started ahead, because no earlier run kept the answer of the target's image."""
     monkeypatch.setattr(schema_copy, "pinned_release", lambda _context: None)
     monkeypatch.setattr(migration_facts, "told_before", lambda *_: False)
     server = ScratchServer()
@@ -280,7 +280,7 @@ def _of_compose(server: ScratchServer) -> list[str]:
 
 
 def test_copy_that_was_started_ahead(begun: tuple[ScratchServer, Any, SchemaCopy]) -> None:
-    """It is the one on which all is tried, and it is removed with the decision; the end of the run finds none."""
+    """A copy started ahead serves all trials and is removed after the decision; the end of the run removes nothing."""
     server, context, copy = begun
     judged, proposal, left = decided(context)
     assert (judged.assessment.verdict, left) == ("breaking", "")
@@ -290,7 +290,7 @@ def test_copy_that_was_started_ahead(begun: tuple[ScratchServer, Any, SchemaCopy
 
 
 def test_copy_that_no_decision_asks_for(begun: tuple[ScratchServer, Any, SchemaCopy]) -> None:
-    """The end of the run removes it, and nothing is started behind that."""
+    """The end of the run removes an unused copy, and none is started afterwards."""
     server, context, copy = begun
     assert context.incident.ahead.found(SchemaCopy, None) is copy
     copy.end()
@@ -303,7 +303,7 @@ def test_copy_that_no_decision_asks_for(begun: tuple[ScratchServer, Any, SchemaC
 def test_copy_that_is_not_started_ahead(
     tmp_path: Path, expected: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, *, told: bool
 ) -> None:
-    """Where the target was validated with this schema, and where an earlier run may have kept what a copy told."""
+    """No copy is started ahead if the target was validated with this schema or an earlier run asked its image."""
     monkeypatch.setattr(schema_copy, "pinned_release", lambda _context: None)
     monkeypatch.setattr(migration_facts, "told_before", lambda *_: told)
     server = ScratchServer()
@@ -312,7 +312,7 @@ def test_copy_that_is_not_started_ahead(
 
 
 def test_copy_that_cannot_be_removed(tmp_path: Path) -> None:
-    """The evidence stands, and that something is left is told with what to type."""
+    """If the copy cannot be removed, the evidence still counts, and the command to remove it is reported."""
     server = ScratchServer()
     server.removal = 1
     judged, _, left = decided(server.context(tmp_path))
@@ -322,7 +322,7 @@ def test_copy_that_cannot_be_removed(tmp_path: Path) -> None:
 
 
 def test_server_that_does_not_tell_what_could_be_relaxed(tmp_path: Path) -> None:
-    """An old one lacks what is asked for: there is no bridge then, and the verdict has its evidence all the same."""
+    """If an old server refuses the query for a bridge, there is no bridge, and the verdict has its evidence."""
     server = ScratchServer()
     server.refuses_shapes = True
     judged, proposal, _ = decided(server.context(tmp_path))

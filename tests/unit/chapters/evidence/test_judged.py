@@ -1,4 +1,4 @@
-"""The verdict from several kinds of evidence: the worse counts, both are shown, and rows decide where they can."""
+"""The verdict from several kinds of evidence: the worse counts, both are shown, and rows settle what they can."""
 
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ READS = "SELECT id FROM orders; ALTER TABLE orders ADD COLUMN discount integer;"
 POINTS = "CREATE TABLE lines (id serial PRIMARY KEY, order_id int NOT NULL REFERENCES orders (id));"
 
 
-def judged(  # noqa: PLR0913 - what each kind of evidence says
+def judged(  # noqa: PLR0913 - one per kind of evidence
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
     up: str | None,
@@ -30,7 +30,7 @@ def judged(  # noqa: PLR0913 - what each kind of evidence says
     *,
     written: tuple[str, ...] | None = None,
 ) -> evidence.Judged:
-    """Judge `up` beside what a trial says, where production has `rows` of whatever is asked for.
+    """Judge `up` with this result of a trial, where every count of production's rows gives `rows`.
 
     `written` is all SQL in the source of the upgrade.
     """
@@ -43,7 +43,7 @@ def judged(  # noqa: PLR0913 - what each kind of evidence says
         """A database that only counts."""
 
         def ask(self, query: str, *, deadline: float) -> list[list[str]]:
-            """The number of rows. Raises Inconclusive when it is not known."""
+            """Return the number of rows. Raises Inconclusive when it is unknown."""
             assert "SET TRANSACTION READ ONLY" in query
             assert deadline
             if rows is None:
@@ -60,21 +60,21 @@ def told(found: evidence.Judged) -> list[tuple[str, Any]]:
 
 
 def test_copy_that_could_not_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The SQL decides as it did, and the record says that there was nothing else."""
+    """Without a copy the SQL decides, and the record says that there was no trial."""
     found = judged(tmp_path, monkeypatch, ADDS, TrialResult(untried="no disk space"))
     assert (found.assessment.verdict, told(found)) == ("additive", [("additive", Source.SQL)])
     assert found.sources == ("judged only by the SQL; no trial on a copy of the schema: no disk space",)
 
 
 def test_copy_in_the_place_of_sql_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the upgrade ran decides, and no question is left."""
+    """If the image gives no SQL, the SQL that the upgrade ran on the copy decides."""
     found = judged(tmp_path, monkeypatch, None, TrialResult(upgrade_sql=ADDS, passed=3))
     assert told(found) == [("additive", Source.COPY)]
     assert "no SQL could be read from the image; the SQL run on the copy decides: additive" in found.sources
 
 
 def test_neither_sql_nor_copy_says_what_was_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A copy on which the way back failed saw no upgrade: the SQL is still missing."""
+    """If the image gives no SQL and the downgrade failed on the copy, the verdict is review."""
     why = "the downgrade to r1 changes nothing"
     found = judged(tmp_path, monkeypatch, None, TrialResult(no_way_back=why, leads_nowhere=True))
     assert told(found) == [("review", Source.NOTHING)]
@@ -89,7 +89,7 @@ def test_neither_sql_nor_copy_says_what_was_run(tmp_path: Path, monkeypatch: pyt
     [(ADDS, "DROP TABLE orders;", "breaking"), (ODD, ADDS, "review"), (ADDS, ODD, "review"), (ADDS, ADDS, "additive")],
 )
 def test_the_worse_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, up: str, ran: str, verdict: str) -> None:
-    """Where SQL and copy disagree both are among the findings, and it is said; the same is told once."""
+    """If SQL and copy disagree, both findings are listed with a note; equal findings are listed once."""
     found = judged(tmp_path, monkeypatch, up, TrialResult(upgrade_sql=ran))
     assert found.assessment.verdict == verdict
     assert any("the worse counts" in each for each in found.sources) is (up != ran)
@@ -98,7 +98,7 @@ def test_the_worse_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, up: s
 
 
 def test_what_postgres_refuses_is_breaking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With PostgreSQL's own words, whatever the SQL says; a refusal that proves nothing is for a human."""
+    """A statement refused by PostgreSQL is breaking, in PostgreSQL's words; a doubtful refusal is for a human."""
     found = judged(tmp_path, monkeypatch, ADDS, TrialResult(upgrade_sql=ADDS, breaks=(GONE,)))
     assert found.assessment.verdict == "breaking"
     assert 'PostgreSQL says: column "number" does not exist' in found.assessment.evidence[0]
@@ -126,7 +126,7 @@ def test_what_postgres_refuses_is_breaking(tmp_path: Path, monkeypatch: pytest.M
 def test_rows_that_the_migrations_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: tuple[str, ...] | None, verdict: str
 ) -> None:
-    """On a copy without rows a loop over them does nothing: what it could do, its source tells, or nobody does."""
+    """Migrations that read rows are judged by all SQL in their source; if that is unknown, the verdict is review."""
     found = judged(tmp_path, monkeypatch, None, TrialResult(upgrade_sql=READS), written=written)
     assert found.assessment.verdict == verdict
     (read,) = (each for each in found.assessment.findings if each.object == "orders" and "read its rows" in each.reason)
@@ -134,7 +134,7 @@ def test_rows_that_the_migrations_read(
 
 
 def test_rows_that_the_migrations_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No log shows that they look at how many rows a statement changed."""
+    """Migrations that count the rows they changed are reported, because no log shows that."""
     parts = context(tmp_path, None)
     parts.incident.facts.failed_migrations["span"]["steps"][0]["upgrade"]["counts_rows"] = True
     monkeypatch.setattr(evidence, "_trial", lambda *_: TrialResult(upgrade_sql=ADDS))
@@ -144,7 +144,7 @@ def test_rows_that_the_migrations_count(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_what_the_source_has_counts_only_where_rows_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a look at rows the copy has run what production has run."""
+    """SQL that is only in the source does not count if the migrations read no rows."""
     found = judged(tmp_path, monkeypatch, None, TrialResult(upgrade_sql=ADDS), written=("DELETE FROM orders",))
     assert told(found) == [("additive", Source.COPY)]
 
@@ -163,14 +163,14 @@ def test_what_the_source_has_counts_only_where_rows_are_read(tmp_path: Path, mon
 def test_where_the_downgrade_leads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, apart: tuple[str, ...], words: str
 ) -> None:
-    """The schema of the ledger's release snapshot is what the target ran on; what differs from it is told."""
+    """The schema after the downgrade is compared with the one of the target's validation; differences are listed."""
     found = judged(tmp_path, monkeypatch, ADDS, TrialResult(upgrade_sql=ADDS, apart=apart))
     assert any(words in each for each in found.sources)
 
 
 @pytest.mark.parametrize(("rows", "verdict"), [(0, "additive"), (3, "review"), (None, "review")])
 def test_rows_decide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int | None, verdict: str) -> None:
-    """A key that could block a delete blocks none as long as no row points there; without an answer it stays open."""
+    """A foreign key that could block a delete is additive while no row uses it; without an answer it stays review."""
     found = judged(tmp_path, monkeypatch, POINTS, TrialResult(untried="no engine"), rows)
     assert found.assessment.verdict == verdict
     assert (Source.ROWS in {each.source for each in found.assessment.findings}) is (rows is not None)
@@ -185,7 +185,7 @@ DETACHES = "ALTER TABLE orders DETACH PARTITION orders_2027;"
 def test_a_detached_partition(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, placed: tuple[str, ...], rows: int, verdict: str
 ) -> None:
-    """Without rows it is missed only where no other partition takes what it took."""
+    """Detaching an empty partition is additive only if others accept its rows; detaching one with rows is breaking."""
     trial = TrialResult(upgrade_sql=DETACHES, placed=frozenset(placed))
     assert judged(tmp_path, monkeypatch, DETACHES, trial, rows).assessment.verdict == verdict
 
@@ -202,5 +202,5 @@ def test_a_detached_partition(
 def test_what_ran_in_the_place_of_sql(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, up: str | None, trial: TrialResult, ran: dict[str, str]
 ) -> None:
-    """What the image told counts; what rows would have changed is not known from a copy without them."""
+    """SQL that ran on the copy is kept only if the image gave none and it reads no rows, which the copy lacks."""
     assert evidence.ran_instead(context(tmp_path, up), judged(tmp_path / "again", monkeypatch, up, trial)) == ran

@@ -1,4 +1,4 @@
-"""Whether the rows of a partition have a place in others, by PostgreSQL's own words for the bounds."""
+"""Whether other partitions accept the rows of a partition, from PostgreSQL's text of the bounds."""
 
 import pytest
 
@@ -25,7 +25,7 @@ HALVES = (between("'2027-07-01'", "'2028-01-01'"), between("'2027-01-01'", "'202
         (YEAR, HALVES[:1], False),
         (YEAR, HALVES[1:], False),
         (YEAR, (HALVES[1], between("'2027-08-01'", "'2028-01-01'")), False),
-        (YEAR, (between("'2027-01-01'", "'2029-01-01'"),), False),  # it does, and nothing is compared
+        (YEAR, (between("'2027-01-01'", "'2029-01-01'"),), False),  # wider, but bounds are not ordered
         (YEAR, ("DEFAULT",), True),
         (YEAR, (), False),
         (between("MINVALUE", "'a', 1"), (between("MINVALUE", "'a', 0"), between("'a', 0", "'a', 1")), True),
@@ -39,21 +39,21 @@ HALVES = (between("'2027-07-01'", "'2028-01-01'"), between("'2027-01-01'", "'202
         ("something new", ("something newer",), False),
     ],
 )
-def test_place_for_each_row(bound: str, now: tuple[str, ...], placed: bool) -> None:  # noqa: FBT001 - what is expected
-    """Ranges join end to end, in any order; lists hold each constant; a default takes all the rest."""
+def test_place_for_each_row(bound: str, now: tuple[str, ...], placed: bool) -> None:  # noqa: FBT001 - the expected result
+    """Ranges join end to end in any order; lists must have each constant; a default partition accepts the rest."""
     assert (still_placed(catalog(bound), catalog(*now)) == {"public.p0"}) is placed
 
 
 def test_place_below_the_same_table_alone() -> None:
-    """Partitions of another table take none of its rows."""
+    """Partitions of another table do not accept the rows."""
     assert not still_placed(catalog(YEAR), catalog(YEAR, above="public.invoices"))
 
 
 def test_partition_of_partitions_is_no_proof() -> None:
-    """What it takes is said by those below it."""
+    """The bound of a partition that is itself partitioned proves nothing."""
     assert not still_placed(catalog(YEAR), [*catalog(*HALVES), ("table", "public.p1", "partitioned table")])
 
 
 def test_bounds_end_as_they_begin() -> None:
-    """A circle of ranges, which no database has, is no endless walk."""
+    """A circle of ranges, which no database has, does not cause an endless loop."""
     assert not still_placed(catalog(between(1, 9)), catalog(between(1, 2), between(2, 1)))

@@ -1,4 +1,4 @@
-"""Findings that rows of production decide, or the target's statements on a copy of the schema."""
+"""Findings that are settled by production's rows, or by the target's statements on a copy of the schema."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +11,7 @@ from runbook.migrations.verdict.findings import ADDITIVE, BREAKING, REVIEW, Asks
 
 
 def judged(asks: Asks, *counts: int | None) -> Finding:
-    """What becomes of a finding where production answers with these numbers of rows, one after the other."""
+    """Return the finding after production has answered with these numbers of rows, in turn."""
     left = list(counts)
 
     def ask(query: str, **_: Any) -> list[list[str]]:
@@ -42,7 +42,7 @@ def judged(asks: Asks, *counts: int | None) -> Finding:
     ],
 )
 def test_rows_decide(asks: Asks, counts: tuple[int | None, ...], verdict: Verdict) -> None:
-    """Without an answer it stays open; a few rows that meet a rule prove nothing, many show what the code writes."""
+    """Without an answer the finding stays review; few rows that meet a rule prove nothing, 1000 or more do."""
     found = judged(asks, *counts)
     assert found.verdict is verdict
     assert (found.source is Source.ROWS) is (verdict is not REVIEW or counts == (2,))
@@ -60,7 +60,7 @@ def test_rows_decide(asks: Asks, counts: tuple[int | None, ...], verdict: Verdic
     ],
 )
 def test_a_copy_decides(asks: Asks, taken: set[str], verdict: Verdict) -> None:
-    """What hangs on one table's statements, or on those of all; rows are not asked for it."""
+    """The copy settles findings that depend on one table's statements, or on all; rows are not queried for these."""
     findings = [Finding(REVIEW, "s", "o", "why", asks=asks)]
     (found,) = settled_on_copy(findings, frozenset(taken), frozenset({"t", "s.t"}))
     assert found.verdict is verdict
@@ -78,7 +78,7 @@ def test_a_copy_decides(asks: Asks, taken: set[str], verdict: Verdict) -> None:
     ],
 )
 def test_a_partition_is_missed_or_not(schema: str | None, placed: set[str], rows: int, verdict: Verdict) -> None:
-    """Where others have a place for all of its rows, what counts is whether it had some."""
+    """If other partitions accept all its rows, a detached partition is breaking only if it had rows."""
     asks = Asks("t", schema=schema, check="false", none=REVIEW, some=BREAKING, part=True)
     finding = Finding(REVIEW, "s", "o", "why", asks=asks)
     (found,) = settled_on_copy([finding], frozenset({"t"}), frozenset({"t"}), frozenset(placed))

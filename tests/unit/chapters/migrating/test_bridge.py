@@ -1,4 +1,4 @@
-"""A bridge in production, by what its catalog, its rows and its note say."""
+"""A bridge in production, by the catalog, the rows and the note."""
 
 import json
 from pathlib import Path
@@ -24,7 +24,7 @@ OTHERWISE = [["column", "public.orders.note", "integer"]]
 
 
 class Database:
-    """A database with a catalog, and so many rows against each thing that would be made again."""
+    """A database with a catalog, and with `rows` rows that prevent each relaxation from being undone."""
 
     def __init__(self, catalog: list[list[str]], server: Server, rows: int = 0) -> None:
         self.catalog, self.server, self.rows = catalog, server, rows
@@ -38,7 +38,7 @@ class Database:
 
 
 def parts(folder: Path, catalog: list[list[str]], *, rows: int = 0, note: bool = False) -> Any:
-    """The parts of a production with that catalog, in which the bridge may be noted."""
+    """The parts of a production with that catalog; `note` records the bridge."""
     found, made = incident(folder), production(folder)
     found.record_fact("bridge", BRIDGE["bridge"])
     found.record_fact("target", BRIDGE["target"])
@@ -62,7 +62,7 @@ def parts(folder: Path, catalog: list[list[str]], *, rows: int = 0, note: bool =
     [(WITHOUT, bridge.State.WITHOUT), (BUILT, bridge.State.BUILT), (OTHERWISE, bridge.State.OTHERWISE)],
 )
 def test_what_the_catalog_shows(tmp_path: Path, catalog: list[list[str]], state: bridge.State) -> None:
-    """Built, not built, or neither: then somebody changed the schema, and the bridge is not begun."""
+    """The bridge is built, not built, or neither; in the last case it is not begun, because the schema changed."""
     context = parts(tmp_path, catalog)
     assert bridge.state_of(context, context.incident.facts.bridge) is state
     assert bridge.tried(context).observe().ok is (state is not bridge.State.OTHERWISE)
@@ -71,13 +71,13 @@ def test_what_the_catalog_shows(tmp_path: Path, catalog: list[list[str]], state:
 
 
 def test_check_that_the_database_writes_in_other_words(tmp_path: Path) -> None:
-    """A constraint is there or not; its text is not compared, which a copy may have in other words."""
+    """Only the existence of a constraint is compared, because the copy may word its text differently."""
     context = parts(tmp_path, [WITHOUT[0], ["constraint", "public.orders.once", "UNIQUE (public.note)"]])
     assert bridge.state_of(context, context.incident.facts.bridge) is bridge.State.WITHOUT
 
 
 def test_one_transaction_with_limits(tmp_path: Path) -> None:
-    """Limits for locks and statements first, then every statement, all or nothing."""
+    """The bridge is built in one transaction, with the limits for locks and statements set first."""
     (command,) = bridge.building(parts(tmp_path, WITHOUT)).commands
     words = list(command.argv)
     assert "--single-transaction" in words
@@ -90,7 +90,7 @@ def test_one_transaction_with_limits(tmp_path: Path) -> None:
 
 
 def test_note_says_all_that_is_needed_to_undo_it(tmp_path: Path) -> None:
-    """Who, since when, for which release, why, and the SQL; noted once."""
+    """The note has the incident, the target, the reason and the bridge's SQL; it is written once."""
     context = parts(tmp_path, BUILT, note=True)
     note = json.loads(Path(context.bridge_note.path).read_text())
     assert (note["incident"], note["target"], note["because"]) == (context.incident.name, "v1", "nothing may be lost")
@@ -99,7 +99,7 @@ def test_note_says_all_that_is_needed_to_undo_it(tmp_path: Path) -> None:
 
 
 def test_another_bridge_stands(tmp_path: Path) -> None:
-    """Two are never built upon each other."""
+    """A second, different bridge is refused."""
     context = parts(tmp_path, BUILT, note=True)
     other = context.incident.facts.bridge.model_copy(update={"touched": ()})
     context.incident.record_fact("bridge", other)
@@ -118,7 +118,7 @@ def test_another_bridge_stands(tmp_path: Path) -> None:
     ],
 )
 def test_rows_against_its_end(tmp_path: Path, catalog: list[list[str]], rows: int, words: str) -> None:
-    """They are counted where it stands, and told with the statement that lists them."""
+    """Rows that prevent the removal of the bridge are counted, with the statement that lists them."""
     context = parts(tmp_path, catalog, rows=rows, note=True)
     seen = bridge.removable(context).observe()
     assert words in seen.seen
@@ -128,7 +128,7 @@ def test_rows_against_its_end(tmp_path: Path, catalog: list[list[str]], rows: in
 
 
 def test_no_bridge_stands(tmp_path: Path) -> None:
-    """Without a note there is nothing to take away, whatever the catalog says: it is what a migration begins from."""
+    """Without a note there is no bridge to remove, and the current schema is recorded as the one before a migration."""
     context = parts(tmp_path, BUILT, rows=7)
     assert bridge.removable(context).observe().seen == "there is no bridge"
     assert context.incident.facts.schema_before.catalog == tuple(map(tuple, BUILT))
@@ -136,7 +136,7 @@ def test_no_bridge_stands(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("catalog", "note", "commands"), [(BUILT, False, 0), (BUILT, True, 2), (WITHOUT, True, 1)])
 def test_taken_away(tmp_path: Path, catalog: list[list[str]], note: bool, commands: int) -> None:  # noqa: FBT001
-    """Its SQL and its note; the note alone where a person took it away by hand; nothing where none stands."""
+    """The SQL and the note are removed; if the bridge was undone by hand, only the note; without a note, nothing."""
     context = parts(tmp_path, catalog, note=note)
     action = bridge.removing(context)
     assert len(action.commands) == commands
@@ -151,7 +151,7 @@ def test_taken_away(tmp_path: Path, catalog: list[list[str]], note: bool, comman
 
 @pytest.mark.parametrize("text", ["{", "{}", '{"incident": 1, "since": 1, "target": 1, "because": 1, "bridge": {}}'])
 def test_note_that_is_none(tmp_path: Path, text: str) -> None:
-    """It is never taken for no bridge."""
+    """An unreadable note does not count as "no bridge"."""
     context = parts(tmp_path, BUILT, note=True)
     Path(context.bridge_note.path).write_text(text)
     context.production.remembered.forget()

@@ -1,4 +1,4 @@
-"""The schema from before a migration: on record before traffic is paused, and never taken for what a try has left."""
+"""The schema before a migration: recorded before traffic is paused, and never read after a failed attempt."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -43,7 +43,7 @@ def parts(folder: Path, database: Database) -> Any:
 
 
 def resumed(context: Any, folder: Path) -> Any:
-    """The same incident in its next run."""
+    """Return the incident in its next run."""
     entries = context.incident.journal.entries
     (folder / "next").mkdir()
     found = incident(folder / "next")
@@ -53,7 +53,7 @@ def resumed(context: Any, folder: Path) -> Any:
 
 
 def migrated(found: Executor, context: Any, name: ActionName = ActionName.DOWNGRADE) -> None:
-    """Begin a downgrade, or an upgrade, which fails in the middle."""
+    """Begin a downgrade or an upgrade that fails."""
     during = half_way.told(context, Direction(name), "r1")
     change = Action(name, "the schema is migrated", (Command(("false",), 10),), during=lambda: during)
     with pytest.raises(CommandFailed):
@@ -62,7 +62,7 @@ def migrated(found: Executor, context: Any, name: ActionName = ActionName.DOWNGR
 
 @pytest.fixture(autouse=True)
 def as_raised(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is told of a migration that failed is another test's."""
+    """Raise the migration's own error. The report on a failed migration has other tests."""
     monkeypatch.setattr(half_way, "_stopped", lambda *told: told[-1])
 
 
@@ -72,7 +72,7 @@ def noted(context: Any) -> Any:
 
 
 def test_noted_once(tmp_path: Path) -> None:
-    """Behind the gate it is not asked again."""
+    """A recorded schema is not read again behind the closed gate."""
     context = parts(tmp_path, Database(BEFORE))
     half_way.note(context)
     context.database.catalog = (AFTER,)
@@ -83,7 +83,7 @@ def test_noted_once(tmp_path: Path) -> None:
 
 
 def test_next_run_holds_it_against_the_first(tmp_path: Path) -> None:
-    """What the first run put on record counts, whatever its migration left."""
+    """The next run keeps the schema that the first run recorded, although a migration has changed it."""
     context = parts(tmp_path, Database(BEFORE))
     half_way.note(context)
     migrated(context.incident, context)
@@ -95,7 +95,7 @@ def test_next_run_holds_it_against_the_first(tmp_path: Path) -> None:
 
 
 def test_asked_once_more_behind_the_gate(tmp_path: Path) -> None:
-    """A database that did not tell it, or a bridge that was taken away meanwhile: right before the migration."""
+    """A schema that could not be read before traffic was paused is read right before the migration."""
     context = parts(tmp_path, Database())
     context.database.catalog = None
     half_way.note(context)
@@ -107,7 +107,7 @@ def test_asked_once_more_behind_the_gate(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [ActionName.DOWNGRADE, ActionName.UPGRADE])
 def test_what_a_first_try_left_is_no_beginning(tmp_path: Path, name: ActionName) -> None:
-    """Where the first run could not note it, the second does not take half of the way for how it was."""
+    """If the first run could not read the schema, the next does not record a half-migrated one as the schema before."""
     context = parts(tmp_path, Database())
     context.database.catalog = None
     half_way.note(context)

@@ -1,4 +1,4 @@
-"""What the strategy would destroy is accepted as it was named, and anew when it is more."""
+"""The data loss of the strategy is accepted as it was named, and again if it becomes more."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,7 @@ NOTE = "column orders.note: 2 rows hold values"
 
 
 class Counted(Database):
-    """A database in whose tables `rows` rows hold whatever is asked for."""
+    """A database in whose tables `rows` rows hold values in every column that is asked for."""
 
     def __init__(self, *revisions: str, rows: int = 2, columns: dict[str, set[str]] | None = None) -> None:
         super().__init__(*revisions, columns=columns or {"orders": {"note"}})
@@ -34,14 +34,14 @@ class Counted(Database):
 
 
 def again(parts: Any, database: Database, accept_loss: str | None = None) -> Any:
-    """The same incident, gone on with: what is on record stays, and all else is looked at afresh."""
+    """Resume the incident: recorded facts stay, and everything else is read again."""
     parts.database, parts.options = database, Options(accept_loss=accept_loss)
     return loss_acceptance.expected(parts).observe()
 
 
 @pytest.mark.parametrize(("accepted", "ok"), [(None, False), ("r3", False), ("r1", False), ("r2", True)])
 def test_loss_is_accepted_with_the_lowest_revision_only(tmp_path: Path, accepted: str | None, ok: bool) -> None:  # noqa: FBT001
-    """Only the lowest revision undone accepts the loss, which is named and kept in any case."""
+    """Only the lowest undone revision accepts the loss, which is named and recorded in any case."""
     parts = context(tmp_path, options=Options(accept_loss=accepted))
     seen = loss_acceptance.expected(parts).observe()
     assert (seen.ok, seen.final) == (ok, True)
@@ -51,7 +51,7 @@ def test_loss_is_accepted_with_the_lowest_revision_only(tmp_path: Path, accepted
 
 
 def test_what_was_accepted_counts_until_more_would_be_lost(tmp_path: Path) -> None:
-    """Gone on with, the same loss needs no word; with more rows it is named anew, and accepted by typing it again."""
+    """An accepted loss needs no second acceptance; a larger or unknown one is named and must be accepted again."""
     parts = context(tmp_path, options=Options(accept_loss="r2"))
     assert loss_acceptance.expected(parts).observe().ok
     assert again(parts, Counted("r3")).ok
@@ -65,7 +65,7 @@ def test_what_was_accepted_counts_until_more_would_be_lost(tmp_path: Path) -> No
 
 
 def test_behind_the_downgrade_nothing_is_left_to_accept(tmp_path: Path) -> None:
-    """What was named before stays what was lost."""
+    """After the downgrade nothing needs acceptance, and the recorded loss stays."""
     parts = context(tmp_path, options=Options(accept_loss="r2"))
     loss_acceptance.expected(parts).observe()
     assert again(parts, Counted("r1", columns={"orders": {"id"}})).ok
@@ -73,7 +73,7 @@ def test_behind_the_downgrade_nothing_is_left_to_accept(tmp_path: Path) -> None:
 
 
 def test_downgrade_that_broke_off_between_two_revisions(tmp_path: Path) -> None:
-    """Only what is still to be undone is named; where its SQL is not known by itself, that is an unknown loss."""
+    """After a partial downgrade only the rest is named; if the rest has no SQL of its own, the loss is unknown."""
     parts = context(tmp_path)
     failed = image("r1", "r2", "r3", steps=(step("r3"), step("r2")), down="DROP TABLE a; DROP TABLE b")
     told = replace(failed, downgrade=Sql("DROP TABLE a; DROP TABLE b", {"r3": "DROP TABLE a", "r2": "DROP TABLE b"}))
@@ -86,7 +86,7 @@ def test_downgrade_that_broke_off_between_two_revisions(tmp_path: Path) -> None:
 
 
 def test_forward_fix_that_broke_off_between_two_revisions(tmp_path: Path) -> None:
-    """Only what is still to be applied is named."""
+    """After a partial forward-fix only the loss of the remaining migrations is named."""
     parts = context(tmp_path)
     parts.incident.record_fact("strategy", "forward-fix")
     both = Sql("DROP TABLE a; DROP TABLE b", {"r4": "DROP TABLE a", "r5": "DROP TABLE b"})
@@ -102,7 +102,7 @@ def test_forward_fix_that_broke_off_between_two_revisions(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("strategy", ["downgrade", "forward-fix"])
 def test_sql_that_cannot_be_read_is_an_unknown_loss(tmp_path: Path, strategy: str) -> None:
-    """It is named with the reason, and must be accepted as such."""
+    """SQL that cannot be read is an unknown loss, named with the reason, and can be accepted."""
     parts = context(tmp_path)
     parts.incident.record_fact("strategy", strategy)
     problems = [Problem("downgrade", "it asks the database"), Problem("upgrade", "it asks the database")]
@@ -116,7 +116,7 @@ def test_sql_that_cannot_be_read_is_an_unknown_loss(tmp_path: Path, strategy: st
 
 
 def test_what_the_downgrade_ran_on_a_copy_names_the_loss(tmp_path: Path) -> None:
-    """It counts once the verdict that saw it has decided."""
+    """The SQL that ran on a copy names the loss once the strategy is decided."""
     parts = context(tmp_path)
     told = [Problem("downgrade", "env.py refuses")]
     parts.incident.record_fact(
@@ -131,7 +131,7 @@ def test_what_the_downgrade_ran_on_a_copy_names_the_loss(tmp_path: Path) -> None
 
 
 def test_unknown_loss_is_accepted_for_the_state_that_the_database_is_in(tmp_path: Path) -> None:
-    """Gone on with after rows were written, nobody can say that the loss is still the one that was accepted."""
+    """The acceptance of an unknown loss ends when the database is written to."""
     asks = Function(Shape.REAL, (), True, False)  # noqa: FBT003
     parts, then = context(tmp_path, Migration("r3", asks, asks), step("r2")), Counted("r3")
     assert again(parts, then, accept_loss="r2").ok
@@ -143,7 +143,7 @@ def test_unknown_loss_is_accepted_for_the_state_that_the_database_is_in(tmp_path
 
 
 def test_migration_that_asks_the_database_may_do_more(tmp_path: Path) -> None:
-    """SQL that was written without a database is not all that such a function does."""
+    """A downgrade that queries the database is an unknown loss, because it may do more than its SQL."""
     asks = Function(Shape.REAL, (), True, False)  # noqa: FBT003
     parts = context(tmp_path, Migration("r3", asks, asks), step("r2"))
     assert "unknown loss (downgrade() of r3 may do more" in loss_acceptance.expected(parts).observe().seen
@@ -159,7 +159,7 @@ def test_migration_that_asks_the_database_may_do_more(tmp_path: Path) -> None:
     ],
 )
 def test_forward_fix_is_asked_in_the_same_way(tmp_path: Path, sql: str, accepted: str | None, ok: bool) -> None:  # noqa: FBT001
-    """Its upgrade from where the database is destroys as a downgrade does."""
+    """The loss from a forward-fix's upgrade must be accepted like that of a downgrade."""
     parts = context(tmp_path, options=Options(accept_loss=accepted))
     parts.incident.record_fact("strategy", "forward-fix")
     fix = replace(image("r3", "r4", up=sql), span=Span("r3", "r4", (step("r4"),)))

@@ -1,4 +1,4 @@
-"""Which command brings the schema on or back, and how the plan tries it."""
+"""The commands that upgrade or downgrade the schema, and their trial in the plan."""
 
 import json
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ PREFECT = ("prefect", "server", "database", "downgrade", "-r", "{revision}", "-y
 
 
 def context(folder: Path, answers: Mapping[str, str] | None = None, service: Any = None, **settings: Any) -> Any:
-    """The parts of a production at r3, where `docker compose run` answers by `answers`."""
+    """The parts of a production at r3, where `docker compose run` prints `answers`."""
     found = incident(folder)
     config = json.dumps({"services": {"api": service or {}}})
     return SimpleNamespace(
@@ -56,7 +56,7 @@ def context(folder: Path, answers: Mapping[str, str] | None = None, service: Any
     ],
 )
 def test_own_command(own: tuple[str, ...], argv: tuple[str, ...], tried: tuple[str, ...]) -> None:
-    """The application's own command takes the revision; its help is asked for without one."""
+    """The application's own command gets the revision; its trial asks for help, without a revision."""
     settings = MigrationSettings(downgrade=own)
     assert words(settings, DOWN, "r1") == argv
     assert harmless(settings, DOWN) == tried
@@ -65,7 +65,7 @@ def test_own_command(own: tuple[str, ...], argv: tuple[str, ...], tried: tuple[s
 
 
 def test_upgrade_needs_no_revision() -> None:
-    """What brings the schema to the head may do so without its name."""
+    """An upgrade command may omit the revision."""
     settings = MigrationSettings(upgrade=("flask", "db", "upgrade"))
     assert words(settings, UP, "r4") == ("flask", "db", "upgrade")
     assert harmless(settings, UP) == ("flask", "db", "upgrade", "--help")
@@ -80,13 +80,13 @@ def test_upgrade_needs_no_revision() -> None:
     ],
 )
 def test_commands_that_are_refused(wrong: dict[str, list[str]]) -> None:
-    """A downgrade names where it goes, and a trial is one of something."""
+    """A downgrade without a revision or a program is refused, and so is a trial without an upgrade or downgrade."""
     with pytest.raises(ValidationError):
         MigrationSettings.model_validate(wrong)
 
 
 def test_first_word_is_the_entrypoint(tmp_path: Path) -> None:
-    """Neither ENTRYPOINT nor the Compose file's entrypoint has a say; the same holds for what the plan tries."""
+    """The command's program replaces the entrypoint of the image and of the Compose file."""
     parts = context(tmp_path, python="/app/.venv/bin/python")
     argv = running(parts, "v2", DOWN, "r1").argv
     place = argv.index("--entrypoint")
@@ -98,7 +98,7 @@ def test_first_word_is_the_entrypoint(tmp_path: Path) -> None:
 
 
 def test_service_keeps_its_own_options(tmp_path: Path) -> None:
-    """PGOPTIONS of the service (a search path, say) stand before the time limits, and are not lost."""
+    """The service's own PGOPTIONS (a search path, say) are kept, and the time limits follow them."""
     parts = context(tmp_path, service={"environment": {"PGOPTIONS": "-c search_path=shop"}})
     argv = running(parts, "v2", DOWN, "r1").argv
     limits = "-c lock_timeout=10s -c statement_timeout=300s"
@@ -107,7 +107,7 @@ def test_service_keeps_its_own_options(tmp_path: Path) -> None:
 
 
 def test_fixed_address_is_left_to_the_service(tmp_path: Path) -> None:
-    """The service's own container has the address, so a second container asks for none."""
+    """The migration's container requests no fixed address, because the service's container has it."""
     networks = {"front": {"ipv4_address": "10.0.0.7"}, "back": None}
     command = running(context(tmp_path, service={"networks": networks}), "v2", UP, "r4")
     assert command.stdin == b'services: {"api": {networks: {"front": {ipv4_address: !reset null}}}}\n'
@@ -124,7 +124,7 @@ def test_fixed_address_is_left_to_the_service(tmp_path: Path) -> None:
     ],
 )
 def test_alembic_is_tried_on_the_same_database(tmp_path: Path, answer: str, ok: bool, seen: str) -> None:  # noqa: FBT001
-    """Alembic must find there what psql finds: it may speak to another database, or to none."""
+    """Alembic must find the revision that psql finds; otherwise it uses another database, or none."""
     observe = starts(context(tmp_path, {" -m alembic --config alembic.ini --name alembic current": answer}), "v2", DOWN)
     found = observe.observe()
     assert (found.ok, found.final) == (ok, True)
@@ -132,7 +132,7 @@ def test_alembic_is_tried_on_the_same_database(tmp_path: Path, answer: str, ok: 
 
 
 def test_command_that_does_not_start(tmp_path: Path) -> None:
-    """A command that ends badly stops the plan, with its own words and the settings to change."""
+    """A command that fails stops the plan, with its own output and the settings to change."""
     observe = starts(context(tmp_path), "v2", DOWN)
     found = observe.observe()
     assert not found.ok
@@ -141,7 +141,7 @@ def test_command_that_does_not_start(tmp_path: Path) -> None:
 
 
 def test_own_command_is_tried_alone(tmp_path: Path) -> None:
-    """A program that ignores --help would migrate: it is tried without a network, unless a person names the trial."""
+    """The application's command is tried without a network, as it may ignore --help; `migrations.trial` has one."""
     parts = context(tmp_path, {"-f - run": "Usage: flask"}, downgrade=FLASK)
     assert starts(parts, "v2", DOWN).observe().ok
     (tmp_path / "named").mkdir()

@@ -1,4 +1,4 @@
-"""Whether a restore point fits is known before traffic is paused."""
+"""The disk space for a restore point is checked before traffic is paused."""
 
 import os
 from pathlib import Path
@@ -24,7 +24,7 @@ def context(folder: Path, inside: str, tables: int, elsewhere: object = None) ->
 
 
 def test_room_enough_in_both_places(tmp_path: Path) -> None:
-    """A small database fits on the host and in its container."""
+    """A small database fits on the host and in the database's container."""
     seen = for_restore_point(context(tmp_path, f"{HEAD}overlay 123456 1 100000 1% /tmp\n", 1 << 20)).observe()
     assert seen.ok, seen.seen
     assert "97.7 MiB free in /tmp of the service db; at most 1.0 MiB needed" in seen.seen
@@ -32,14 +32,14 @@ def test_room_enough_in_both_places(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("available", "tables"), [(512, 1 << 20), (100_000, 1 << 50)])
 def test_too_little_room(tmp_path: Path, available: int, tables: int) -> None:
-    """Too little in the container, or anywhere; a person who knows better may accept it."""
+    """Too little space in the container or on the host fails the check; a person may accept that."""
     check = for_restore_point(context(tmp_path, f"{HEAD}overlay 123456 1 {available} 1% /tmp\n", tables))
     assert not check.observe().ok
     assert check.acceptable
 
 
 def test_one_disk_has_both(tmp_path: Path) -> None:
-    """Where the container's disk is the host's, it must hold both dumps at one time."""
+    """If the container's disk is the host's, it must have space for both dumps."""
     disk = os.statvfs(tmp_path)
     blocks, free = disk.f_blocks * disk.f_frsize // 1024, disk.f_bavail * disk.f_frsize
     answer = f"{HEAD}overlay {blocks} 1 {free // 1024} 1% /tmp\n"
@@ -47,7 +47,7 @@ def test_one_disk_has_both(tmp_path: Path) -> None:
 
 
 def test_room_that_is_not_told(tmp_path: Path) -> None:
-    """Not known is not enough; of a database elsewhere the host alone matters."""
+    """Unknown free space is inconclusive; for an external database only the host's disk counts."""
     other = tmp_path / "other"
     other.mkdir()
     with pytest.raises(Inconclusive, match="the free disk space is unknown"):

@@ -1,4 +1,4 @@
-"""Migrations by the application's own commands: what they print decides, and what is not known is never good news."""
+"""Migrations by the application's own commands: their output decides, and unknown never counts as good."""
 
 import json
 from pathlib import Path
@@ -28,7 +28,7 @@ OWN = MigrationSettings(
 
 
 def context(folder: Path, now: str, files: str, *, options: Options | None = None, database: bool = True) -> Any:
-    """A production whose application prints `now` for the database, and `files` for its image."""
+    """A production whose application prints `now` for the database and `files` for its image."""
     found = incident(folder)
     answers = {"api now": now, "api files": files, "config --format json": json.dumps({"services": {"api": {}}})}
     site = production(folder, found, answers)
@@ -44,7 +44,7 @@ def context(folder: Path, now: str, files: str, *, options: Options | None = Non
 
 
 def judged(parts: Any) -> Any:
-    """What chapter 1 does of it."""
+    """Read the revisions and decide as chapter 1 does."""
     assert migration_facts.read_revision(parts).observe().ok
     parts.incident.record_fact("target migrations", to_json(schema_revisions.heads(parts, "v1")))
     assert migration_facts.read_failed(parts).observe().ok
@@ -52,7 +52,7 @@ def judged(parts: Any) -> Any:
 
 
 def test_same_revisions_are_unchanged(tmp_path: Path) -> None:
-    """In whichever order they are printed, and whatever stands behind them."""
+    """Revisions are read in any order, with or without text after them."""
     parts = context(tmp_path, "shop.0002 (applied)\nauth.0012\n", "auth.0012\nshop.0002\n")
     assert judged(parts).ok
     assert parts.incident.facts.verdict.verdict == "unchanged"
@@ -61,7 +61,7 @@ def test_same_revisions_are_unchanged(tmp_path: Path) -> None:
 
 
 def test_other_revisions_are_for_a_person(tmp_path: Path) -> None:
-    """Nobody reads their SQL: without a word nothing is decided; with it a downgrade can be, at an unknown loss."""
+    """Nothing is decided without a person, because no SQL is read; a person's downgrade has an unknown loss."""
     parts = context(tmp_path, "0003\n", "0002\n")
     assert not judged(parts).ok
     assert parts.incident.facts.verdict.verdict == "review"
@@ -84,7 +84,7 @@ def test_other_revisions_are_for_a_person(tmp_path: Path) -> None:
 def test_nobody_is_offered_a_downgrade_that_the_settings_cannot_do(
     tmp_path: Path, lacks: str, change: dict[str, Any]
 ) -> None:
-    """`--verdict breaking` would end at the next step: the plan says what is missing, and offers nothing to type."""
+    """The plan names the missing setting and does not offer `--verdict breaking`, which would fail at the next step."""
     parts = context(tmp_path, "0002\n", "0001\n", database=change.get("database", True))
     parts.settings.migrations = OWN.model_copy(
         update={name: each for name, each in change.items() if name in "downgrade"}
@@ -98,7 +98,7 @@ def test_nobody_is_offered_a_downgrade_that_the_settings_cannot_do(
 
 
 def test_forward_fix_is_not_offered_to_own_commands(tmp_path: Path) -> None:
-    """It cannot be resumed: such a release is migrated by hand, and gone to by name."""
+    """With the application's own commands no forward-fix is offered."""
     parts = context(tmp_path, "0002\n", "0001\n")
     assert not judged(parts).ok
     check = strategy.record_decision(parts)
@@ -108,7 +108,7 @@ def test_forward_fix_is_not_offered_to_own_commands(tmp_path: Path) -> None:
 
 
 def test_no_downgrade_without_a_restore_point(tmp_path: Path) -> None:
-    """What would be destroyed could not be brought back."""
+    """Without [database] no downgrade is possible, because there would be no restore point."""
     parts = context(tmp_path, "0003\n", "0002\n", options=Options(verdict="breaking", because="x"), database=False)
     judged(parts)
     seen = handle_migrations.usable(parts).observe()
@@ -117,14 +117,14 @@ def test_no_downgrade_without_a_restore_point(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("printed", ["", "\n \n", "[X] shop.0001\n", "error: no database\n"])
 def test_what_is_no_revision_is_not_known(tmp_path: Path, printed: str) -> None:
-    """A command that prints something else is named, with what it should print."""
+    """Output without a revision is inconclusive, and the setting to correct is named."""
     with pytest.raises(Inconclusive, match="prints no revision") as caught:
         schema_revisions.revisions(context(tmp_path, printed, "0001\n"))
     assert "migrations.current" in caught.value.next_step
 
 
 def test_command_that_fails_is_not_known(tmp_path: Path) -> None:
-    """With its own words, and the command to run by hand."""
+    """A command that fails is inconclusive, with its own output."""
     parts = context(tmp_path, "0001\n", "0001\n")
     parts.settings.migrations = MigrationSettings(tool="own", current=("nothing",), heads=("x",))
     with pytest.raises(Inconclusive, match="ended with exit code 1: no answer to"):
@@ -132,7 +132,7 @@ def test_command_that_fails_is_not_known(tmp_path: Path) -> None:
 
 
 def test_image_is_asked_without_a_network(tmp_path: Path) -> None:
-    """The files of an image are in it; the database is another's business."""
+    """The command that lists an image's migrations runs without a network and without dependencies."""
     parts = context(tmp_path, "0001\n", "0001\n")
     schema_revisions.heads(parts, "v1")
     (command,) = [each["command"] for each in parts.incident.journal.entries

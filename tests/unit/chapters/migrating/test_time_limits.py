@@ -1,4 +1,4 @@
-"""Limits for locks and statements, kept from the database's side: who is cancelled, when, and who is left alone."""
+"""Time limits for locks and statements, enforced in the database: who is cancelled and when, and who is not."""
 
 import threading
 import time
@@ -23,7 +23,7 @@ ADDRESS = "172.18.0.9"
 
 
 class Database:
-    """A database with one session of the migration, as `row`; it keeps what it is told to end."""
+    """A database with one session of the migration (`row`). Requests to end it are recorded."""
 
     def __init__(self) -> None:
         self.row = ["77", "2025-12-18 03:00:00+00", "f", "1.0", "ALTER TABLE orders DROP note", ""]
@@ -41,7 +41,7 @@ class Database:
 
 
 def watched(database: Any, *looks: tuple[float, bool, float]) -> Limits:
-    """The limits after `looks`: at which second, whether it waits for a lock then, and how long its statement runs."""
+    """Return the limits after these looks: the second, whether it waits for a lock, and how long its statement runs."""
     limits = Limits(SETTINGS, database)
     for at, waits, runs in looks:
         database.row[2:4] = ["t" if waits else "f", str(runs)]
@@ -50,7 +50,7 @@ def watched(database: Any, *looks: tuple[float, bool, float]) -> Limits:
 
 
 def test_short_waits_and_statements_are_left_alone() -> None:
-    """Also a wait that begins late in a long statement, and several that are short each."""
+    """Several short waits, or a wait that begins late in a long statement, cancel nothing."""
     database = Database()
     limits = watched(database, (0, True, 200), (9, True, 209), (10, False, 210), (11, True, 211), (20, True, 220))
     assert limits.seen
@@ -65,7 +65,7 @@ def test_short_waits_and_statements_are_left_alone() -> None:
     ],
 )
 def test_what_takes_too_long_is_cancelled(looks: list[tuple[float, bool, float]], words: str) -> None:
-    """By the session's number and its statement's start, so that nobody else's is hit."""
+    """A statement over a limit is cancelled by PID and start time, so that no other session is hit."""
     database = Database()
     limits = watched(database, *looks)
     (ended,) = database.ended
@@ -78,7 +78,7 @@ def test_what_takes_too_long_is_cancelled(looks: list[tuple[float, bool, float]]
 
 
 def test_what_a_cancel_does_not_end_is_ended_with_its_session() -> None:
-    """After some seconds, and not at once."""
+    """If a cancelled statement still runs after 5 seconds, its session is terminated."""
     database = Database()
     watched(database, (0, False, 300), (1, False, 301), (5, False, 305))
     assert ["cancel" in query for query in database.ended] == [True, False]
@@ -86,14 +86,14 @@ def test_what_a_cancel_does_not_end_is_ended_with_its_session() -> None:
 
 
 def test_who_holds_the_lock_is_named() -> None:
-    """With what it calls itself."""
+    """The session that holds the lock is named, with its application name."""
     database = Database()
     database.row[5] = "12 (reporting)"
     assert "held by session 12 (reporting)" in watched(database, (0, True, 1), (10, True, 11)).done[0]
 
 
 def test_without_an_address_nobody_is_touched() -> None:
-    """A container that is not there yet, or shares the host's network, has none."""
+    """Without the container's address the database is not queried. A container on the host's network has none."""
     database = Database()
     limits = Limits(SETTINGS, database)  # type: ignore[arg-type]
     limits.observe([], 0)
@@ -112,14 +112,14 @@ def test_without_an_address_nobody_is_touched() -> None:
     ],
 )
 def test_addresses_of_a_container(tmp_path: Path, answer: Any, addresses: list[str]) -> None:
-    """Nothing but addresses is believed; a container that is not there has none."""
+    """Only valid IP addresses are accepted; a container that does not exist has none."""
     held = [container("shop-downgrade", NetworkSettings=answer)] if answer else []
     there = production(tmp_path, incident(tmp_path), engine=FakeEngine(held))
     assert addresses_of(there, "shop-downgrade") == addresses
 
 
 def context(folder: Path, mode: Mode) -> Any:
-    """The parts of a production on which a migration is to run."""
+    """The parts of a production on which a migration will run."""
     found = incident(folder, mode)
     project = SimpleNamespace(name="shop", directory=folder, compose_files=(), env_file=".env")
     host = HostSettings()
@@ -139,7 +139,7 @@ def decisions(parts: Any) -> list[tuple[str, str]]:
 
 
 def test_failed_command_says_what_it_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The cause stands in the place of a tool's traceback, and on record."""
+    """The error of a cancelled migration begins with the cause, which is also recorded."""
 
     def observe(limits: Limits, *_: object) -> None:
         limits.done = ["`ALTER TABLE …` waited"]
@@ -161,7 +161,7 @@ def test_failed_command_says_what_it_waited_for(tmp_path: Path, monkeypatch: pyt
 
 
 def test_watch_that_could_not_look_is_not_good_news(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The migration goes on; that its limits were kept is said to be not known, with the reason."""
+    """If the watch cannot look, the migration continues, and whether the limits were kept is recorded as not known."""
 
     def observe(*_: object) -> None:
         raise Inconclusive("the database shop does not answer", "")

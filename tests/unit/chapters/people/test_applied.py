@@ -1,4 +1,4 @@
-"""The ticket and the incident log of a rollback, made from its facts, and of settings that have none."""
+"""The ticket and the incident log from an incident's facts, and settings without these sections."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -50,7 +50,7 @@ def went_back(folder: Path, mode: Mode = Mode.EXECUTE) -> Executor:
 )
 @pytest.mark.parametrize("mode", [Mode.PLAN, Mode.EXECUTE])
 def test_what_the_settings_lack_is_said(tmp_path: Path, mode: Mode, make: Any, absent: Absent) -> None:
-    """The step is `not configured`, in a plan as well; nothing is done, and its scenario goes on."""
+    """Without the section in the settings the step is `not configured`, also in a plan, and nothing is done."""
     found = went_back(tmp_path, mode)
     found.step_began(STEP, may_change=True)
     found.take(make(context(found)), host())
@@ -66,7 +66,7 @@ def test_what_the_settings_lack_is_said(tmp_path: Path, mode: Mode, make: Any, a
 
 
 def test_ticket_is_on_record_and_in_the_log(tmp_path: Path) -> None:
-    """The ticket's address is a fact, which the log's entry names; both list the drift; neither comes twice."""
+    """The ticket's address is recorded and in the log entry; both name the data loss, and both are made only once."""
     with serving(lambda _: Reply(201, {"url": "https://desk.example/7"})) as server, asking() as http:
         found = went_back(tmp_path)
         known = SecretStr(server.url)
@@ -89,7 +89,7 @@ def test_ticket_is_on_record_and_in_the_log(tmp_path: Path) -> None:
 
 
 def test_plan_shows_the_whole_entry(tmp_path: Path) -> None:
-    """With the restore point that would be taken; and writes nothing."""
+    """A plan shows the log entry with the restore point that would be taken, and writes nothing."""
     found = went_back(tmp_path, Mode.PLAN)
     log = IncidentLog(IncidentLogSettings(file=tmp_path / "log.md"), host(), 5)
     change = applied.documenting(context(found, log=log))
@@ -100,7 +100,7 @@ def test_plan_shows_the_whole_entry(tmp_path: Path) -> None:
 
 
 def test_plan_shows_the_whole_entry_of_a_restore(tmp_path: Path) -> None:
-    """With the restore point that would be taken of the former database, and without a ticket, which none opens."""
+    """The plan of a restore shows the restore point that would be taken, and no ticket, because none is opened."""
     found = incident(tmp_path, Mode.PLAN)
     found.facts = Facts.model_validate({name: TO_RESTORE[name] for name in ("before", "to restore")})
     log = IncidentLog(IncidentLogSettings(file=tmp_path / "log.md"), host(), 5)
@@ -113,7 +113,7 @@ def test_plan_shows_the_whole_entry_of_a_restore(tmp_path: Path) -> None:
 
 
 def test_abandoned_switch_is_in_the_log_beside_the_rollback(tmp_path: Path) -> None:
-    """Of one incident that did both; resumed, neither is entered again."""
+    """An abandoned switch and a later rollback of one incident have one log entry each, also after resuming."""
     log = IncidentLog(IncidentLogSettings(file=tmp_path / "log.md"), host(), 5)
     found = incident(tmp_path)
     found.facts = Facts.model_validate(APPLICATION)

@@ -1,4 +1,4 @@
-"""What people are told when it is done: the head of the journal of that moment, and in a plan what is known already."""
+"""The final announcement: with the journal's current head, and in a plan with what is known already."""
 
 import json
 from pathlib import Path
@@ -45,7 +45,7 @@ def carried_out(found: Executor, change: Action) -> Outcome:
 
 @pytest.mark.parametrize("mode", [Mode.PLAN, Mode.EXECUTE])
 def test_turned_switch_is_announced(tmp_path: Path, mode: Mode) -> None:
-    """With the journal's head as it is then; a plan shows the text, and sends nothing."""
+    """The announcement has the journal's current head; a plan shows the text and sends nothing."""
     found = incident(tmp_path, mode)
     found.record_fact("switch", SWITCH)
     with serving(lambda _: Reply(200)) as server:
@@ -65,7 +65,7 @@ def test_turned_switch_is_announced(tmp_path: Path, mode: Mode) -> None:
 
 
 def test_plan_promises_the_message_of_the_execution(tmp_path: Path) -> None:
-    """Word for word, but for what only the execution can know: head, seconds, and the ticket's address."""
+    """The plan's message is the execution's word for word, except head, seconds and the ticket's address."""
     texts = []
     for mode in (Mode.PLAN, Mode.EXECUTE):
         folder = tmp_path / mode / "20251218T030000Z-shop-rollback"
@@ -85,7 +85,7 @@ def test_plan_promises_the_message_of_the_execution(tmp_path: Path) -> None:
 
 
 def test_plan_promises_the_message_of_a_restore(tmp_path: Path) -> None:
-    """But for rows, head, seconds, and the restore point's size and hash; its own time is in the database's name."""
+    """Except for rows, head, seconds, size, hash and incident name, a restore's message is as planned."""
     texts = []
     for mode, facts in ((Mode.PLAN, TO_RESTORE), (Mode.EXECUTE, RESTORED)):
         folder = tmp_path / mode / "20251218T030000Z-shop-rollback"
@@ -106,13 +106,13 @@ def test_plan_promises_the_message_of_a_restore(tmp_path: Path) -> None:
 
 
 def test_restore_that_is_not_on_record_is_not_announced(tmp_path: Path) -> None:
-    """Nobody knows then which dump it was."""
+    """Without a restored dump on record nothing is announced."""
     with pytest.raises(Inconclusive, match="no restored dump is on record"):
         telling.announcing_restore(context(incident(tmp_path), "http://127.0.0.1:1/"))
 
 
 def test_each_is_announced_once(tmp_path: Path) -> None:
-    """An abandoned switch, and the rollback that is gone on with behind it; resumed, nobody is told again."""
+    """An abandoned switch and the rollback after it are announced once each, also after resuming."""
     with serving(lambda _: Reply(200)) as server:
         for again in (False, True):
             journal = Journal(tmp_path / "journal.jsonl", Redactor(), go_on=again)
@@ -129,7 +129,7 @@ def test_each_is_announced_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["abandon/started.jinja", "abandon/done.jinja"])
 def test_plan_of_a_rollback_tries_the_templates_of_an_abandoned_switch_too(tmp_path: Path, name: str) -> None:
-    """That has no plan of its own."""
+    """A rollback's plan also checks the templates of an abandoned switch, which has no plan of its own."""
     found = incident(tmp_path, Mode.PLAN)
     found.facts = Facts.model_validate(APPLICATION)
     (tmp_path / "templates" / "abandon").mkdir(parents=True)
@@ -139,7 +139,7 @@ def test_plan_of_a_rollback_tries_the_templates_of_an_abandoned_switch_too(tmp_p
 
 
 def test_broken_template_stops_the_plan_and_not_the_execution(tmp_path: Path) -> None:
-    """Whichever turn it is for: an execution is too late to find that out."""
+    """A broken template of any message stops the plan, but not the execution, where it would be too late."""
     (tmp_path / "templates").mkdir()
     (tmp_path / "templates" / "interrupted.jinja").write_text("{{ incidnt }}")
     for mode in (Mode.PLAN, Mode.EXECUTE):
@@ -154,6 +154,6 @@ def test_broken_template_stops_the_plan_and_not_the_execution(tmp_path: Path) ->
 
 
 def test_switch_that_is_not_on_record_is_not_announced(tmp_path: Path) -> None:
-    """Nobody knows then which one it was."""
+    """Without a turned switch on record nothing is announced."""
     with pytest.raises(Inconclusive, match="no turned switch is on record"):
         telling.announcing_switch(context(incident(tmp_path), "http://127.0.0.1:1/"))

@@ -1,4 +1,4 @@
-"""Production's schema, read by the engine's hand, and nothing of it on record."""
+"""Production's schema is read by the engine, and its content is not recorded."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -34,7 +34,7 @@ def answer(_container: str, argv: list[str]) -> tuple[int, str, str]:
 
 
 def test_what_is_copied(tmp_path: Path) -> None:
-    """Roles without their passwords, the schema without rows, the revisions; no process is started for it here."""
+    """The engine reads roles without passwords, the schema without rows, and the revisions; no content is recorded."""
     parts = context(tmp_path, answer)
     found = live_schema(parts)
     parts.host.engine.close()
@@ -47,7 +47,7 @@ def test_what_is_copied(tmp_path: Path) -> None:
 
 
 def test_schema_that_cannot_be_read(tmp_path: Path) -> None:
-    """It is said with PostgreSQL's own words."""
+    """If the schema cannot be read, the error has PostgreSQL's words."""
     parts = context(tmp_path, lambda *_: (1, "", "pg_dump: error: permission denied for table orders"))
     with pytest.raises(CommandFailed, match="ended with exit code 1: pg_dump: error: permission denied"):
         live_schema(parts)

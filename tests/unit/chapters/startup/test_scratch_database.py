@@ -1,4 +1,4 @@
-"""The database of a trial, as its container answers: waited for, entered by whoever may do all, and asked."""
+"""The database of a trial: waiting for it, finding its superuser, and reading its answers."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +14,7 @@ from tests.support.incident_parts import DEADLINES
 
 
 class Container:
-    """A host that answers commands in the container by a script of exit codes; psql proves a superuser or does not."""
+    """A host whose commands end with these exit codes in turn; psql succeeds only for `superuser`."""
 
     def __init__(self, *codes: int, superuser: str = "postgres", named: str = "", said: str = "") -> None:
         self.codes = list(codes)
@@ -48,7 +48,7 @@ def database(container: Any, **deadlines: float) -> ScratchDatabase:
 
 
 def test_one_command_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For the server on TCP, for as long as it may take."""
+    """A single command waits for the server on TCP, for up to the deadline `healthy`."""
     container = Container(0)
     waited: list[float] = []
     run = container.run
@@ -61,7 +61,7 @@ def test_one_command_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("code", [126, 127])
 def test_image_without_a_shell_is_asked_again_and_again(code: int) -> None:
-    """As long as it may take."""
+    """In an image without a shell, pg_isready is repeated until the deadline."""
     container = Container(code, 2, 2, 0)
     database(container).wait()
     assert container.ran[1:4] == ["pg_isready --quiet --host 127.0.0.1"] * 3
@@ -70,7 +70,7 @@ def test_image_without_a_shell_is_asked_again_and_again(code: int) -> None:
 
 
 def test_server_that_ends_or_takes_too_long() -> None:
-    """It is said, and not waited for any longer."""
+    """A server that ends or does not start in time is reported, and waiting stops."""
     with pytest.raises(Inconclusive, match="the copy of the database did not start: it said no"):
         database(Container(137)).wait()
 
@@ -88,20 +88,20 @@ def test_server_that_ends_or_takes_too_long() -> None:
     [("admin", "admin", ["admin"]), ("", "shop", ["shop"]), ("shop", "postgres", ["shop", "postgres"])],
 )
 def test_superuser_is_found(named: str, superuser: str, tried: list[str]) -> None:
-    """The one that the image was told to make, the one of the settings, or PostgreSQL's own."""
+    """The first superuser of these is used: the image's POSTGRES_USER, the settings' user, postgres."""
     container = Container(0, named=named, superuser=superuser)
     database(container).wait()
     assert [each.split("--username ")[1].split()[0] for each in container.ran[1:]] == tried
 
 
 def test_no_superuser() -> None:
-    """Nobody else can make the copy."""
+    """Without a superuser there is no copy."""
     with pytest.raises(Inconclusive, match="no known superuser"):
         database(Container(0, superuser="nobody")).wait()
 
 
 def test_answer_that_breaks_off() -> None:
-    """It is none."""
+    """An incomplete answer is inconclusive."""
     made = database(Container(0, said="\nmore"))
     made.wait()
     with pytest.raises(Inconclusive, match="did not answer completely"):
@@ -109,7 +109,7 @@ def test_answer_that_breaks_off() -> None:
 
 
 def test_what_is_asked_and_read() -> None:
-    """A question in a transaction that is rolled back; one that may be refused tells whether it was."""
+    """A query is rolled back; of a query that may be refused, the result says whether it was."""
     assert asking("SELECT 1").splitlines()[1:4] == ["BEGIN;", "SELECT 1;", "ROLLBACK;"]
     assert "\\echo :SQLSTATE" in trying("SELECT 1").splitlines()
     assert rows_in('a,"b\nc"\n') == [["a", "b\nc"]]

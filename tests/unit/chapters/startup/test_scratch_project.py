@@ -1,4 +1,4 @@
-"""What is started beside production to try a target: what starts the program, and nothing that leads to production."""
+"""The project that tries a target beside production: what the program needs, and no way to production."""
 
 import socket
 import time
@@ -29,7 +29,7 @@ def container(service: str, state: str = "running") -> Any:
 
 
 def project(folder: Path, services: dict[str, Any], *running: Any) -> dict[str, Any]:
-    """The project that a trial of v1 would start, for Compose's reading of the files."""
+    """Return the project for a trial of v1, from Compose's output for these services."""
     as_now = {
         name: given | {"image": str(given.get("image", "")).replace("v1", "v2")} for name, given in services.items()
     }
@@ -64,7 +64,7 @@ DB: dict[str, Any] = {
 
 
 def test_nothing_leads_to_production(tmp_path: Path) -> None:
-    """Ports, volumes, sockets, devices, other networks and names are left out; the folder that is read stays."""
+    """Ports, volumes, sockets, devices, other networks and names are removed; a mounted folder stays, read-only."""
     (tmp_path / "config").mkdir()
     (tmp_path / "run").mkdir()
     with socket.socket(socket.AF_UNIX) as opened:
@@ -96,7 +96,7 @@ def test_nothing_leads_to_production(tmp_path: Path) -> None:
 
 
 def test_database_is_production_s_image_and_names(tmp_path: Path) -> None:
-    """It has the image that runs and every name that it has in production, and neither its data nor its files."""
+    """The database has production's running image and all its names, but none of its data or files."""
     database = project(tmp_path, {"api": {"image": "shop/api:v1"}, "db": DB})["services"]["db"]
     assert database["image"] == "sha256:db"
     assert database["networks"] == {"default": {"aliases": ["db", "shop-db-1", "pg", "database.internal"]}}
@@ -104,7 +104,7 @@ def test_database_is_production_s_image_and_names(tmp_path: Path) -> None:
 
 
 def test_what_the_release_depends_on_is_there(tmp_path: Path) -> None:
-    """A broker that runs is started as well; a one-shot migration of the same release is not, nor what is stopped."""
+    """Running dependencies are started; stopped ones and one-shot migrations of the release are not."""
     services = {
         "api": {"image": "shop/api:v1", "depends_on": {"db": {}, "migrate": {}, "mq": {}, "off": {}}},
         "migrate": {"image": "shop/api:v1"},
@@ -118,7 +118,7 @@ def test_what_the_release_depends_on_is_there(tmp_path: Path) -> None:
 
 
 def test_no_database_no_trial(tmp_path: Path) -> None:
-    """A database that is no service of the project is said."""
+    """A database that is not a service of the project is reported."""
     with pytest.raises(Inconclusive, match="no service db"):
         project(tmp_path, {"api": {"image": "shop/api:v1"}})
 
@@ -137,13 +137,13 @@ def test_no_database_no_trial(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_known_needs_no_trial(
-    declared: bool | None,  # noqa: FBT001 - as the settings have it
+    declared: bool | None,  # noqa: FBT001 - the value in the settings
     signs: Signs,
     ok: bool,  # noqa: FBT001 - a row of the table
     words: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The settings come first, then what the start command shows; nothing is started for either."""
+    """The settings decide first, then the start command; nothing is started for either."""
     monkeypatch.setattr(startup_check, "signs_of", lambda *_: signs)
     context: Any = SimpleNamespace(
         incident=SimpleNamespace(facts=Facts()),
@@ -171,7 +171,7 @@ def test_what_is_known_needs_no_trial(
     ids=range(7),
 )
 def test_image_that_is_not_read_has_no_signs(printed: str, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An image without Python, or one that answers odd things, is not known; it is never good news by itself."""
+    """An image whose files cannot be read is reported as unread, in a short printable text."""
     answer = SimpleNamespace(text=printed, exit_code=code, last_line="odd \x1b[2J" + "word " * 1000)
     monkeypatch.setattr(signs, "run_contained", lambda *_: answer)
     monkeypatch.setattr(signs, "_start_command", lambda *_: ["serve"])
@@ -185,7 +185,7 @@ def test_image_that_is_not_read_has_no_signs(printed: str, code: int, monkeypatc
 
 
 def test_containers_that_nobody_can_read() -> None:
-    """An engine that answers odd things about the trial's containers is said, and no traceback."""
+    """An invalid container list from the engine is an EngineError, without a traceback."""
     odd = {"Id": "c1", "Config": {"Labels": {"com.docker.compose.project": "i-trial"}}}
     engine = FakeEngine([odd])
     context: Any = SimpleNamespace(
@@ -198,7 +198,7 @@ def test_containers_that_nobody_can_read() -> None:
 
 
 def test_log_of_a_trial_shows_no_secret() -> None:
-    """The last lines of both streams, without what is secret."""
+    """The log has the last lines of both streams, without secrets."""
     labels = {"com.docker.compose.project": "i-trial", "com.docker.compose.service": "api"}
     log = frame("INFO begun\n") + frame("cannot log in with pa$word-4711\n", 2)
     engine = FakeEngine([engine_container("c1", labels=labels)], logs={"c1": log})
@@ -216,7 +216,7 @@ def test_log_of_a_trial_shows_no_secret() -> None:
 
 
 def test_what_cannot_be_removed_is_told_with_one_command() -> None:
-    """The command takes the network as well, and ends well where no container is left."""
+    """If the trial cannot be removed, the error gives one command, which also removes the network."""
     broken = SimpleNamespace(now=time.time, run=lambda _command: SimpleNamespace(exit_code=1, last_line="no"))
     context: Any = SimpleNamespace(
         incident=SimpleNamespace(name="I"), host=broken, settings=SimpleNamespace(deadlines=DEADLINES)

@@ -1,4 +1,4 @@
-"""The way to switch is decided from production, goes on record with its reasons, and is kept to."""
+"""The switch mode is decided from the state of production, recorded with its reasons, and kept."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -59,7 +59,7 @@ def switchover(parts: Any) -> Switchover:
 
 
 def test_beside_is_on_record_with_its_numbers(tmp_path: Path) -> None:
-    """The api comes up beside, the jobs are stopped first, and requests wait."""
+    """The api comes up beside, the jobs are stopped first, and requests are held."""
     parts = context(tmp_path)
     assert switchover(parts) == Switchover(
         mode=SwitchMode.BESIDE, meanwhile=Meanwhile.HELD, numbers={"api": 1}, in_turn=("jobs",)
@@ -69,13 +69,13 @@ def test_beside_is_on_record_with_its_numbers(tmp_path: Path) -> None:
 
 
 def test_jobs_that_may_overlap_come_up_beside_too(tmp_path: Path) -> None:
-    """Nothing is stopped first then."""
+    """If jobs may overlap, they come up beside too, and nothing is stopped first."""
     found = switchover(context(tmp_path, jobs_may_overlap=True))
     assert (found.numbers, found.in_turn) == ({"api": 1, "jobs": 1}, ())
 
 
 def test_person_closes_the_gate_first(tmp_path: Path) -> None:
-    """It is on record as a person's decision."""
+    """--close-gate-first is recorded as a person's decision."""
     parts = context(tmp_path, options=Options(close_gate_first=True))
     found = switchover(parts)
     assert [each.obstacle for each in found.reasons] == [Obstacle.ASKED_FOR]
@@ -95,7 +95,7 @@ def test_person_closes_the_gate_first(tmp_path: Path) -> None:
     ],
 )
 def test_requests_wait_where_no_migration_runs(tmp_path: Path, strategy: str | None, meanwhile: Meanwhile) -> None:
-    """Nor where none was decided on yet: the more careful one is planned."""
+    """Requests are held if no migration runs; they are refused if one does, or if no strategy is decided."""
     parts = context(tmp_path, options=Options(close_gate_first=True))
     parts.incident.facts.strategy = strategy
     assert switchover(parts).meanwhile is meanwhile
@@ -103,7 +103,7 @@ def test_requests_wait_where_no_migration_runs(tmp_path: Path, strategy: str | N
 
 @pytest.mark.parametrize(("first", "mode"), [(False, "beside"), (True, "behind-closed-gate")])
 def test_what_was_begun_is_gone_on_with(tmp_path: Path, *, first: bool, mode: str) -> None:
-    """Unless a person closes the gate first by now; the numbers from before stay."""
+    """A begun switch keeps its mode, unless a person now closes the gate first; the container counts stay."""
     parts = context(tmp_path, options=Options(close_gate_first=first), mode="behind-closed-gate")
     known = Switchover(mode=SwitchMode.BESIDE, meanwhile=Meanwhile.HELD, numbers={"api": 1}, in_turn=("jobs",))
     parts.incident.record_fact("switchover", known)
@@ -113,7 +113,7 @@ def test_what_was_begun_is_gone_on_with(tmp_path: Path, *, first: bool, mode: st
 
 
 def test_switch_that_another_machine_began_is_gone_on_with(tmp_path: Path) -> None:
-    """Both releases run by then: the note on the host says how many containers there were."""
+    """If both releases run, the note on the host gives the container counts; without it, the gate closes first."""
     parts = context(tmp_path, note={"beside": {"api": 1}})
     both = [*parts.production.containers(), one("shop-api-2", "v1")]
     parts.production.containers = lambda: both

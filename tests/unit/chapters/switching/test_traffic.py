@@ -1,4 +1,4 @@
-"""Traffic behind the gate: held or refused as was decided, proved so, and let on without a question."""
+"""Traffic behind the gate: held or refused as decided, checked, and resumed without a query."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from tests.unit.chapters.gates import shop
 
 
 def decided(folder: Path, meanwhile: Meanwhile | None, said: str = "open") -> Any:
-    """A shop whose gate can hold, and in which that was decided; None for an incident that switches nothing."""
+    """A shop whose gate can hold, with that decision; None is an incident without a switch."""
     parts = shop(folder, said)
     if meanwhile:
         fact = Switchover(mode=SwitchMode.BEHIND_CLOSED_GATE, meanwhile=meanwhile)
@@ -31,7 +31,7 @@ def decided(folder: Path, meanwhile: Meanwhile | None, said: str = "open") -> An
 def test_traffic_waits_where_that_was_decided(
     tmp_path: Path, meanwhile: Meanwhile | None, name: str, says: str
 ) -> None:
-    """It is refused else, and where nothing is switched: behind a restore nobody knows for how long."""
+    """Requests are held only if that was decided. Without a switch (a restore) they are refused."""
     parts = decided(tmp_path, meanwhile)
     change = traffic.pausing(parts)
     assert (change.name, change.already()) == (name, None)
@@ -44,14 +44,14 @@ def test_traffic_waits_where_that_was_decided(
 
 
 def test_held_gate_is_none_where_requests_are_refused(tmp_path: Path) -> None:
-    """A migration may take for longer than anybody waits."""
+    """A held gate does not count as paused if requests must be refused, because a migration may take longer."""
     parts = decided(tmp_path, Meanwhile.PAUSED, "held")
     assert not traffic.lets_nothing_through(parts).observe().ok
     assert traffic.pausing(parts).already() is None
 
 
 def test_gate_is_not_asked_for_what_this_incident_made_of_it(tmp_path: Path) -> None:
-    """While requests wait nothing is looked at that is known; a run that was killed on the way counts too."""
+    """Before resuming traffic that this incident held or began to hold, the gate's state is not read."""
     parts = decided(tmp_path, Meanwhile.HELD)
     assert not traffic.kept_back(parts)
     assert traffic.letting_on(parts).already() == "the gate is open"
@@ -68,7 +68,7 @@ def test_gate_is_not_asked_for_what_this_incident_made_of_it(tmp_path: Path) -> 
 
 
 def test_closed_gate_of_others_is_opened_as_well(tmp_path: Path) -> None:
-    """It was found closed, so it was never paused by this incident: then it is asked before it is opened."""
+    """A gate that was closed before the incident is read first, and then opened."""
     parts = decided(tmp_path, Meanwhile.HELD, "closed")
     parts.incident.execute(traffic.pausing(parts), parts.host)
     assert not traffic.kept_back(parts)

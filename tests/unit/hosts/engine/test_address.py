@@ -1,4 +1,4 @@
-"""The engine that is looked at is the one that `docker` would talk to."""
+"""The engine's address: the engine that `docker` would use."""
 
 import json
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ LOCAL = EngineAddress("unix:///var/run/docker.sock")
 
 
 def found(environment: Mapping[str, str], answer: str = "", exit_code: int = 0) -> tuple[EngineAddress, list[str]]:
-    """The address, and what was typed for it."""
+    """Return the address, and the commands run to find it."""
     typed: list[str] = []
 
     def run(command: Command) -> Completed:
@@ -39,17 +39,17 @@ def context(url: str, **more: Any) -> str:
 
 @pytest.mark.parametrize("environment", [{}, {"DOCKER_CONTEXT": "default"}, {"DOCKER_HOST": "", "DOCKER_CONTEXT": ""}])
 def test_without_a_word_it_is_the_one_on_this_machine(tmp_path: Path, environment: dict[str, str]) -> None:
-    """Nothing is typed to find that out."""
+    """Without settings the engine is the local one, and no command is run to find it."""
     assert found(environment | {"DOCKER_CONFIG": str(tmp_path)}) == (LOCAL, [])
 
 
 def test_host_comes_before_context() -> None:
-    """DOCKER_HOST wins, as it does for `docker`."""
+    """DOCKER_HOST takes precedence over a context, as in `docker`."""
     assert found({"DOCKER_HOST": "unix:///x", "DOCKER_CONTEXT": "prod"}) == (EngineAddress("unix:///x"), [])
 
 
 def test_tls_only_where_it_is_verified(tmp_path: Path) -> None:
-    """DOCKER_TLS_VERIFY turns it on; a folder of certificates alone does not."""
+    """DOCKER_TLS_VERIFY turns TLS on; a folder of certificates does not."""
     files = tls_files(tmp_path)
     given = {"DOCKER_HOST": "tcp://prod:2376", "DOCKER_CERT_PATH": str(tmp_path)}
     assert found(given)[0] == EngineAddress("tcp://prod:2376")
@@ -60,7 +60,7 @@ def test_tls_only_where_it_is_verified(tmp_path: Path) -> None:
 
 
 def test_context_is_read_by_docker(tmp_path: Path) -> None:
-    """By its name in the environment, or as the configuration's current one."""
+    """A context is read by `docker`, by its name in the environment or as the current one."""
     answer = context("unix:///run/other.sock")
     assert found({"DOCKER_CONTEXT": "prod"}, answer) == (
         EngineAddress("unix:///run/other.sock"),
@@ -72,7 +72,7 @@ def test_context_is_read_by_docker(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("skip", [False, True])
 def test_context_has_its_own_certificates(tmp_path: Path, skip: bool) -> None:  # noqa: FBT001 - a parameter
-    """They lie in its folder; whether they are verified it says."""
+    """A context has its certificates in its folder, and says whether TLS is verified."""
     files = tls_files(tmp_path / "docker")
     answer = context(
         "tcp://prod:2376",
@@ -86,7 +86,7 @@ def test_context_has_its_own_certificates(tmp_path: Path, skip: bool) -> None:  
 
 @pytest.mark.parametrize("answer", ["[]", "[{}]", "{", '[{"Endpoints": []}]', '[{"Endpoints": {"docker": null}}]', "1"])
 def test_context_that_cannot_be_read_is_told(answer: str) -> None:
-    """No engine is guessed."""
+    """An unreadable context is an error, and no engine is guessed."""
     with pytest.raises(EngineError):
         found({"DOCKER_CONTEXT": "prod"}, answer)
     with pytest.raises(EngineError, match="no such context → docker context ls"):
@@ -95,6 +95,6 @@ def test_context_that_cannot_be_read_is_told(answer: str) -> None:
 
 @pytest.mark.parametrize("content", ["{", "[]", "7", '{"currentContext": null}', "[" * 100_000])
 def test_odd_configuration_names_no_context(tmp_path: Path, content: str) -> None:
-    """As `docker` warns of it and goes on."""
+    """An unreadable docker configuration names no context, as in `docker`."""
     (tmp_path / "config.json").write_text(content)
     assert found({"DOCKER_CONFIG": str(tmp_path)}) == (LOCAL, [])

@@ -1,4 +1,4 @@
-"""The engine looked at through its API: every look ends in time, and is on record; what cannot be read is no answer."""
+"""The engine's API: each request has a deadline and is recorded, and an unreadable answer is an error."""
 
 import contextlib
 import os
@@ -27,7 +27,7 @@ def host(engine: FakeEngine, heard: Heard | None = None) -> LocalHost:
 
 
 def test_every_request_is_on_record_with_its_query() -> None:
-    """Method, path, status and time; the version is asked for once, by the one client of a host."""
+    """Each request is recorded with method, path, query, status and time; the version is asked for once."""
     engine, heard = FakeEngine([container("c1", labels={PROJECT: "shop"})]), Heard()
     asked = host(engine, heard).engine
     assert [each["Id"] for each in asked.containers([f"{PROJECT}=shop"], 5)] == ["c1"]
@@ -43,7 +43,7 @@ def test_every_request_is_on_record_with_its_query() -> None:
 
 
 def test_only_containers_with_all_labels_are_looked_at() -> None:
-    """Those of other projects are nobody's business."""
+    """Only containers with all the labels are inspected."""
     labels = {PROJECT: "shop", "com.docker.compose.oneoff": "True"}
     engine = FakeEngine([container("c1", labels=labels), container("c2", labels={PROJECT: "other"})])
     assert host(engine).engine.containers([f"{PROJECT}=shop", "com.docker.compose.oneoff=False"], 5) == []
@@ -52,7 +52,7 @@ def test_only_containers_with_all_labels_are_looked_at() -> None:
 
 @contextmanager
 def dripping(folder: Path) -> Iterator[str]:
-    """The URL of an engine that sends a byte of its head every 50 ms, for ever."""
+    """Yield the URL of an engine that sends one byte of its headers every 50 ms, without end."""
     path = f"{folder}/s"
     server = socket.socket(socket.AF_UNIX)
     server.bind(path)
@@ -60,7 +60,7 @@ def dripping(folder: Path) -> Iterator[str]:
     over = threading.Event()
 
     def drip() -> None:
-        server.accept()[0].close()  # whoever asks tries first whether somebody listens
+        server.accept()[0].close()  # the client first tries whether anything listens
         connection, _ = server.accept()
         with connection, contextlib.suppress(OSError):
             connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
@@ -78,9 +78,9 @@ def dripping(folder: Path) -> Iterator[str]:
 
 
 def test_engine_that_drips_its_answer_is_left_at_the_deadline() -> None:
-    """No read of it times out; the whole look does, and the request without an answer is on record."""
+    """An answer sent byte by byte is abandoned at the deadline of the whole request, which is recorded."""
     heard, engine = Heard(), FakeEngine()
-    folder = Path(engine.url.removeprefix("unix://")).parent  # short enough for a socket
+    folder = Path(engine.url.removeprefix("unix://")).parent  # short enough for the path of a socket
     engine_folder = folder / "d"
     engine_folder.mkdir()
     with dripping(engine_folder) as url:
@@ -94,7 +94,7 @@ def test_engine_that_drips_its_answer_is_left_at_the_deadline() -> None:
 
 
 def test_answer_without_an_end_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    """More than an engine can have to say is no answer."""
+    """An answer above the size limit is an error."""
     monkeypatch.setattr("runbook.hosts.engine.transport.LARGEST_ANSWER", 1000)
     engine = FakeEngine(images={"x": {"Id": "sha256:1", "RepoTags": ["y" * 2000]}})
     with pytest.raises(EngineError, match="cannot be read"):
@@ -102,7 +102,7 @@ def test_answer_without_an_end_is_not_held(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_client_is_made_anew_when_the_engine_was_gone() -> None:
-    """An engine that was restarted, as another version even, is asked for its version again."""
+    """After the engine was gone, it is asked for its version again, which may have changed."""
     engine = FakeEngine()
     asked = host(engine).engine
     asked.info(5)
@@ -115,7 +115,7 @@ def test_client_is_made_anew_when_the_engine_was_gone() -> None:
 
 
 def test_redirect_is_not_followed() -> None:
-    """The engine is where its address says."""
+    """A redirect from the engine's address is not followed."""
     with elsewhere() as (url, asked), pytest.raises(EngineError):
         LocalHost({"DOCKER_HOST": url}, Heard()).engine.info(5)
     assert asked == ["/version"]
@@ -123,7 +123,7 @@ def test_redirect_is_not_followed() -> None:
 
 @contextmanager
 def elsewhere() -> Iterator[tuple[str, list[str]]]:
-    """An engine on TCP that sends who asks to another address."""
+    """Yield the URL of an engine on TCP that redirects every request, and the paths requested."""
     with serving(lambda _asked: Reply(302, b"", {"Location": "/elsewhere"})) as server:
         paths: list[str] = []
         yield server.url.replace("http:", "tcp:"), paths
@@ -132,7 +132,7 @@ def elsewhere() -> Iterator[tuple[str, list[str]]]:
 
 @pytest.mark.parametrize("reader", ["container", "image"])
 def test_name_is_one_part_of_the_path(reader: str) -> None:
-    """Whatever stands in a name, nothing else is asked for."""
+    """Special characters in a name are escaped, so nothing else is requested."""
     engine = FakeEngine()
     getattr(host(engine).engine, reader)("x?y=1#z", 5)
     assert engine.asked[-1].endswith("x%3Fy%3D1%23z/json")
@@ -145,7 +145,7 @@ def read(engine: FakeEngine, **options: Any) -> tuple[bool, bytes]:
 
 
 def test_log_is_read_from_its_frames() -> None:
-    """Both streams in their order; a container without a log has none."""
+    """Both streams of a log are read in order; a container without a log has none."""
     engine = FakeEngine([container("c1")], logs={"c1": frame("one\n") + frame("two\n", 2)})
     assert read(engine, since=1.5, tail=7) == (True, b"one\ntwo\n")
     assert engine.asked[-1] == "/containers/c1/logs?stdout=1&stderr=1&tail=7&since=1.500000"
@@ -154,13 +154,13 @@ def test_log_is_read_from_its_frames() -> None:
 
 
 def test_log_of_a_terminal_has_no_frames() -> None:
-    """It is taken as it is."""
+    """The log of a terminal is read without frames."""
     engine = FakeEngine([container("c1")], logs={"c1": b"\x01one\n"})
     assert read(engine, tty=True) == (True, b"\x01one\n")
 
 
 def test_frame_that_claims_to_be_endless_takes_no_memory() -> None:
-    """Its length is what it says, not what is there."""
+    """A frame that claims 4 GiB takes no memory for bytes that never come."""
     engine = FakeEngine([container("c1")], logs={"c1": b"\x01\0\0\0\xff\xff\xff\xff" + b"x" * 100})
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(EngineError, match="cannot be read"):
@@ -169,13 +169,13 @@ def test_frame_that_claims_to_be_endless_takes_no_memory() -> None:
 
 
 def test_log_that_is_too_long_is_left() -> None:
-    """No more than `most` bytes are taken."""
+    """At most `most` bytes of a log are read."""
     engine = FakeEngine([container("c1")], logs={"c1": frame("x" * 600) * 2})
     assert read(engine, most=1000) == (False, b"x" * 600)
 
 
 def test_interrupted_look_is_on_record() -> None:
-    """Ctrl-C while the engine is silent: what was asked stands there, without an answer."""
+    """A request interrupted by Ctrl-C is recorded as interrupted."""
     heard = Heard()
     silent = threading.Event()
     engine = FakeEngine(instead=lambda path: silent.wait(5) and None if path == "/info" else None)

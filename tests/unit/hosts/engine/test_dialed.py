@@ -1,4 +1,4 @@
-"""An engine that `docker` reaches over ssh is looked at through `docker system dial-stdio`, as `docker` itself does."""
+"""An engine over ssh is reached through `docker system dial-stdio`, as `docker` itself does."""
 
 import sys
 import time
@@ -11,7 +11,7 @@ from runbook.hosts.local import LocalHost
 from tests.support.engine_server import FakeEngine
 from tests.support.parts import Heard
 
-# Passes on what comes, in both directions, until either end is closed.
+# Passes bytes on in both directions until either end is closed.
 _DIAL = """\
 #!{python}
 import os, select, socket, sys
@@ -29,7 +29,7 @@ while True:
 
 
 def dialing(folder: Path, engine: FakeEngine) -> dict[str, str]:
-    """An environment whose `docker` reaches `engine`, and notes in `log` how it is called."""
+    """Return an environment whose `docker` reaches `engine`, and notes its arguments in the file `log`."""
     path = engine.url.removeprefix("unix://")
     (folder / "docker").write_text(_DIAL.format(python=sys.executable, log=folder / "log", path=path))
     (folder / "docker").chmod(0o755)
@@ -37,7 +37,7 @@ def dialing(folder: Path, engine: FakeEngine) -> dict[str, str]:
 
 
 def test_engine_over_ssh_is_looked_at(tmp_path: Path) -> None:
-    """By the address that the person gave, and requests are on record as any others."""
+    """An engine over ssh is asked at the given address, and requests are recorded as usual."""
     engine, heard = FakeEngine(info={"Name": "prod-1"}), Heard()
     host = LocalHost(dialing(tmp_path, engine), heard)
     assert host.engine.info(30)["Name"] == "prod-1"
@@ -47,7 +47,7 @@ def test_engine_over_ssh_is_looked_at(tmp_path: Path) -> None:
 
 
 def test_events_over_ssh_are_heard(tmp_path: Path) -> None:
-    """The stream goes the same way."""
+    """The event stream of an engine over ssh is opened."""
     engine = FakeEngine()
     events = LocalHost(dialing(tmp_path, engine), Heard()).engine_events("shop")
     events.wait(30, 30)
@@ -60,7 +60,7 @@ def test_events_over_ssh_are_heard(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("script", ["exit 1", None])
 def test_ssh_that_fails_is_no_answer(tmp_path: Path, script: str | None) -> None:
-    """The message names the engine as the person does, and what to type shows why."""
+    """If ssh fails, the error names the engine's ssh address and a command that shows the cause."""
     if script is not None:
         (tmp_path / "docker").write_text(f"#!/bin/sh\n{script}\n")
         (tmp_path / "docker").chmod(0o755)

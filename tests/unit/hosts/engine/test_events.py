@@ -1,4 +1,4 @@
-"""Whoever waits is woken by the engine's events, and a stream that is dead changes nothing but the pace."""
+"""The engine's events end a wait early; without them the wait is a poll."""
 
 import gc
 import signal
@@ -15,11 +15,11 @@ from tests.support.engine_server import FakeEngine
 from tests.support.incident_parts import NOWHERE
 from tests.support.parts import Heard
 
-LONG = 20.0  # seconds, which no test waits for
+LONG = 20.0  # seconds; no test waits that long
 
 
 def until(so: Callable[[], bool]) -> None:
-    """Wait until it is so."""
+    """Wait until the condition is true."""
     end = time.monotonic() + LONG
     while not so():
         assert time.monotonic() < end
@@ -27,7 +27,7 @@ def until(so: Callable[[], bool]) -> None:
 
 
 def opened(engine: FakeEngine, heard: Heard | None = None) -> EngineEvents:
-    """An open stream, of which everything that came by now is forgotten."""
+    """Return an open event stream; events so far are forgotten."""
     events = LocalHost(engine.environment, heard or Heard()).engine_events("shop")
     events.wait(LONG, LONG)  # ends when the stream is open
     until(lambda: events.is_open)
@@ -42,7 +42,7 @@ def seconds(wait: Callable[[], None]) -> float:
 
 
 def test_event_ends_the_pause_at_once() -> None:
-    """Only containers of the project are listened to, and only what changes them."""
+    """An event ends the wait at once; only changes to the project's containers are listened to."""
     engine, heard = FakeEngine(), Heard()
     events = opened(engine, heard)
     threading.Timer(0.2, engine.stirred.release).start()
@@ -56,7 +56,7 @@ def test_event_ends_the_pause_at_once() -> None:
 
 
 def test_undisturbed_is_what_an_open_stream_was_silent_about() -> None:
-    """Since before it was opened nothing is known; an event ends it, and so does a stream that closes."""
+    """Only a stream that stayed open and silent since the moment shows that nothing has happened."""
     before = time.monotonic()
     engine = FakeEngine()
     events = LocalHost(engine.environment, Heard()).engine_events("shop")
@@ -87,7 +87,7 @@ def test_undisturbed_is_what_an_open_stream_was_silent_about() -> None:
     ],
 )
 def test_what_happened_to_which_container(said: tuple[str, ...], *, disturbed: bool) -> None:
-    """By its id; what cannot be read may have been about any."""
+    """An event disturbs only its own container; an unreadable event may be about any."""
     engine = FakeEngine(events=[each.encode() for each in said])
     events = opened(engine)
     since = time.monotonic()
@@ -101,7 +101,7 @@ def test_what_happened_to_which_container(said: tuple[str, ...], *, disturbed: b
 
 
 def test_event_before_the_pause_is_not_lost() -> None:
-    """One that comes while somebody looks ends the pause behind that look."""
+    """An event during a look ends the wait after that look."""
     engine = FakeEngine()
     events = opened(engine)
     engine.stirred.release()
@@ -111,7 +111,7 @@ def test_event_before_the_pause_is_not_lost() -> None:
 
 
 def test_without_events_time_passes() -> None:
-    """As long as is asked for while the stream is open."""
+    """Without events a wait takes its full time while the stream is open."""
     engine = FakeEngine()
     events = opened(engine)
     assert 0.5 <= seconds(lambda: events.wait(0.1, 0.6)) < LONG
@@ -119,7 +119,7 @@ def test_without_events_time_passes() -> None:
 
 
 def test_without_an_engine_it_is_a_poll() -> None:
-    """A stream that cannot be opened leaves the pace as it was."""
+    """If the stream cannot be opened, each wait takes the poll's interval."""
     events = LocalHost(NOWHERE, Heard()).engine_events("shop")
     events.wait(0.1, LONG)
     for _ in range(3):
@@ -129,8 +129,8 @@ def test_without_an_engine_it_is_a_poll() -> None:
 
 
 def test_stream_is_opened_again_after_the_engine_was_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A restart of the engine ends the pause, and its next event is heard."""
-    monkeypatch.setattr("runbook.hosts.engine.events._QUIET", 0.3)  # so that it breaks off
+    """A stream that breaks off ends the wait and is opened again."""
+    monkeypatch.setattr("runbook.hosts.engine.events._QUIET", 0.3)  # so that the stream breaks off
     engine = FakeEngine()
     events = opened(engine)
     assert seconds(lambda: events.wait(LONG, LONG)) < LONG / 2
@@ -140,7 +140,7 @@ def test_stream_is_opened_again_after_the_engine_was_gone(monkeypatch: pytest.Mo
 
 
 def test_closed_stream_leaves_no_thread_and_says_nothing_more() -> None:
-    """The thread ends within a second, and what it does then is on no record."""
+    """A closed stream ends its thread and records nothing more."""
     engine, heard = FakeEngine(), Heard()
     events = opened(engine, heard)
     known = len(heard.requests)
@@ -151,7 +151,7 @@ def test_closed_stream_leaves_no_thread_and_says_nothing_more() -> None:
 
 
 def test_closed_while_it_is_opened() -> None:
-    """Whenever that is: the thread ends, and no socket is left open."""
+    """A stream closed while it opens ends its thread and leaves no socket open."""
     engine = FakeEngine()
     for pause in (0.0, 0.002, 0.005, 0.01, 0.02, 0.05):
         events = LocalHost(engine.environment, Heard()).engine_events("shop")
@@ -160,11 +160,11 @@ def test_closed_while_it_is_opened() -> None:
         events.close()
     until(lambda: not any(thread.name == "engine events" and thread.is_alive() for thread in threading.enumerate()))
     del events
-    gc.collect()  # a socket that was left open is a warning now
+    gc.collect()  # a socket left open would give a warning here
 
 
 def test_thread_takes_no_signal() -> None:
-    """Signals are the main thread's, so that blocking them there blocks them."""
+    """The thread blocks signals, so that only the main thread gets them and can block them."""
     engine = FakeEngine()
     events = opened(engine)
     (thread,) = (each for each in threading.enumerate() if each.name == "engine events")

@@ -1,4 +1,4 @@
-"""A look inside a container: the engine runs the program, and no process is started here."""
+"""Programs inside a container: the engine runs them, and no process is started here."""
 
 import time
 
@@ -13,7 +13,7 @@ ASKING = Command(("docker", "exec", "shop-db-1", "psql"), 5, most_output=1000)
 
 
 def test_program_ends_with_code_and_both_streams() -> None:
-    """As if it had been typed; on record once, and as the engine's own."""
+    """A program gives its exit code and both streams, and is recorded once, as run by the engine."""
     engine = FakeEngine([container("c1")], inside=lambda name, argv: (3, f"{name} {argv}", "oh"))
     heard = Heard()
     done = host(heard, engine.environment).run_inside(ASKING, "c1", ("psql", "-c", "x"))
@@ -22,14 +22,14 @@ def test_program_ends_with_code_and_both_streams() -> None:
 
 
 def test_what_cannot_be_run_there_ends_like_a_command() -> None:
-    """A container that has stopped meanwhile: exit code 1, with the engine's words."""
+    """If the container has stopped, the result is exit code 1 with the engine's message."""
     engine = FakeEngine([container("c1")], inside=lambda *_: "container c1 is not running")
     done = host(Heard(), engine.environment).run_inside(ASKING, "c1", ("psql",))
     assert (done.exit_code, done.last_line) == (1, "container c1 is not running")
 
 
 def test_flood_is_refused() -> None:
-    """More than the command may print is not kept."""
+    """Output above the command's limit is refused."""
     engine = FakeEngine([container("c1")], inside=lambda *_: (0, "x" * 5000, ""))
     heard = Heard()
     with pytest.raises(CommandSaidTooMuch):
@@ -38,14 +38,14 @@ def test_flood_is_refused() -> None:
 
 
 def test_program_that_does_not_end() -> None:
-    """It is given up at its deadline, and what it does is not known."""
+    """A program is given up at its deadline, and may still be running."""
     engine = FakeEngine([container("c1")], inside=lambda *_: _wait())
     with pytest.raises(CommandTimedOut, match="it may still be running"):
         host(Heard(), engine.environment).run_inside(Command(("x",), 0.3), "c1", ("psql",))
 
 
 def test_without_an_engine_there_is_no_answer() -> None:
-    """That is no exit code of the program."""
+    """Without an engine the result is an EngineError, not an exit code."""
     engine = FakeEngine([container("c1")])
     engine.close()
     with pytest.raises(EngineError):

@@ -1,4 +1,4 @@
-"""Files of a host: seen alike by commands and without one, with the same errors."""
+"""Files of a host: read by commands or directly, with equal results and errors."""
 
 import os
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from runbook.hosts.files.local import LocalFiles
 from runbook.hosts.files.look import Asked
 from tests.support.parts import Heard, host
 
-#: As a host over SSH is asked, and as this machine is.
+#: By commands, as on a host over SSH, and directly, as on this machine.
 WAYS: list[Callable[[Heard], Files]] = [lambda heard: Files(host(heard), 5), lambda heard: LocalFiles(heard, 5)]
 
 
@@ -24,7 +24,7 @@ def files(request: pytest.FixtureRequest) -> Files:
 
 
 def test_file_is_seen_with_its_facts(files: Files, tmp_path: Path) -> None:
-    """Bytes as they are, mode, owner and group, and where a link leads."""
+    """A file's bytes, mode, owner and group are read, and the path behind a link."""
     there = tmp_path / "a b\nc"
     there.write_bytes(b"\0\xff\n\n")
     there.chmod(0o640)
@@ -36,23 +36,25 @@ def test_file_is_seen_with_its_facts(files: Files, tmp_path: Path) -> None:
 
 
 def test_file_that_is_not_there_is_none(files: Files, tmp_path: Path) -> None:
-    """Nor is one in a folder that is not there; that is no error."""
+    """A missing file or folder is None, not an error."""
     assert files.content(str(tmp_path / "none")) is None
     assert files.content(str(tmp_path / "no folder/none")) is None
     assert files.names(str(tmp_path / "no folder")) is None
 
 
 def test_what_cannot_be_read_is_an_error(files: Files, tmp_path: Path) -> None:
-    """A folder, a link to nothing, a file where a folder was to be: never taken for a file that is not there."""
+    """A folder read as a file, a file read as a folder, or a dangling link is an error, and does not count as missing."""
     (tmp_path / "dangling").symlink_to(tmp_path / "nothing")
     (tmp_path / "file").write_text("x")
-    for path in ("", "dangling"):
+    for path in ("", "dangling", "file/inner"):
         with pytest.raises(FileUnreadable, match="cannot be read"):
             files.content(str(tmp_path / path))
+    with pytest.raises(FileUnreadable, match="cannot be read"):
+        files.names(str(tmp_path / "file"))
 
 
 def test_large_file_is_not_read_to_its_end(files: Files, tmp_path: Path) -> None:
-    """One of more bytes than it may have is refused."""
+    """A file larger than the limit is refused."""
     (tmp_path / "large").write_bytes(b"x" * 100_000)
     with pytest.raises(CommandSaidTooMuch):
         files.content(str(tmp_path / "large"), most=50_000)
@@ -60,14 +62,14 @@ def test_large_file_is_not_read_to_its_end(files: Files, tmp_path: Path) -> None
 
 
 def test_names_in_a_folder(files: Files, tmp_path: Path) -> None:
-    """All of them, sorted."""
+    """All names in a folder are listed, sorted."""
     for name in ("b", "a", ".c"):
         (tmp_path / name).touch()
     assert files.names(str(tmp_path)) == [".c", "a", "b"]
 
 
 def test_which_are_there_and_which_may_be_written(files: Files, tmp_path: Path) -> None:
-    """Asked for all at once; of no path nothing is asked."""
+    """Several paths are checked at once for existence and write access; no paths give an empty set."""
     (tmp_path / "a").touch()
     paths = [str(tmp_path / "a"), str(tmp_path / "x y")]
     assert files.there(paths) == {paths[0]}
@@ -76,7 +78,7 @@ def test_which_are_there_and_which_may_be_written(files: Files, tmp_path: Path) 
 
 
 def test_which_are_links_and_who_looks(files: Files, tmp_path: Path) -> None:
-    """Also one that leads nowhere; the user is this process's own."""
+    """Links are found, dangling ones too, and the user is that of this process."""
     (tmp_path / "a").touch()
     (tmp_path / "link").symlink_to(tmp_path / "nothing")
     assert files.links([str(tmp_path / name) for name in ("a", "link", "none")]) == {str(tmp_path / "link")}
@@ -85,14 +87,14 @@ def test_which_are_links_and_who_looks(files: Files, tmp_path: Path) -> None:
 
 
 def test_free_bytes(files: Files, tmp_path: Path) -> None:
-    """As the file system says; a path that is not there is left out."""
+    """Free bytes are those of the file system; a missing path is left out."""
     found = files.free_bytes([str(tmp_path), str(tmp_path / "none")])
     assert list(found) == [str(tmp_path)]
     assert 0 <= found[str(tmp_path)] < 1 << 60
 
 
 def test_look_here_is_on_record_and_starts_no_command(tmp_path: Path) -> None:
-    """What was asked, and what was seen; of a secret file only that it was read."""
+    """A local look starts no command and is recorded, without the content of a secret file."""
     heard = Heard()
     (tmp_path / "f").write_text("canary-4711")
     found = host(heard).files(5)
@@ -105,7 +107,7 @@ def test_look_here_is_on_record_and_starts_no_command(tmp_path: Path) -> None:
 
 
 def test_disk_that_hangs_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A look has a deadline as a command has: here a pipe that nobody writes."""
+    """A local look that hangs is abandoned at its deadline; any other OSError is FileUnreadable."""
     os.mkfifo(tmp_path / "pipe")
     heard = Heard()
     with pytest.raises(CommandTimedOut, match="could not be read within"):

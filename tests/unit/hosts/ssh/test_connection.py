@@ -1,4 +1,4 @@
-"""The shared connection: what exactly is typed, who is refused, and what then helps."""
+"""The shared SSH connection: the exact ssh command, the refusals, and the remedy for each."""
 
 import os
 import re
@@ -30,7 +30,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
 
 
 def test_exact_command(server: SshServer) -> None:
-    """No question is asked, host keys are always checked, and the host stands behind `--`."""
+    """The ssh command asks no question, always checks host keys, and gets the host's name after `--`."""
     with server.connection() as connection:
         argv = connection.argv("true")
         options = [argv[at + 1] for at, word in enumerate(argv) if word == "-o"]
@@ -50,7 +50,7 @@ def test_exact_command(server: SshServer) -> None:
 
 
 def test_no_other_way_in() -> None:
-    """Nothing of the product asks for a library of its own for SSH, nor skips the check of a host key."""
+    """The product needs no other SSH library, and never skips the check of a host key."""
     root = Path(__file__).parents[4]
     told = "\n".join(path.read_text() for top in ("runbook", "harness", "steps") for path in (root / top).rglob("*.py"))
     assert "paramiko" not in told + (root / "pyproject.toml").read_text() + (root / "requirements.lock").read_text()
@@ -59,7 +59,7 @@ def test_no_other_way_in() -> None:
 
 
 def test_configuration_of_the_operator_counts_but_for_its_host_keys(server: SshServer, tmp_path: Path) -> None:
-    """Even one that skips the check of host keys is refused where the key is not known."""
+    """The operator's configuration applies, but it cannot turn off the check of host keys."""
     config = tmp_path / "config"
     config.write_text(
         server.config.read_text().replace("known_hosts\n", "nowhere\n", 1) + "  StrictHostKeyChecking no\n"
@@ -79,7 +79,7 @@ def refusal(connection: Connection) -> NoConnection:
 
 
 def test_unknown_host_key(server: SshServer, tmp_path: Path) -> None:
-    """It is told how to compare and accept it."""
+    """An unknown host key is refused, with the command to compare and accept it."""
     shutil.copytree(server.folder, tmp_path / "s")
     (tmp_path / "s" / "known_hosts").write_text("")
     config = tmp_path / "s" / "config"
@@ -92,7 +92,7 @@ def test_unknown_host_key(server: SshServer, tmp_path: Path) -> None:
 
 
 def test_host_key_that_has_changed(server: SshServer, tmp_path: Path) -> None:
-    """It is told how to forget the old one, after the reason is known."""
+    """A changed host key is refused, with the command to remove the old one."""
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "other")], check=True)
     key = (tmp_path / "other.pub").read_text().split()[1]
     (tmp_path / "known").write_text(f"[127.0.0.1]:{server.port} ssh-ed25519 {key}\n")
@@ -103,12 +103,12 @@ def test_host_key_that_has_changed(server: SshServer, tmp_path: Path) -> None:
     assert f"the host key of [127.0.0.1]:{server.port} HAS CHANGED" in error.seen
     (forget,) = re.findall(r"remove the old key: (.*)", error.next_step)
     subprocess.run(shlex.split(forget), check=True, capture_output=True)
-    # Typed as it stands, the one command has done it: now the host is one that is not known yet.
+    # The command works as printed: the host key is now unknown.
     assert "is known here" in refusal(Connection(server.address, config)).seen
 
 
 def test_refused_key(server: SshServer, tmp_path: Path) -> None:
-    """A key that the host does not know ends it at once, and no password is asked for."""
+    """A key that the host does not accept ends the connection, and no password is asked for."""
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "key")], check=True)
     config = tmp_path / "config"
     config.write_text(server.config.read_text().replace(f"{server.folder}/key", str(tmp_path / "key")))
@@ -118,7 +118,7 @@ def test_refused_key(server: SshServer, tmp_path: Path) -> None:
 
 
 def test_host_that_is_down() -> None:
-    """Nothing listens at its port."""
+    """A host without a listener is out of reach, with the command to check its SSH server."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     connection = Connection(SshAddress("127.0.0.1", "deploy", port))
@@ -130,20 +130,20 @@ def test_host_that_is_down() -> None:
 
 
 def test_unknown_name() -> None:
-    """A name that nobody knows."""
+    """A host name that cannot be resolved is reported as such."""
     error = refusal(Connection(SshAddress("shop-1.invalid", "deploy")))
     assert "Could not resolve hostname" in error.seen
 
 
 def test_no_ssh_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Without a client on this machine it is said what to install."""
+    """Without an ssh client on this machine, the error says to install one."""
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(NoConnection, match=r"ssh cannot be started: .* → install the OpenSSH client"):
         Connection(SshAddress("shop-1")).connect()
 
 
 def test_one_connection_for_all(server: SshServer) -> None:
-    """Who names the same address gets the same connection, which is made once; a lost one is made again."""
+    """One address has one shared connection, made once, and made again after a loss."""
     connection = connection_to(server.address, server.config)
     assert connection_to(SshAddress.parse(str(server.address)), server.config) is connection
     assert connection.ask("echo yes") == b"yes\n"
@@ -155,7 +155,7 @@ def test_one_connection_for_all(server: SshServer) -> None:
 
 
 def test_login_shells_variables(server: SshServer) -> None:
-    """Only those that commands need are taken, and the clock is the host's."""
+    """Only the variables that commands need are taken from the login shell, and the clock is the host's."""
     with server.connection() as connection:
         assert {"PATH", "HOME", "USER"} <= connection.environment.keys()
         assert "SSH_CONNECTION" not in connection.environment
@@ -163,7 +163,7 @@ def test_login_shells_variables(server: SshServer) -> None:
 
 
 def test_server_that_forwards_nothing(tmp_path: Path) -> None:
-    """What only the host reaches is then not reached, and it is said which settings of the server are missing."""
+    """If the server forbids forwarding, nothing is reached through it, and the refusal can be read."""
     no = ("AllowTcpForwarding no", "AllowStreamLocalForwarding no")
     with ssh_server(tmp_path / "s", *no) as strict, strict.connection() as connection:
         path = connection.path_to("127.0.0.1", strict.port)
@@ -174,7 +174,7 @@ def test_server_that_forwards_nothing(tmp_path: Path) -> None:
 
 
 def test_sign_of_life(server: SshServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What holds the connection open says a line now and then, and ends with its standard input."""
+    """The process that holds the connection open writes a line regularly, and ends with its standard input."""
     monkeypatch.setattr(module, "_HOLDER", module._HOLDER.replace("timeout 60", "timeout 0.5"))
     with server.connection() as connection:
         connection.connect()
@@ -192,7 +192,7 @@ def test_sign_of_life(server: SshServer, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_folder_of_a_run_that_was_killed_is_removed(server: SshServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Old and without a connection: removed. One that is in use, or has just been made, stays."""
+    """A killed run's old socket folder is removed; one in use or just made stays."""
     place = Path(tempfile.mkdtemp(dir="/tmp"))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(place))
     for name in ("gone", "used", "new"):
@@ -207,7 +207,7 @@ def test_folder_of_a_run_that_was_killed_is_removed(server: SshServer, monkeypat
 
 
 def test_nothing_is_left_when_this_process_dies(server: SshServer) -> None:
-    """A process that is killed leaves no ssh: the connection ends with who made it."""
+    """A killed process leaves no ssh connection."""
     program = (
         "import os, signal; from pathlib import Path; from runbook.hosts.ssh.connection import Connection;"
         "from runbook.settings.host import SshAddress;"

@@ -1,4 +1,4 @@
-"""The host over SSH, on a real server: commands as on this machine, and connections that are lost in between."""
+"""The host over SSH, on a real server: commands as on this machine, and lost connections."""
 
 import gc
 import os
@@ -64,7 +64,7 @@ def wait_until(what: Callable[[], bool]) -> None:
 
 
 def test_it_is_as_on_this_machine(connection: Connection) -> None:
-    """Exit code, both outputs, standard input, folder and environment are the same over both ways."""
+    """Exit code, both streams, standard input, directory and environment are the same locally and over SSH."""
     command = Command(("sh", "-c", 'pwd; cat; echo "$X $LC_ALL" >&2; exit 3'), 10, "/usr", stdin=b"in\0put\n")
     told: list[Heard] = [Heard(), Heard()]
     near = LocalHost({"X": "it's é"}, told[0]).run(command)
@@ -75,7 +75,7 @@ def test_it_is_as_on_this_machine(connection: Connection) -> None:
 
 
 def test_variables_of_this_machine_do_not_reach_it(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An exported tag, or another engine, decides nothing over there."""
+    """Variables exported on this machine (a tag, another engine) do not reach commands on the host."""
     monkeypatch.setenv("IMAGE_TAG", "exported-by-somebody")
     monkeypatch.setenv("DOCKER_HOST", "tcp://elsewhere")
     names = SshHost(connection, {}, Heard()).run(Command(("env",), 10)).text
@@ -85,7 +85,7 @@ def test_variables_of_this_machine_do_not_reach_it(connection: Connection, monke
 
 
 def test_secrets_are_in_no_argv(connection: Connection) -> None:
-    """Neither environment nor standard input is seen by ps, here or there, at any moment."""
+    """Environment and standard input are never in a process's arguments, neither here nor on the host."""
     seen: list[str] = []
     over = threading.Event()
 
@@ -111,18 +111,18 @@ def test_secrets_are_in_no_argv(connection: Connection) -> None:
 
 
 def test_large_input_and_output(connection: Connection) -> None:
-    """Some megabytes go through in both directions."""
+    """Megabytes pass in both directions."""
     content = os.urandom(3_000_000)
     assert SshHost(connection, {}, Heard()).run(Command(("cat",), 60, stdin=content)).stdout == content
 
 
 def test_input_that_is_not_read(connection: Connection) -> None:
-    """A command that ends before it has read its input has ended."""
+    """A command may end without reading its input."""
     assert SshHost(connection, {}, Heard()).run(Command(("true",), 20, stdin=bytes(1_000_000))).exit_code == 0
 
 
 def test_deadline(connection: Connection) -> None:
-    """At its deadline the command is stopped over there, with what it started; its cleanup runs."""
+    """At its deadline a command and its children are stopped on the host, and its cleanup runs."""
     heard = Heard()
     command = Command(("sh", "-c", "sleep 4712 & sleep 4712"), 1, if_stopped=("echo", "cleaned"))
     with pytest.raises(CommandTimedOut, match="within 1 s and was stopped"):
@@ -132,7 +132,7 @@ def test_deadline(connection: Connection) -> None:
 
 
 def test_too_much_output(connection: Connection) -> None:
-    """One that prints too much is stopped over there."""
+    """A command that prints too much is stopped on the host."""
     with pytest.raises(CommandSaidTooMuch):
         SshHost(connection, {}, Heard()).run(Command(("yes", "4713"), 20, most_output=100_000))
     assert not running("yes 4713")
@@ -140,7 +140,7 @@ def test_too_much_output(connection: Connection) -> None:
 
 @pytest.mark.parametrize("code", [1, 124, 137, 255])
 def test_failed_command_is_no_lost_connection(connection: Connection, code: int) -> None:
-    """255 is ssh's own exit code, and 124 that of timeout(1): a command's own are told as its own."""
+    """A command's exit codes 255 (also ssh's own) and 124 (also timeout's) are reported as the command's."""
     host = SshHost(connection, {}, Heard())
     assert host.run(Command(("sh", "-c", f"exit {code}"), 10)).exit_code == code
     with pytest.raises(CommandFailed, match=f"exit code {code}"):
@@ -149,7 +149,7 @@ def test_failed_command_is_no_lost_connection(connection: Connection, code: int)
 
 @pytest.mark.parametrize("command", [Command(("nonesuch",), 10), Command(("true",), 10, "/nonesuch")])
 def test_what_is_not_there(connection: Connection, command: Command) -> None:
-    """A missing program or folder is told as such, with the host's name."""
+    """A missing program or directory is an error that names it and the host."""
     with pytest.raises(HostError, match=r"could not be started on ssh://\w+@shop-1: there is no /?nonesuch"):
         SshHost(connection, {}, Heard()).run(command)
 
@@ -159,7 +159,7 @@ def cut_by_server(server: SshServer, _heard: Heard) -> None:
 
 
 def cut_by_client(_server: SshServer, _heard: Heard) -> None:
-    """The ssh that carries the command, and the one that carries the connection."""
+    """Kill the ssh of the command and the ssh of the connection."""
     found = subprocess.run(["pgrep", "-f", f"^ssh -F {_server.config} "], capture_output=True, text=True, check=False)
     for word in found.stdout.split():
         os.kill(int(word), signal.SIGKILL)
@@ -169,7 +169,7 @@ def cut_by_client(_server: SshServer, _heard: Heard) -> None:
 def test_connection_is_lost(
     connection: Connection, server: SshServer, tmp_path: Path, cut: Callable[[SshServer, Heard], None]
 ) -> None:
-    """It is told apart from a failure; the command ends over there, is not begun again, and its cleanup runs."""
+    """A lost connection is not a failed command: the command ends on the host, runs once, and is cleaned up."""
     heard = Heard()
     host = SshHost(connection, {}, heard)
     script = f"echo once >> {tmp_path}/times; exec sleep 4714"
@@ -191,7 +191,7 @@ def test_connection_is_lost(
 
 
 def test_command_that_was_not_begun_is_begun_over_a_new_connection(connection: Connection, server: SshServer) -> None:
-    """What never reached the host is begun there as if nothing had been."""
+    """A command that never reached the host is run over a new connection."""
     heard = Heard()
     host = SshHost(connection, {}, heard)
     host.run(Command(("true",), 10))
@@ -201,7 +201,7 @@ def test_command_that_was_not_begun_is_begun_over_a_new_connection(connection: C
 
 
 def test_what_only_reads_is_asked_again(connection: Connection, server: SshServer) -> None:
-    """A look whose connection was lost is repeated as after any other error."""
+    """A read whose connection was lost is repeated."""
     host = SshHost(connection, {}, Heard(), lambda: 30.0)
     times: list[int] = []
 
@@ -220,7 +220,7 @@ def test_what_only_reads_is_asked_again(connection: Connection, server: SshServe
 
 
 def test_command_of_a_run_that_was_killed_is_found(connection: Connection, tmp_path: Path) -> None:
-    """Found by id and start time on the host: here one that still runs, because nothing holds its lifeline but us."""
+    """A killed run's command is found on the host by PID and start time, and stopped."""
     host = SshHost(connection, {}, Heard())
     process = subprocess.Popen(["sleep", "4716"], start_new_session=True)
     started = host.process_start(process.pid)
@@ -238,7 +238,7 @@ def test_command_of_a_run_that_was_killed_is_found(connection: Connection, tmp_p
 
 
 def test_command_that_heeds_nothing_is_killed_with_its_session(connection: Connection) -> None:
-    """What a script has begun is in a group of its own: all of the session is killed."""
+    """SIGKILL reaches all processes of a command's session, whatever their process group."""
     script = 'trap "" TERM; setsid sleep 1 & (trap "" TERM; exec sleep 4718) & sleep 4718'
     process = subprocess.Popen(["bash", "-mc", script], start_new_session=True)
     reaper = threading.Thread(target=process.wait)
@@ -250,7 +250,7 @@ def test_command_that_heeds_nothing_is_killed_with_its_session(connection: Conne
 
 
 def test_it_names_the_machine_as_the_machine_does(connection: Connection) -> None:
-    """So a run on the host itself finds what one over SSH has left, and the other way round."""
+    """The host has one identity locally and over SSH, so a run of either kind finds the other's processes."""
     far, near = SshHost(connection, {}, Heard()), LocalHost({}, Heard())
     assert far.machine() == near.machine()
     assert far.process_start(os.getpid()) == near.process_start(os.getpid())
@@ -258,7 +258,7 @@ def test_it_names_the_machine_as_the_machine_does(connection: Connection) -> Non
 
 
 def test_interrupted(connection: Connection) -> None:
-    """Ctrl-C ends the command over there before anything else is done."""
+    """Ctrl-C ends the command on the host before anything else is done."""
     main = threading.main_thread().ident or 0
 
     def interrupt() -> None:
@@ -272,7 +272,7 @@ def test_interrupted(connection: Connection) -> None:
 
 
 def test_addresses_of_the_host(connection: Connection) -> None:
-    """A request goes out from the host; one that is refused there is told as refused."""
+    """HTTP requests go out from the host; one refused there is reported as refused."""
     heard = Heard()
     http = HttpClient(5, heard, connection)
     with serving(lambda _: Reply(200, body=b"hello")) as found:
@@ -284,7 +284,7 @@ def test_addresses_of_the_host(connection: Connection) -> None:
 
 
 def test_public_addresses_from_here(connection: Connection) -> None:
-    """A registry at a public address is asked from this machine, one in the host's network through the host."""
+    """A public address is requested from this machine, one in the host's network through the host."""
     http = HttpClient(1, Heard(), connection, public_from_here=True)
     assert http._through("https://192.0.2.1/v2/", verify=True) is not http._client  # not a public one
     assert http._through("https://8.8.8.8/v2/", verify=True) is http._client
@@ -293,7 +293,7 @@ def test_public_addresses_from_here(connection: Connection) -> None:
 
 
 def test_engine_through_the_connection(connection: Connection, tmp_path: Path) -> None:
-    """The engine's socket is reached at a socket of this machine that is this user's alone."""
+    """The engine's socket is forwarded to a local socket that only this user can reach."""
     socket = tmp_path / "e.sock"
     server = subprocess.Popen(["python3", "-c", _ENGINE, str(socket)], stdout=subprocess.PIPE, start_new_session=True)
     try:
@@ -327,13 +327,13 @@ socketserver.UnixStreamServer(sys.argv[1], Answer).serve_forever()
     ],
 )
 def test_engine_that_cannot_be_forwarded(connection: Connection, given: dict[str, str], seen: str) -> None:
-    """An engine behind yet another connection, or one that wants certificates, is refused in words."""
+    """An engine at an ssh:// address or with TLS is refused with that address."""
     with pytest.raises(HostError, match=rf"the engine of ssh://\w+@shop-1 is at {seen}"):
         SshHost(connection, given, Heard()).engine_url()
 
 
 def test_engine_whose_socket_is_gone(connection: Connection, tmp_path: Path) -> None:
-    """As when ssh was killed: it is an error of the engine, and no socket is left open for Python to complain of."""
+    """A forwarded socket that is gone is an EngineError, and no socket is left open for Python to warn about."""
     host = SshHost(connection, {"DOCKER_HOST": f"unix://{tmp_path}/e.sock"}, Heard())
     Path(host.engine_url().removeprefix("unix://")).unlink()
     with warnings.catch_warnings(record=True) as complaints:
@@ -345,7 +345,7 @@ def test_engine_whose_socket_is_gone(connection: Connection, tmp_path: Path) -> 
 
 
 def test_engine_of_the_context(connection: Connection, tmp_path: Path) -> None:
-    """As `docker` finds it on the host: by its variables, its context, or else at the usual place."""
+    """The engine is the one that `docker` finds on the host: by its context, or the default socket."""
     docker = tmp_path / "docker"
     docker.write_text('#!/bin/sh\necho "unix:///run/user/1000/$1-$2-${DOCKER_CONTEXT-current}.sock"\n')
     docker.chmod(0o755)
@@ -360,7 +360,7 @@ def test_engine_of_the_context(connection: Connection, tmp_path: Path) -> None:
 
 
 def test_engine_that_is_not_reached(connection: Connection, tmp_path: Path) -> None:
-    """It is told why, as the host says it, and what to type is no socket of this run."""
+    """An unreachable engine is reported with the host's reason; the command to type has the host's address."""
     host = SshHost(connection, {"DOCKER_HOST": f"unix://{tmp_path}/none.sock"}, Heard())
     with pytest.raises(EngineError) as caught:
         host.engine.version(10)

@@ -1,4 +1,4 @@
-"""Hosts and configurations that are not as ours: greetings, other shells, strict servers, jump hosts, odd paths."""
+"""Other hosts and configurations: greetings, other shells, strict servers, jump hosts, odd paths."""
 
 import os
 import shutil
@@ -30,7 +30,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
 
 
 def works(connection: Connection) -> SshHost:
-    """Assert that commands, questions and forwards work over it."""
+    """Check that commands, questions and forwards work over this connection, and return its host."""
     host = SshHost(connection, {"X": "é"}, Heard())
     done = host.run(Command(("sh", "-c", 'cat; echo "$X"; echo err >&2; exit 3'), 20, stdin=b"in\n"))
     assert (done.stdout.decode(), done.stderr, done.exit_code) == ("in\né\n", b"err\n", 3)
@@ -45,7 +45,7 @@ def works(connection: Connection) -> SshHost:
 
 
 def as_login_shell(folder: Path, script: str) -> str:
-    """A line of sshd_config: what is typed is given to that script, as to a login shell of its own."""
+    """Return a line of sshd_config that runs every command through this script, like a login shell."""
     path = folder / "login"
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)
@@ -61,7 +61,7 @@ _GREETING = (
 @pytest.mark.parametrize("shell", ["sh", "bash", "dash", "fish", "tcsh", "zsh"])
 @pytest.mark.parametrize("greeting", ["", _GREETING])
 def test_login_shell(tmp_path: Path, shell: str, greeting: str) -> None:
-    """Whatever the login shell is, and whatever its profile prints: only what a command wrote is the command's."""
+    """With any login shell and any greeting, only the command's own output is read."""
     if shutil.which(shell) is None:
         pytest.skip(f"no {shell} here")
     line = as_login_shell(tmp_path, f'{greeting} exec {shell} -c "$SSH_ORIGINAL_COMMAND"')
@@ -72,7 +72,7 @@ def test_login_shell(tmp_path: Path, shell: str, greeting: str) -> None:
 
 
 def test_clock_of_the_host_is_an_hour_ahead(tmp_path: Path) -> None:
-    """Its clock counts: what is asked `since` then is asked by it."""
+    """If the host's clock is an hour ahead, the host's time counts."""
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/date").write_text('#!/bin/sh\nexec /bin/date --date "1 hour" "$@"\n')
     (tmp_path / "bin/date").chmod(0o755)
@@ -83,13 +83,13 @@ def test_clock_of_the_host_is_an_hour_ahead(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("lines", [("MaxSessions 1",), ("MaxSessions 2",), ("MaxStartups 1",), ("UseDNS yes",)])
 def test_strict_server(tmp_path: Path, lines: tuple[str, ...]) -> None:
-    """A server that lets little happen at once: slower, and right."""
+    """A server that allows few sessions or connections at once works."""
     with ssh_server(tmp_path / "s", *lines) as strict, strict.connection() as connection:
         works(connection)
 
 
 def test_server_that_turns_connections_away(tmp_path: Path) -> None:
-    """Where strangers take all places for a moment, the connection comes about a moment later."""
+    """If a stranger takes the only connection slot for a moment, the connection is made a moment later."""
     with (
         ssh_server(tmp_path / "s", "MaxStartups 1", "LoginGraceTime 2") as busy,
         socket.create_connection(("127.0.0.1", busy.port)) as stranger,
@@ -101,7 +101,7 @@ def test_server_that_turns_connections_away(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["/bin/date", "internal-sftp", "/bin/false", "/usr/sbin/nologin"])
 def test_server_that_runs_something_else(tmp_path: Path, command: str) -> None:
-    """It is told as such: a key that may only do one thing is no network that is down."""
+    """A server that runs a fixed command is reported as such, not as a network that is down."""
     with ssh_server(tmp_path / "s", f"ForceCommand {command}") as odd, odd.connection() as connection:
         with pytest.raises(NoConnection) as caught:
             connection.connect()
@@ -111,7 +111,7 @@ def test_server_that_runs_something_else(tmp_path: Path, command: str) -> None:
 
 @contextmanager
 def configured(server: SshServer, folder: Path, *lines: str) -> Iterator[Connection]:
-    """A connection by the server's configuration with `lines` of an operator's own for this host."""
+    """Yield a connection with the server's configuration and an operator's `lines` for this host."""
     config = folder / "config"
     config.parent.mkdir(parents=True, exist_ok=True)
     config.write_text(server.config.read_text() + "".join(f"  {line}\n" for line in lines))
@@ -123,7 +123,7 @@ def configured(server: SshServer, folder: Path, *lines: str) -> Iterator[Connect
 
 
 def test_configuration_for_working_by_hand(server: SshServer, tmp_path: Path) -> None:
-    """What an operator likes to have in a terminal does not reach the runbook: shells, tmux, forwards, sockets."""
+    """An operator's options for interactive work (tmux, forwards, sockets) do not affect the runbook."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         lines = (
             "RemoteCommand tmux new -A -s work", "RequestTTY force", "PermitLocalCommand yes",
@@ -138,7 +138,7 @@ def test_configuration_for_working_by_hand(server: SshServer, tmp_path: Path) ->
 
 
 def test_places_with_odd_names(server: SshServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A temporary folder with spaces, percent signs or a long name is not taken for the sockets."""
+    """A temporary folder with spaces, percent signs or a long name is not used for the sockets."""
     for name in ("a b", "50%C", "~", "x" * 120):
         (tmp_path / name).mkdir()
         monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
@@ -149,7 +149,7 @@ def test_places_with_odd_names(server: SshServer, tmp_path: Path, monkeypatch: p
 
 
 def test_jump_host(server: SshServer, tmp_path: Path) -> None:
-    """Through a jump host of the operator's configuration, whose path has a space; its host key is checked too."""
+    """A jump host works, with a space in the configuration's path, and its host key is checked too."""
     text = server.config.read_text()
     hidden = text.replace("Host shop-1\n", "Host shop-1\n  ProxyJump door\n")
     folder = tmp_path / "my settings"
@@ -168,7 +168,7 @@ def test_jump_host(server: SshServer, tmp_path: Path) -> None:
 
 
 def test_ipv6_address_and_port(tmp_path: Path) -> None:
-    """An address in brackets, with a port, as the settings have it."""
+    """An IPv6 address in brackets with a port, as in the settings, works."""
     try:
         with socket.create_server(("::1", 0), family=socket.AF_INET6) as probe:
             port = probe.getsockname()[1]
@@ -192,7 +192,7 @@ def test_ipv6_address_and_port(tmp_path: Path) -> None:
 def test_no_question_is_asked_by_other_windows(
     server: SshServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A desktop's program for passwords is not started either."""
+    """No graphical program that asks for passwords is started."""
     asked = tmp_path / "ask"
     asked.write_text(f"#!/bin/sh\ntouch {tmp_path}/asked\n")
     asked.chmod(0o755)

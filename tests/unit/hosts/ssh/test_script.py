@@ -1,4 +1,4 @@
-"""What is run at the other end: how it is quoted, what it says of itself, and that a part of it is never run."""
+"""The script at the other end: its quoting, its reports, and that a part of it is never run."""
 
 import base64
 import shutil
@@ -14,21 +14,21 @@ MARK = "rb0123456789abcdef"
 
 
 def run(sent: bytes, shell: str = "sh") -> subprocess.CompletedProcess[bytes]:
-    """Run what a login shell is given, in a session of its own as sshd does."""
+    """Run the starter as a login shell does, with `sent` as input, in a separate session like sshd's."""
     argv = [shell, "-c", script.starter(MARK)]
     return subprocess.run(argv, input=sent, capture_output=True, timeout=20, check=False, start_new_session=True)
 
 
 @pytest.mark.parametrize("shell", ["sh", "bash", "dash", "fish", "tcsh", "zsh", "ksh"])
 def test_command_arrives_as_it_is(shell: str) -> None:
-    """Whatever the login shell: words, environment, folder and standard input; stderr is the command's own."""
+    """With any login shell, words, environment, directory and standard input arrive, and stderr is unchanged."""
     if shutil.which(shell) is None:
         pytest.skip(f"no {shell} here")
     words = ("a b", "'", '"', "$HOME", "`id`", "\\", "*", "é", "", "-n", "!x", "a\nb")
     command = Command(("sh", "-c", 'pwd; printf "<%s>" "$@"; cat; echo "$X" >&2; exit 7', "sh", *words), 5, "/usr",
                       stdin=b"in\0put\n")  # fmt: skip
     sent = script.message(command, {"PATH": "/usr/bin:/bin", "X": "it's\n$(id) é"}, MARK)
-    # The lifeline is open while it runs: `run` ends it, so it is held by what follows.
+    # The lifeline must stay open while the command runs; `run` would end it.
     process = subprocess.Popen(
         [shell, "-c", script.starter(MARK)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         start_new_session=True,
@@ -52,7 +52,7 @@ def test_command_arrives_as_it_is(shell: str) -> None:
 
 
 def test_starter_is_always_the_same() -> None:
-    """Neither the command nor its environment is in an argv; and no character that some shell reads otherwise."""
+    """The starter has neither the command nor its environment, and no character that shells read differently."""
     assert script.starter(MARK).startswith(
         'exec sh -c \'exec env -i "PATH=$PATH" sh -c "$0" runbook "$1"\' \'read -r b '
     )
@@ -62,7 +62,7 @@ def test_starter_is_always_the_same() -> None:
 
 
 def test_what_is_cut_off_is_not_run() -> None:
-    """Of a message that did not arrive whole, nothing is carried out; wherever it was cut."""
+    """Of a message that is cut off, wherever that is, nothing is run."""
     sent = script.message(Command(("touch", "/tmp/must-not-be-there"), 5), {"PATH": "/usr/bin:/bin"}, MARK)
     for length in (0, 1, sent.index(b"\n"), sent.index(b"\n") + 1, len(sent) // 2, len(sent) - 1):
         done = run(sent[:length])
@@ -72,7 +72,7 @@ def test_what_is_cut_off_is_not_run() -> None:
 
 
 def test_end_of_the_lifeline_stops_it() -> None:
-    """When its standard input ends, the command is ended with all that it started."""
+    """When its standard input ends, the command is stopped with all its children."""
     command = Command(("sh", "-c", "sleep 4711 & sleep 4711"), 60)
     done = run(script.message(command, {"PATH": "/usr/bin:/bin"}, MARK))
     assert script.ended(done.stderr, MARK) == script.Ended(None, "stopped")
@@ -84,13 +84,13 @@ def test_end_of_the_lifeline_stops_it() -> None:
     [(Command(("nonesuch",), 5), "missing"), (Command(("true",), 5, "/nonesuch"), "folder")],
 )
 def test_what_cannot_be_started(command: Command, trouble: str) -> None:
-    """It says so, instead of an exit code that could be the command's own."""
+    """A missing program or directory is reported as such, not as an exit code."""
     done = run(script.message(command, {"PATH": "/usr/bin:/bin"}, MARK))
     assert script.ended(done.stderr, MARK) == script.Ended(None, trouble)
 
 
 def test_what_heeds_no_signal_is_killed_with_its_group() -> None:
-    """Whatever its child has become: the group is killed when the command was told to stop and has ended."""
+    """A child that ignores SIGTERM is killed with the process group after the command has ended."""
     command = Command(("sh", "-c", '(trap "" TERM; exec sleep 4722) & exec sleep 4722'), 60)
     done = run(script.message(command, {"PATH": "/usr/bin:/bin"}, MARK))
     assert script.ended(done.stderr, MARK) == script.Ended(None, "stopped")
@@ -98,7 +98,7 @@ def test_what_heeds_no_signal_is_killed_with_its_group() -> None:
 
 
 def test_signal_that_is_lost_at_the_start_is_sent_again(tmp_path: Path) -> None:
-    """What is to become timeout(1) has no group yet, and swallows what it is told."""
+    """A SIGTERM that is lost while timeout(1) starts is sent again."""
     slow = tmp_path / "timeout"
     slow.write_text('#!/bin/sh\ntrap : TERM\nsleep 0.5\ntrap - TERM\nexec /usr/bin/timeout "$@"\n')
     slow.chmod(0o755)
@@ -108,6 +108,6 @@ def test_signal_that_is_lost_at_the_start_is_sent_again(tmp_path: Path) -> None:
 
 
 def test_deadline_goes_with_it() -> None:
-    """timeout(1) at the other end stops it a little after its deadline, whatever has become of the connection."""
+    """timeout(1) stops the command on the host shortly after its deadline, with or without a connection."""
     packed = script.message(Command(("pg_dump",), 60), {}, MARK).partition(b"\n")[2]
     assert b"timeout -k 5 75 pg_dump </dev/null 3<&- & c=$!" in base64.b64decode(packed)

@@ -1,4 +1,4 @@
-"""A network that drops packets: nothing is refused and nothing closed, and yet it is noticed, told, and looked at."""
+"""A network that drops packets silently: the loss is noticed and reported, and the command is settled later."""
 
 import socket
 import subprocess
@@ -24,7 +24,7 @@ pytestmark = needs_sshd
 
 
 class Line:
-    """A line to a port of this machine that can be made silent: what is sent then arrives never, or, mended, late."""
+    """A line to a local port that can be silenced: what is sent then arrives late, or never."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -59,7 +59,7 @@ class Line:
             while content := source.recv(65536):
                 self._open.wait()
                 target.sendall(content)
-            # An end is told like everything else: not at all while it is silent.
+            # The end of a stream is not passed on either while the line is silent.
             self._open.wait()
             target.shutdown(socket.SHUT_WR)
 
@@ -98,7 +98,7 @@ def wait_until(path: Path) -> None:
 
 
 def test_command_in_the_silence(server: SshServer, tmp_path: Path) -> None:
-    """Noticed long before its deadline; that it may be at work still is on record; who resumes ends it, and only it."""
+    """A silent loss is noticed before the deadline, recorded as maybe running, and stopped by the next run."""
     journal = Journal(tmp_path / "journal.jsonl", Redactor())
     incident = Executor("i", Mode.EXECUTE, journal)
     script = f"echo once >> {tmp_path}/times; exec sleep 4731"
@@ -119,9 +119,9 @@ def test_command_in_the_silence(server: SshServer, tmp_path: Path) -> None:
         assert str(script) in entry["command"]
         assert running("sleep 4731")
         assert not (tmp_path / "cleaned").exists()
-    # The line is dead for good: the server still waits for whoever does not come back.
+    # The line stays dead, and the server still waits for this client.
     (began_entry,) = [each for each in journal.entries if each["kind"] == "command began"]
-    began_entry["deadline"] = 0.5  # so that this test need not wait for the whole of it
+    began_entry["deadline"] = 0.5  # so that this test does not wait for all of it
     with server.connection() as connection:
         settle(journal, lambda _text: None, SshHost(connection, {}, incident))
     assert journal.entries[-1]["how"] in ("was stopped", "was gone")
@@ -131,7 +131,7 @@ def test_command_in_the_silence(server: SshServer, tmp_path: Path) -> None:
 
 
 def test_short_silence(server: SshServer, tmp_path: Path) -> None:
-    """What is shorter than ssh's patience is only a wait: the command is done once, and nobody is told of a loss."""
+    """A silence shorter than ssh's patience only delays: the command runs once, over the same connection."""
     with line_to(server, tmp_path) as (line, connection):
         host = SshHost(connection, {}, Executor("i", Mode.EXECUTE, Journal(tmp_path / "journal.jsonl", Redactor())))
         host.run(Command(("true",), 10))

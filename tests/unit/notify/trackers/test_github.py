@@ -1,4 +1,4 @@
-"""The follow-up ticket, against a tracker that answers as GitHub's published description says."""
+"""The follow-up ticket on GitHub, against a server that answers according to GitHub's published API description."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,7 +45,7 @@ def send(change: Action) -> str:
 
 
 def test_ticket_is_opened_and_found_by_its_incident() -> None:
-    """An opened ticket holds title, text, incident and labels, and is found again by the incident."""
+    """A ticket has title, text, incident and labels, and is found by its incident."""
     github, heard = GitHub(), list[str]()
     with tracker(github) as (found, server):
         change = opening(found, heard)
@@ -64,7 +64,7 @@ def test_ticket_is_opened_and_found_by_its_incident() -> None:
 
 
 def test_ticket_is_not_opened_twice() -> None:
-    """A ticket of the same incident counts, also when a run that broke off has opened it; its address is on record."""
+    """A ticket of the incident that an earlier run opened is not opened again, and its address is recorded."""
     heard: list[str] = []
     with tracker(GitHub()) as (found, _):
         send(opening(found))
@@ -77,7 +77,7 @@ def test_ticket_is_not_opened_twice() -> None:
 
 @pytest.mark.parametrize("taken", [True, False])
 def test_ticket_whose_answer_is_lost(*, taken: bool) -> None:
-    """It is looked for: one that is there is the ticket, and one that is not may be opened when the run goes on."""
+    """If the answer is lost, the ticket is searched for. If it does not exist, an error is reported."""
     github = GitHub()
 
     def answer(asked: Asked) -> Reply:
@@ -100,7 +100,7 @@ def test_ticket_whose_answer_is_lost(*, taken: bool) -> None:
 
 
 def test_ticket_whose_labels_were_dropped() -> None:
-    """GitHub drops labels that a token may not set: the ticket is not in their list, and there all the same."""
+    """If GitHub drops the labels, the ticket is found by its address instead of the list."""
     github = GitHub(drops_labels=True)
     with tracker(github) as (found, _):
         address = found.create(INCIDENT, "Forward-fix", "It failed.")
@@ -111,7 +111,7 @@ def test_ticket_whose_labels_were_dropped() -> None:
 
 
 def test_ticket_behind_many_newer_ones_is_found() -> None:
-    """The list is read page by page, from when the incident began; what did not change since is not read at all."""
+    """The list is read page by page, and only from the incident's beginning."""
     github = GitHub(per_page=2)
     github.add(INCIDENT, LABELS)
     for number in range(5):
@@ -132,7 +132,7 @@ def test_ticket_behind_many_newer_ones_is_found() -> None:
     ],
 )
 def test_other_tickets_are_not_ours(body: str | None, labels: tuple[str, ...]) -> None:
-    """A ticket without text, of another incident, or without our labels is not the one."""
+    """A ticket without text, of another incident, or without the labels does not count."""
     github = GitHub()
     github.add(body, labels)
     with tracker(github) as (found, _):
@@ -152,7 +152,7 @@ def test_other_tickets_are_not_ours(body: str | None, labels: tuple[str, ...]) -
     ],
 )
 def test_tracker_that_refuses_is_told(error: Reply) -> None:
-    """A tracker that does not answer as it should is told by its status; whether there is a ticket is not known."""
+    """An error of the tracker is reported with its status, and whether the ticket exists is unknown."""
     with tracker(GitHub(error=error)) as (found, _):
         with pytest.raises(Inconclusive, match=f"answered {error.status} where 201 was expected") as caught:
             send(opening(found))
@@ -162,7 +162,7 @@ def test_tracker_that_refuses_is_told(error: Reply) -> None:
 
 
 def test_refused_token_is_told_without_showing_it() -> None:
-    """A token that the tracker refuses is told by the setting's name."""
+    """A refused token is reported with the setting's name, without the token."""
     wrong = tracker(GitHub(), token="wrong-canary")
     with wrong as (found, _), pytest.raises(Inconclusive, match="answered 401") as caught:
         found.find(INCIDENT)
@@ -171,20 +171,20 @@ def test_refused_token_is_told_without_showing_it() -> None:
 
 
 def test_list_of_other_things_holds_no_ticket() -> None:
-    """What is in it and no ticket is passed over."""
+    """List items that are not tickets are skipped."""
     with tracker(GitHub(error=Reply(200, ["x", 7, None]))) as (found, _):
         assert found.find(INCIDENT) is None
 
 
 @pytest.mark.parametrize("body", [{"message": "hello"}, "text", None], ids=repr)
 def test_answer_that_is_no_list_leaves_open_whether_there_is_a_ticket(body: Any) -> None:
-    """Taken for an empty list, it would open a second one."""
+    """An answer that is not a list is an error, because an empty list would lead to a second ticket."""
     with tracker(GitHub(error=Reply(200, body))) as (found, _), pytest.raises(Inconclusive, match="a list of tickets"):
         found.find(INCIDENT)
 
 
 def test_list_without_an_end_leaves_it_open_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not found among so many is not known to be missing."""
+    """After too many pages the search ends with an error, because the ticket may still exist."""
     monkeypatch.setattr(base, "_MOST_PAGES", 2)
     github = GitHub(per_page=2)
     for number in range(5):
@@ -194,7 +194,7 @@ def test_list_without_an_end_leaves_it_open_too(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_incident_whose_name_goes_on_is_another() -> None:
-    """Nor is one that ends like it."""
+    """A longer incident name that contains the sought one does not match."""
     github = GitHub()
     github.add(f"Incident: `{INCIDENT}-2`, x-{INCIDENT}", LABELS)
     with tracker(github) as (found, _):
@@ -202,7 +202,7 @@ def test_incident_whose_name_goes_on_is_another() -> None:
 
 
 def test_long_ticket_fits(long_text: str) -> None:
-    """GitHub refuses a title above 256 and a text above 65,536 characters; the incident's name stays at its end."""
+    """Title and text are cut to GitHub's limits of 256 and 65,536 characters. The incident's name stays at the end."""
     github = GitHub()
     with tracker(github) as (found, _):
         found.create(INCIDENT, "Forward-fix " + "x" * 300, long_text)
@@ -213,7 +213,7 @@ def test_long_ticket_fits(long_text: str) -> None:
 
 
 def test_what_the_tracker_says_is_told() -> None:
-    """Its own reason is what helps; a page is told by its beginning."""
+    """The tracker's own reason is shown, and a long page is cut."""
     refused = Reply(422, {"message": "Validation Failed", "errors": [{"field": "labels"}]})
     with tracker(GitHub(error=refused)) as (found, _), pytest.raises(Inconclusive, match=r"expected: .*labels"):
         found.create(INCIDENT, "x", "y")
@@ -225,13 +225,13 @@ def test_what_the_tracker_says_is_told() -> None:
 
 @pytest.mark.parametrize("body", [["x"], "text", None, b"<html>", {"html_url": None}], ids=repr)
 def test_receipt_in_another_form_is_not_known(body: Any) -> None:
-    """A tracker that accepts a ticket and gives no receipt leaves open whether there is one."""
+    """A 201 answer without a valid receipt is an error, because it is unknown whether the ticket exists."""
     with tracker(GitHub(error=Reply(201, body))) as (found, _), pytest.raises(Inconclusive):
         send(opening(found))
 
 
 def test_plan_shows_the_whole_ticket() -> None:
-    """What would be opened stands in the plan, title and text; opening it reaches people."""
+    """The plan shows the ticket's title and text and sends no request. Opening it has the scope "people"."""
     with tracker(GitHub()) as (found, server):
         change = opening(found)
         assert change.planned["message"] == {"title": "Forward-fix for v2", "text": "It failed."}

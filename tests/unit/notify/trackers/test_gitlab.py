@@ -1,4 +1,4 @@
-"""The follow-up ticket on GitLab, against a server that answers as https://docs.gitlab.com/api/issues says."""
+"""The follow-up ticket on GitLab, against a server that answers according to https://docs.gitlab.com/api/issues."""
 
 import json
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ ADDRESS = "https://gitlab.example/group/shop/-/issues/1"
 
 @dataclass
 class GitLab:
-    """The issues of one project, oldest first, on a server whose clock is a minute slow; or an error for everybody."""
+    """A server with the issues of one project, oldest first, and a clock a minute slow. `error` is its only answer."""
 
     issues: list[dict[str, Any]] = field(default_factory=list)
     error: Reply | None = None
@@ -82,7 +82,7 @@ def tracker(gitlab: GitLab, token: str = TOKEN) -> Iterator[GitLabTracker]:
 
 
 def test_ticket_is_opened_once_and_found_again() -> None:
-    """A GitLab of one's own, below a path: the project by its path, and one ticket an incident."""
+    """On a GitLab below a path, the project is addressed by its path, and each incident has one ticket."""
     gitlab = GitLab()
     with tracker(gitlab) as found:
         assert found.find(INCIDENT) is None
@@ -93,7 +93,7 @@ def test_ticket_is_opened_once_and_found_again() -> None:
 
 
 def test_ticket_behind_many_newer_ones_is_found() -> None:
-    """The list is read page by page; what is older than the incident is not in it."""
+    """The list is read page by page, and only from the incident's beginning."""
     gitlab = GitLab(per_page=2)
     with tracker(gitlab) as found:
         found.create(INCIDENT, "x", "y")
@@ -105,7 +105,7 @@ def test_ticket_behind_many_newer_ones_is_found() -> None:
 
 @pytest.mark.parametrize("error", [Reply(403, {"message": "403 Forbidden"}), Reply(404, {}), Reply(502, b"<html>")])
 def test_tracker_that_refuses_is_told(error: Reply) -> None:
-    """The status, and the settings that it may come from."""
+    """A refusal is reported with its status and the settings to check."""
     with tracker(GitLab(error=error)) as found:
         with pytest.raises(Inconclusive, match=f"answered {error.status} where 201") as caught:
             found.create(INCIDENT, "x", "y")
@@ -115,7 +115,7 @@ def test_tracker_that_refuses_is_told(error: Reply) -> None:
 
 
 def test_refused_token_is_not_shown() -> None:
-    """A token that is refused is told by the setting's name."""
+    """A refused token is not shown."""
     with tracker(GitLab(), token="wrong-canary") as found, pytest.raises(Inconclusive) as caught:
         found.find(INCIDENT)
     assert "wrong-canary" not in str(caught.value)
@@ -123,7 +123,7 @@ def test_refused_token_is_not_shown() -> None:
 
 @pytest.mark.parametrize("body", [{"message": "hello"}, "text", None], ids=repr)
 def test_hostile_answers(body: Any) -> None:
-    """A list or a receipt in another form leaves open whether there is a ticket; what is in a list may be anything."""
+    """A list or receipt in an unknown form is an error. List items that are not tickets are skipped."""
     with tracker(GitLab(error=Reply(200, body))) as found, pytest.raises(Inconclusive, match="a list of tickets"):
         found.find(INCIDENT)
     with tracker(GitLab(error=Reply(201, body))) as found, pytest.raises(Inconclusive, match="no receipt"):
@@ -133,7 +133,7 @@ def test_hostile_answers(body: Any) -> None:
 
 
 def test_long_ticket_fits(long_text: str) -> None:
-    """GitLab refuses a title above 255 characters, and a text above a million."""
+    """Title and text are cut to GitLab's limits of 255 and 1,000,000 characters."""
     gitlab = GitLab()
     with tracker(gitlab) as found:
         found.create(INCIDENT, "Forward-fix " + "x" * 300, long_text)

@@ -1,4 +1,4 @@
-"""The follow-up ticket in Jira, against servers that answer as Atlassian's references for Cloud and Data Center say."""
+"""The follow-up ticket in Jira, against servers that follow Atlassian's Cloud and Data Center references."""
 
 import base64
 import json
@@ -27,12 +27,12 @@ INCIDENT = "20251218T030000Z-shop-rollback"
 
 @dataclass
 class Jira:
-    """The issues of one project, in the Cloud or on a server; JQL of the one form that is needed."""
+    """A Jira of one project, Cloud or Data Center, that accepts JQL in the one form used."""
 
     cloud: bool
     issues: list[dict[str, Any]] = field(default_factory=list)
     error: Reply | None = None
-    #: As many of the newest issues the search has not learnt of yet.
+    #: The number of newest issues that the search does not find yet.
     behind: int = 0
 
     def answer(self, asked: Asked) -> Reply:
@@ -53,7 +53,7 @@ class Jira:
                 return Reply(200, found[key]) if key in found else Reply(404, {"errorMessages": ["no such issue"]})
             case "POST", "/rest/api/2/issue":
                 return self._opened(json.loads(asked.body))
-            case _:  # 410 is what the Cloud answers at the address of its old search
+            case _:  # the Cloud answers 410 at the address of its old search
                 return Reply(410 if self.cloud else 404, {})
         return Reply(200, found | {"issues": self._found(address.query)})
 
@@ -98,7 +98,7 @@ def tracker(jira: Jira, token: str = TOKEN) -> Iterator[JiraTracker]:
 
 @pytest.mark.parametrize("jira", [Jira(cloud=True), Jira(cloud=False)], ids=["cloud", "server"])
 def test_ticket_is_opened_once_and_found_by_its_label(jira: Jira) -> None:
-    """Each has its own way to be asked, and a label of the incident's name."""
+    """Cloud and Data Center each have their own search. A ticket is found by a label with the incident's name."""
     with tracker(jira) as found:
         assert found.find(INCIDENT) is None
         address = found.create(INCIDENT, "Forward-fix " + "x" * 300, "It failed.")
@@ -113,7 +113,7 @@ def test_ticket_is_opened_once_and_found_by_its_label(jira: Jira) -> None:
     "error", [Reply(400, {"errors": {"issuetype": "Specify a valid issue type"}}), Reply(401, b""), Reply(503, b"")]
 )
 def test_tracker_that_refuses_is_told(error: Reply) -> None:
-    """The status, the settings that it may come from, and never the token."""
+    """A refusal is reported with its status and the settings to check, without the token."""
     told = pytest.raises(Inconclusive, match=f"answered {error.status} where 201")
     with tracker(Jira(cloud=True, error=error)) as found, told as caught:
         found.create(INCIDENT, "x", "y")
@@ -123,7 +123,7 @@ def test_tracker_that_refuses_is_told(error: Reply) -> None:
 
 @pytest.mark.parametrize("body", [{"issues": "x"}, ["x", 7], "text", None], ids=repr)
 def test_hostile_answers(body: Any) -> None:
-    """An answer in another form leaves open whether there is a ticket, and so does such a receipt."""
+    """A list or receipt in an unknown form is an error."""
     with tracker(Jira(cloud=False, error=Reply(200, body))) as found, pytest.raises(Inconclusive, match="a list of"):
         found.find(INCIDENT)
     with tracker(Jira(cloud=False, error=Reply(201, body))) as found, pytest.raises(Inconclusive, match="no receipt"):
@@ -131,7 +131,7 @@ def test_hostile_answers(body: Any) -> None:
 
 
 def test_long_ticket_fits(long_text: str) -> None:
-    """Jira refuses a text above 32,767 characters."""
+    """The text is cut to Jira's limit of 32,767 characters, and still has the incident's name."""
     jira = Jira(cloud=True)
     with tracker(jira) as found:
         found.create(INCIDENT, "x", long_text)
@@ -140,7 +140,7 @@ def test_long_ticket_fits(long_text: str) -> None:
 
 
 def test_ticket_that_the_search_has_not_learnt_of() -> None:
-    """The Cloud's search is behind; the issue on record is looked at itself, and one that is gone is not found."""
+    """A ticket that the search does not find yet is read by its recorded address. A missing one is not found."""
     with tracker(Jira(cloud=True, behind=1)) as found:
         address = found.create(INCIDENT, "x", "y")
         assert found.find(INCIDENT) is None

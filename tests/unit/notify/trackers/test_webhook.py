@@ -1,4 +1,4 @@
-"""The follow-up ticket to an address of the team's own."""
+"""The follow-up ticket sent to a web hook."""
 
 import json
 import logging
@@ -27,7 +27,7 @@ TICKET = {"incident": INCIDENT, "title": "Forward-fix", "text": "It failed."}
     ],
 )
 def test_ticket_is_taken(reply: Reply, address: str) -> None:
-    """Any answer of 2xx takes it, and may name its address."""
+    """Any 2xx answer accepts the ticket, and may give its address."""
     with serving(lambda _asked: reply) as server, asking() as http:
         hook = WebhookTracker(http, SecretStr(f"{server.url}/canary"), SecretStr("token"), lambda: None)
         assert hook.create(INCIDENT, "Forward-fix", "It failed.") == address
@@ -38,7 +38,7 @@ def test_ticket_is_taken(reply: Reply, address: str) -> None:
 
 @pytest.mark.parametrize("status", [301, 400, 500])
 def test_ticket_that_is_not_taken_is_told(status: int, caplog: pytest.LogCaptureFixture) -> None:
-    """Anything else is no ticket, and the address, which is a secret, is neither shown nor logged by a library."""
+    """Any other answer is an error. The secret address is neither shown nor logged."""
     caplog.set_level(logging.DEBUG)
     with serving(lambda _asked: Reply(status)) as server, asking() as http:
         hook = WebhookTracker(http, SecretStr(f"{server.url}/canary"), None, lambda: None)
@@ -49,7 +49,7 @@ def test_ticket_that_is_not_taken_is_told(status: int, caplog: pytest.LogCapture
 
 
 def test_journal_remembers_what_cannot_be_asked() -> None:
-    """It is looked up on record, and nowhere else."""
+    """A ticket is looked up in the journal, because a web hook cannot be asked."""
     known: list[Any] = [None]
     with asking() as http:
         hook = WebhookTracker(http, SecretStr("http://127.0.0.1:1/"), None, lambda: known[0])
@@ -60,7 +60,7 @@ def test_journal_remembers_what_cannot_be_asked() -> None:
 
 
 def test_address_is_struck_out_however_http_writes_it() -> None:
-    """A library writes an address in its own way, in which it would not be recognised."""
+    """The address is redacted even in the normalised form that the HTTP library writes."""
     redactor = Redactor()
     with serving(lambda _asked: Reply(200, b"<html>")) as server, asking() as http:
         secret = f"{server.url.replace('127.0.0.1', 'LOCALHOST')}/x/../canary-4711"

@@ -1,4 +1,4 @@
-"""Which lines of a log are errors: what languages, frameworks and servers write, of both kinds."""
+"""Error lines in logs: the forms of languages, frameworks and servers, and lines that are no errors."""
 
 import time
 
@@ -7,7 +7,7 @@ import pytest
 from runbook.production.logs.lines import LinesOfOne, is_error
 from tests.support.log_lines import errors_in
 
-# Each line is an error by itself.
+# Each line is an error.
 ERRORS = r"""
 2025-12-18 03:00:01,123 ERROR app.orders: no price
 2025-12-18 10:00:00.0 ERROR app.orders: no price
@@ -116,7 +116,7 @@ ts=2025-12-18 caller=main.go:7 err="connection refused"
 2025-12-18 10:00:00 ERROR request failed {"level":"info"}
 """
 
-# None of these is one.
+# No line is an error.
 OTHERS = r"""
 INFO:     Application startup complete.
 INFO: 172.18.0.1 - "GET /errors HTTP/1.1" 200 OK
@@ -200,14 +200,14 @@ def lines_of(table: str) -> list[str]:
 
 @pytest.mark.parametrize("line", [line for line in lines_of(ERRORS) if not line.startswith("Dec 18, 2025")])
 def test_error_is_recognised(line: str) -> None:
-    """An error is recognised in the form in which it is written."""
+    """Each error form is recognised and counted once."""
     assert is_error(line)
     assert errors_in(f"api-1  | {line}").total == 1
 
 
 @pytest.mark.parametrize("line", lines_of(OTHERS))
 def test_other_line_is_none(line: str) -> None:
-    """A line that reports no error is none, whatever words it uses."""
+    """A line that reports no error is not counted, whatever words it has."""
     assert not is_error(line)
     assert errors_in(f"api-1  | {line}").counts == {}
 
@@ -238,7 +238,7 @@ def test_other_line_is_none(line: str) -> None:
     ],
 )
 def test_colours_hide_no_error(line: str) -> None:
-    """An error is one in whatever colours, and its signature has none."""
+    """Escape codes do not hide an error, and its signature has none."""
     found = errors_in(f"api-1  | {line}")
     assert found.total == 1
     assert "\x1b" not in str(found.counts)
@@ -268,19 +268,19 @@ HEAD, FRAME = "Traceback (most recent call last):", '  File "/app/x.py", line 4,
     ],
 )
 def test_last_line_of_a_traceback_counts_whatever_its_class_is_called(last: str) -> None:
-    """The exception counts, its frames do not, and neither does what is logged after it."""
+    """A traceback counts once, by its exception, whatever its class name; frames and later lines do not count."""
     code = ("    read(4711)", "    ~~~~^^^^^^", "  [Previous line repeated 996 more times]")
     assert len(errors_of(HEAD, FRAME, *code, last, "Oops: x", "ready")) == 1
     assert len(errors_of(f"  {HEAD}", f"  {FRAME}", f"  {last}")) == 1
 
 
 def test_line_between_is_not_taken_for_the_exception() -> None:
-    """A line of another thread does not end the traceback."""
+    """A line of another thread does not end a traceback."""
     assert errors_of(HEAD, FRAME, "INFO: served", "WARNING: slow", "pkg.Oops: x") == ["pkg.Oops: x"]
 
 
 def test_chained_exceptions_count_each() -> None:
-    """Of chained tracebacks each exception counts."""
+    """Each exception of chained tracebacks counts."""
     during = "During handling of the above exception, another exception occurred:"
     lines = errors_of(HEAD, FRAME, "a.First: 1", "", during, "", HEAD, FRAME, "b.Second: 2")
     assert lines == ["a.First: 1", "b.Second: 2"]
@@ -308,7 +308,7 @@ INFO: served
 
 
 def test_exceptions_of_a_group_count_each() -> None:
-    """Of an exception group the group counts and each exception in it, with frames of its own or without."""
+    """An exception group counts, and so does each exception in it, with or without frames."""
     expected = [
         "ExceptionGroup: many (3 sub-exceptions)", "ValueError: a", "pkg.Oops: b",
         "pkg.Several: inner (1 sub-exception)", "Inner: c",
@@ -333,12 +333,12 @@ def test_exceptions_of_a_group_count_each() -> None:
     ],
 )
 def test_what_stack_frames_follow_was_thrown(lines: tuple[str, ...], expected: int) -> None:
-    """The line before the frames is an error, whatever the class is called, and counts once."""
+    """An exception before stack frames counts once, whatever its class; warnings and thread dumps do not."""
     assert len(errors_of(*lines)) == expected
 
 
 def test_containers_do_not_end_the_tracebacks_of_others() -> None:
-    """Lines of several containers come mixed; each is read by itself."""
+    """Interleaved lines of several containers are read separately per container."""
     log = f"api-1 | {HEAD}\napi-2 | {HEAD}\napi-1 | {FRAME}\njobs-1 | Oops: x\napi-2 | b.B: 2\napi-1 | a.A: 1\n"
     assert errors_in(log).counts == {"api: b.B: <n>": 1, "api: a.A: <n>": 1}
 
@@ -363,7 +363,7 @@ def test_containers_do_not_end_the_tracebacks_of_others() -> None:
     ],
 )
 def test_hostile_line_is_judged_quickly(piece: str) -> None:
-    """However a line is made, it is judged in well under a tenth of a second."""
+    """A hostile line of 100,000 characters is judged in less than 0.1 s of CPU time."""
     line = piece * (100_000 // len(piece))
     began = time.process_time()
     errors_of(line, line)

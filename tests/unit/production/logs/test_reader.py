@@ -1,4 +1,4 @@
-"""Errors in logs: recognised in what frameworks really print, and counted by what they say and not by when."""
+"""Errors in logs: recognised in the output of real frameworks, and counted by signature."""
 
 import re
 import tracemalloc
@@ -49,7 +49,7 @@ api-1  | INFO:     172.18.0.1:51234 - "GET /orders HTTP/1.1" 500 Internal Server
     ],
 )
 def test_errors_are_recognised(line: str) -> None:
-    """An error is recognised in the form in which common frameworks print it."""
+    """Errors are recognised in the output of common frameworks."""
     assert errors_in(f"api-1  | {line}").total == 1
 
 
@@ -67,12 +67,12 @@ def test_errors_are_recognised(line: str) -> None:
     ],
 )
 def test_other_lines_are_not(line: str) -> None:
-    """Lines that only speak of errors are none."""
+    """Lines that only mention errors are not counted."""
     assert errors_in(f"api-1  | {line}").counts == {}
 
 
 def test_traceback_counts_once_for_the_log_and_once_for_the_exception() -> None:
-    """Of a traceback the logged line and the exception count, and the frames between do not."""
+    """Of a traceback, the logged line and the exception count, and the frames do not."""
     assert errors_in(TRACEBACK).counts == {
         "api: <time> ERROR app.orders request 7f3a failed".replace("7f3a", "<n>f<n>a"): 1,
         "api: ValueError: price of order <n> is missing": 1,
@@ -96,7 +96,7 @@ def test_traceback_counts_once_for_the_log_and_once_for_the_exception() -> None:
     ],
 )
 def test_two_occurrences_of_one_error_are_one_signature(first: str, second: str) -> None:
-    """What differs between two occurrences of an error is not part of its signature."""
+    """Parts that vary between occurrences of an error are not in its signature."""
     assert signature_of("api", first) == signature_of("api", second)
 
 
@@ -109,31 +109,31 @@ def test_two_occurrences_of_one_error_are_one_signature(first: str, second: str)
     ],
 )
 def test_different_errors_stay_apart(first: str, second: str) -> None:
-    """Errors that say different things have different signatures."""
+    """Errors with different messages have different signatures."""
     assert signature_of("api", first) != signature_of("api", second)
 
 
 def test_replicas_of_a_service_count_together() -> None:
-    """The same error in two containers of a service is one signature; in another service it is another."""
+    """One error in two containers of a service is one signature; in another service it is another."""
     log = "api-1   | ERROR x\napi-2   | ERROR x\njobs-1  | ERROR x\nshop-api-12 | ERROR x\n"
     assert errors_in(log).counts == {"api: ERROR x": 2, "jobs: ERROR x": 1, "shop-api: ERROR x": 1}
 
 
 def test_ignored_lines_do_not_count() -> None:
-    """A line that matches a pattern of the settings is known to be harmless."""
+    """A line that matches an ignore pattern of the settings does not count."""
     log = "api-1  | ERROR client went away\napi-1  | ERROR no price\n"
     assert errors_in(log, (r"client \w+ away",)).counts == {"api: ERROR no price": 1}
 
 
 def test_long_line_has_a_short_signature() -> None:
-    """However long a line is, its signature fits into a record."""
+    """A signature has at most 200 characters, however long the line."""
     assert len(signature_of("api", "ERROR " + "word " * 10000)) <= 200
 
 
 @pytest.mark.parametrize("secret", ["s3cr3t-w0rd-4711", "0123456789abcdef0123", "5d41402a-bc4b-4a76-b971-9d911017c592"])
 @pytest.mark.parametrize("before", [0, 170, 185, 195])
 def test_no_piece_of_a_secret_gets_into_a_signature(secret: str, before: int) -> None:
-    """A secret in an error line is struck out whole, before its digits are taken out and before the line is cut."""
+    """A secret in an error line is redacted whole, before its digits are replaced and the line is cut."""
     redactor = Redactor()
     redactor.learn("PASSWORD", secret)
     line = f"api-1  | ERROR {'x' * before} cannot log in with {secret}"
@@ -142,7 +142,7 @@ def test_no_piece_of_a_secret_gets_into_a_signature(secret: str, before: int) ->
 
 
 def test_new_errors_are_those_not_seen_before() -> None:
-    """Against the errors from before the switch only new signatures count, the most frequent first."""
+    """Only signatures not seen before the switch are new, most frequent first."""
     now = LogErrors({"api: old": 50, "api: rare": 1, "api: frequent": 7})
     assert now.new_against({"api: old": 1, "api: gone": 3}) == ["api: frequent", "api: rare"]
     assert now.new_against({}) == ["api: old", "api: frequent", "api: rare"]
@@ -152,7 +152,7 @@ def test_new_errors_are_those_not_seen_before() -> None:
 
 Given = Callable[..., Logs]
 Look = Callable[..., LogErrors]
-#: What the services wrote by now: nothing within the window, and a line before.
+#: The services' logs: nothing within the window, and one line before it.
 QUIET = {"api": "", "jobs": ""}
 EVER = {"api": "ready\n", "jobs": "ready\n"}
 REFUSED = "configured logging driver does not support reading"
@@ -160,7 +160,7 @@ REFUSED = "configured logging driver does not support reading"
 
 @pytest.fixture
 def logs(tmp_path: Path) -> Given:
-    """The logs of api and jobs through an engine that answers as it is told; `instead` is for a service's log."""
+    """Return a function that makes the logs of api and jobs; `instead` replaces the engine's answer for a service."""
 
     def of(service: str, driver: str, *, tty: bool) -> dict[str, Any]:
         labels = {"service": service, "project.working_dir": str(tmp_path), "project": "shop", "oneoff": "False"}
@@ -172,7 +172,7 @@ def logs(tmp_path: Path) -> Given:
             labels={f"com.docker.compose.{name}": text for name, text in labels.items()},
         )
 
-    def read(  # noqa: PLR0913 - what differs between tests
+    def read(  # noqa: PLR0913 - the differences between tests
         api: str | bytes = "",
         jobs: str = "",
         *,
@@ -201,30 +201,30 @@ def logs(tmp_path: Path) -> Given:
 
 
 def framed(text: str) -> bytes:
-    """Lines as the engine sends them, those of both streams mixed."""
+    """Return lines as the engine sends them, stdout and stderr mixed."""
     return b"".join(frame(line, 1 + number % 2) for number, line in enumerate(text.splitlines(keepends=True)))
 
 
 @pytest.fixture
 def observe(logs: Given) -> Look:
-    """Look at the recent logs that it is given."""
+    """Return a function that reads the recent logs."""
     return lambda *arguments, **named: logs(*arguments, **named).recent()
 
 
 def test_quiet_logs_show_no_errors(observe: Look) -> None:
-    """Software that is quiet for a while has no errors."""
+    """Services without recent output have no errors."""
     assert observe().counts == {}
 
 
 @pytest.mark.parametrize("tty", [False, True])
 def test_errors_of_both_streams_count_by_service(observe: Look, tty: bool) -> None:  # noqa: FBT001 - a parameter
-    """Each line counts, also a last one without an end, and one with the line ends of a terminal."""
+    """Every line of both streams counts, also one without a line end or with a terminal's line end."""
     found = observe("ready\nERROR no price of order 1\r\nERROR no price of order 2", "ERROR no price\n", tty=tty)
     assert found.counts == {"api: ERROR no price of order <n>": 2, "jobs: ERROR no price": 1}
 
 
 def test_line_that_comes_in_pieces_is_one(observe: Look) -> None:
-    """The engine cuts long lines, and the network cuts anywhere."""
+    """A line that the engine or the network cuts into pieces counts as one."""
     pieces = [frame("ERROR no "), frame("price\nrea"), frame("dy\n")]
     assert observe(b"".join(pieces)).counts == {"api: ERROR no price": 1}
 
@@ -242,20 +242,20 @@ def test_line_that_comes_in_pieces_is_one(observe: Look) -> None:
     ],
 )
 def test_logs_that_cannot_be_read_are_no_good_news(observe: Look, answers: dict[str, Any], why: str) -> None:
-    """Where logs cannot be read, of one container even, nothing is known."""
+    """If the logs of even one container cannot be read, the result is inconclusive."""
     with pytest.raises(Inconclusive, match=why):
         observe(**answers)
 
 
 def test_logs_of_endless_lines_are_not_held(observe: Look, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lines may be of any length: what is read of them all has a limit."""
+    """The total size that is read has a limit, whatever the length of lines."""
     monkeypatch.setattr("runbook.production.logs.reader._MOST_BYTES", 1000)
     with pytest.raises(Inconclusive, match="the logs are too long"):
         observe("x" * 600, "x" * 600)
 
 
 def test_memory_stays_flat_whatever_is_written(observe: Look, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A log is counted as it comes: 40 MB of it, in lines and in one line, take a few."""
+    """A log is counted as it arrives: 40 MB, in lines or in one line, take less than 8 MB of memory."""
     monkeypatch.setattr("runbook.production.logs.reader.ErrorCounter.feed", lambda *_: None)
     text = frame("x" * 999 + "\n") * 20_000 + frame("y" * 1000) * 20_000
     tracemalloc.start()
@@ -268,13 +268,13 @@ def test_memory_stays_flat_whatever_is_written(observe: Look, monkeypatch: pytes
 
 
 def test_logs_that_are_read_in_part_say_so(observe: Look) -> None:
-    """Of a flood the newest lines are read, and the containers are named."""
+    """Of too many lines only the newest are read, and the containers are named."""
     assert observe("x\n" * 50000, "x\n").cut == ("shop-api-1",)
 
 
 @pytest.mark.parametrize("before", [None, {"api: ERROR known": 1}])
 def test_logs_that_are_read_in_part_are_no_good_news(logs: Given, before: dict[str, int] | None) -> None:
-    """A flood may hide an error that came before the lines that are read; one among them is told all the same."""
+    """Logs read in part are inconclusive without a new error, and fail with one."""
     expected = logs("x\n" * 50000).check_no_new_errors(before)
     with pytest.raises(
         Inconclusive,

@@ -1,4 +1,4 @@
-"""The last answers with data, asked of a real server."""
+"""The answers with data at a switch's URLs, against a real server."""
 
 import threading
 
@@ -10,7 +10,7 @@ from tests.support.parts import Asked, Reply, serving
 
 
 def test_answers_with_data_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A refusal, a redirect, an error and an empty answer are no data; the last one with data is told."""
+    """Only 2xx answers with a body count as data, and the time of the last one is reported."""
     monkeypatch.setattr(data_watch, "_EVERY", 0.01)
     login = Reply(302, b"<html>sign in</html>", {"Location": "/login"})
     given = iter([Reply(200, b"id,total\n1,2\n"), Reply(200), Reply(500, b"broken"), Reply(204), login])
@@ -33,7 +33,7 @@ def test_answers_with_data_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_answer_is_no_data() -> None:
-    """Nothing that goes wrong there stops the change that it watches over."""
+    """A request without an answer is no data, and does not stop the change."""
     watch = DataWatch(["http://127.0.0.1:9/exports"], {}, 5)
     with watch.watching():
         pass
@@ -42,7 +42,7 @@ def test_no_answer_is_no_data() -> None:
 
 @pytest.mark.parametrize("token", ["s3cr3t-4711\n", "s3cr3t-4711é"], ids=ascii)
 def test_token_that_cannot_be_sent_is_shown_nowhere(token: str, capfd: pytest.CaptureFixture[str]) -> None:
-    """A thread's own traceback would go past the redactor, to the terminal."""
+    """A token that cannot be sent is shown nowhere, not even in a thread's traceback on the terminal."""
     with serving(lambda _asked: Reply(200, b"data")) as server:
         watch = DataWatch([server.url], {"Authorization": f"Bearer {token}"}, 5)
         with watch.watching():

@@ -1,4 +1,4 @@
-"""What speaks against an answer about health, and which answers no waiting makes good."""
+"""Health: the objections to an answer, and the answers that waiting does not improve."""
 
 import json
 import ssl
@@ -59,7 +59,7 @@ def answer(status: int, said: Any) -> HttpResponse:
     ],
 )
 def test_ready_means_every_part(status: int, said: Any, against: str | None) -> None:
-    """Status 200, every required part `true`, and nothing false; what is missing, null or a number is not good."""
+    """Ready means status 200, every required part `true` and no part false; null and numbers do not count."""
     found = not_ready(answer(status, said), REQUIRED)
     assert (found is None) if against is None else (found is not None and against in found.words)
 
@@ -76,7 +76,7 @@ def test_ready_means_every_part(status: int, said: Any, against: str | None) -> 
     ],
 )
 def test_behind_the_schema_only_that_may_be_false(status: int, said: Any, against: str | None) -> None:
-    """Where the schema may be newer, `ready` and `migrations_current` may be false, and no other part may (trap 4)."""
+    """If the schema may be newer, only `ready` and `migrations_current` may be false (trap 4)."""
     found = not_ready(answer(status, said), REQUIRED, BEHIND)
     assert (found is None) if against is None else (found is not None and against in found.words)
 
@@ -91,7 +91,7 @@ def api(**more: Any) -> Container:
 
 
 def health_of(*containers: Container, **settings: Any) -> tuple[Health, Heard]:
-    """The health of these containers, asked for the host shop.example."""
+    """Return the health of these containers, requested with the host name shop.example."""
     heard = Heard()
     site = SimpleNamespace(
         host=SimpleNamespace(now=time.time),
@@ -115,7 +115,7 @@ def health_of(*containers: Container, **settings: Any) -> tuple[Health, Heard]:
     ],
 )
 def test_what_was_proved_counts_while_nothing_happens(then: Container, *, undisturbed: bool, at_once: bool) -> None:
-    """A second check of the same containers takes one look; of any others, or after an event, it is made anew."""
+    """A second check of the same containers takes one look; after a change or an event it starts over."""
     health, _ = health_of(api())
     site: Any = health._production
     asked: list[tuple[float, list[str]]] = []
@@ -139,7 +139,7 @@ def test_what_was_proved_counts_while_nothing_happens(then: Container, *, undist
     ],
 )
 def test_healthy_now_takes_one_look(containers: list[Container], *, ok: bool) -> None:
-    """Who waits for users looks whether every container is healthy, and not for how long."""
+    """`check_healthy_now` takes one look: whether every container is healthy, not for how long."""
     health, _ = health_of(*containers)
     found = health.check_healthy_now()
     assert found.observe().ok is ok
@@ -147,7 +147,7 @@ def test_healthy_now_takes_one_look(containers: list[Container], *, ok: bool) ->
 
 
 def test_window_begins_where_it_was_first_seen_healthy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was healthy behind the gate needs only the rest of its time once users meet it; an event begins it anew."""
+    """The stable time counts from the first healthy look behind the gate, and an engine event restarts it."""
     now = [100.0]
     monkeypatch.setattr("runbook.production.service.health.time.monotonic", lambda: now[0])
     health, _ = health_of(api())
@@ -163,7 +163,7 @@ def test_window_begins_where_it_was_first_seen_healthy(monkeypatch: pytest.Monke
 
 
 def test_who_meets_a_container_that_fails_is_said() -> None:
-    """Before the gate opens nobody; afterwards everybody."""
+    """The next step says whether users are affected: not before the gate opens."""
     health, _ = health_of(api())
     assert "users are not affected yet" in health.check_containers_healthy().next_step
     assert "users are not affected yet" in health.check_healthy_now().next_step
@@ -175,14 +175,14 @@ def port_of(url: str) -> int:
 
 
 def known_host(asked: Asked) -> Reply:
-    """An api that knows one host name, as TrustedHostMiddleware and ALLOWED_HOSTS make it."""
+    """Answer as an api that knows one host name, like TrustedHostMiddleware or ALLOWED_HOSTS."""
     if asked.headers["host"] != "shop.example":
         return Reply(400, b"Invalid host header")
     return Reply(200, {"database": True})
 
 
 def test_public_host_name_is_asked_for(tmp_path: Path) -> None:
-    """An api that refuses its own address as a host is asked for the public one, and for another where that is set."""
+    """Requests carry the public host name; if the api refuses the name, the check names health.host_header."""
     with serving(known_host) as server:
         health, _ = health_of(api(), port=port_of(server.url))
         assert health.check_live().observe().ok
@@ -215,7 +215,7 @@ def test_public_host_name_is_asked_for(tmp_path: Path) -> None:
     ],
 )
 def test_request_that_can_never_be_answered_well_stops_the_plan(reply: Reply, says: str) -> None:
-    """What no release would answer better is told in the plan, with what to set."""
+    """An answer that no release would improve fails the plan, which names the setting to change."""
     with serving(lambda asked: Reply(200) if asked.path == "/healthz" and reply.status == 200 else reply) as server:
         health, _ = health_of(api(), port=port_of(server.url))
         found = health.check_requests_fit().observe()
@@ -233,7 +233,7 @@ def test_request_that_can_never_be_answered_well_stops_the_plan(reply: Reply, sa
     ],
 )
 def test_release_that_fails_is_no_wrong_request(reply: Reply) -> None:
-    """That it fails is why one rolls back."""
+    """A failing release does not fail the plan, because its failure is the reason for the rollback."""
     with serving(lambda _asked: reply) as server:
         found = health_of(api(), port=port_of(server.url))[0].check_requests_fit().observe()
     assert found.ok
@@ -244,7 +244,7 @@ def test_release_that_fails_is_no_wrong_request(reply: Reply) -> None:
 
 @pytest.mark.parametrize("state", ["exited", "restarting", "paused", "created"])
 def test_release_that_is_down_leaves_it_unknown(state: str) -> None:
-    """Where nothing runs nobody can say whether the requests fit: that is told, and stops nothing."""
+    """If nothing runs, it is unknown whether the requests fit; that is reported and stops nothing."""
     found = health_of(api(state=state))[0].check_requests_fit().observe()
     assert found.ok
     assert "unknown: " in found.seen
@@ -252,7 +252,7 @@ def test_release_that_is_down_leaves_it_unknown(state: str) -> None:
 
 @pytest.mark.parametrize(("condition", "ok"), [("healthy", False), ("none", True), ("unhealthy", True)])
 def test_port_without_a_listener(condition: str, *, ok: bool) -> None:
-    """A container that says it is healthy listens somewhere else; any other may just be broken."""
+    """A port without a listener fails the plan if the container is healthy; any other may just be broken."""
     found = health_of(api(health=condition), port=1)[0].check_requests_fit().observe()
     assert found.ok is ok
     assert "health.port" in found.seen or "unknown: " in found.seen
@@ -260,7 +260,7 @@ def test_port_without_a_listener(condition: str, *, ok: bool) -> None:
 
 @pytest.mark.parametrize(("condition", "ok"), [("healthy", False), ("none", True)])
 def test_container_that_is_not_reached_from_here(condition: str, *, ok: bool) -> None:
-    """Addresses of containers are not reached from everywhere (Docker Desktop, another host): that is told as well."""
+    """An unreachable container (Docker Desktop, another host) is reported; if it is healthy, the plan fails."""
     far = NoAnswer("no route to host", "look", Why.UNREACHABLE)
     health, _ = health_of(api(health=condition))
     health._http = SimpleNamespace(get=raising(far))  # type: ignore[assignment]  # a part of it
@@ -289,7 +289,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def by_tls(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Meanwhile servers speak TLS, with a certificate that names neither address nor host."""
+    """Make servers speak TLS, with a certificate that names neither address nor host."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
 
@@ -299,14 +299,14 @@ def by_tls(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             self.socket = context.wrap_socket(self.socket, server_side=True)
 
         def handle_error(self, *_arguments: object) -> None:
-            """Keep quiet."""
+            """Print nothing."""
 
     monkeypatch.setattr(parts, "ThreadingHTTPServer", Server)
 
 
 @pytest.mark.usefixtures("by_tls")
 def test_scheme_is_a_setting() -> None:
-    """A port that speaks TLS is asked so, by the host's name; asked without, the plan says what to set."""
+    """A port that speaks TLS is asked over https; asked over http, the plan names health.scheme."""
     with serving(known_host) as server:
         health, _ = health_of(api(), port=port_of(server.url), scheme="https")
         assert health.check_ready().observe().ok
@@ -316,7 +316,7 @@ def test_scheme_is_a_setting() -> None:
 
 
 def test_tls_asked_of_a_plain_port() -> None:
-    """The reverse is told as well, in the plan and behind the gate."""
+    """A plain port asked over https fails in the plan, which names health.scheme, and behind the gate."""
     with serving(known_host) as server:
         health, _ = health_of(api(), port=port_of(server.url), scheme="https")
         found = health.check_requests_fit().observe()
@@ -326,7 +326,7 @@ def test_tls_asked_of_a_plain_port() -> None:
 
 
 def test_every_container_is_asked_at_an_address_that_answers() -> None:
-    """Of several addresses one that answers counts; each container of a scaled service must answer well."""
+    """Any one address of a container may answer, but every container of a scaled service must answer well."""
     with serving(known_host) as server:
         port = port_of(server.url)
         both = api(id="c1", addresses=("127.0.0.9", "127.0.0.1")), api(id="c2", name="shop-api-2")
@@ -351,7 +351,7 @@ def test_every_container_is_asked_at_an_address_that_answers() -> None:
 
 
 class Time:
-    """A clock that is moved by hand."""
+    """A clock that the test moves."""
 
     now = 100.0
 
@@ -360,7 +360,7 @@ class Time:
 
 
 def test_answer_of_one_that_starts_is_waited_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A 404 may come before the application has its paths; after 10 s it is final. A 503 never is."""
+    """A 404 is final only after 10 s, because the application may be starting; a 503 never is."""
     time, reply = Time(), [Reply(404)]
     monkeypatch.setattr("runbook.production.service.health.StuckContainers", lambda: StuckContainers(time))
     with serving(lambda _asked: reply[0]) as server:
@@ -381,7 +381,7 @@ def test_answer_of_one_that_starts_is_waited_out(monkeypatch: pytest.MonkeyPatch
 def test_container_that_nothing_starts_again_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch, state: str, which: str
 ) -> None:
-    """It is given up after 3 s in that state, not at the deadline."""
+    """A container that nothing restarts is given up after 3 s in its state, not at the deadline."""
     time = Time()
     monkeypatch.setattr("runbook.production.service.health.StuckContainers", lambda: StuckContainers(time))
     check: Check = getattr(health_of(api(state=state, addresses=()))[0], which)()
@@ -394,15 +394,15 @@ def test_container_that_nothing_starts_again_is_not_waited_for(
 
 
 def observe(check: Check) -> None:
-    """A look that may fail, and is not final."""
+    """Take a look that may raise Inconclusive and must not be final."""
     try:
         assert not check.observe().final
     except RunbookError as error:
-        assert isinstance(error, Inconclusive)  # noqa: PT017 - it may be so or otherwise
+        assert isinstance(error, Inconclusive)  # noqa: PT017 - the look may also succeed
 
 
 def crashing(times: int, seconds: float) -> list[str]:
-    """Why a container is given up that was restarted so often in so many seconds."""
+    """Return why a container with this many restarts in this many seconds is given up."""
     time = Time()
     stuck = StuckContainers(time)
     assert stuck.reasons([api(state="restarting", restarts=2)]) == []
@@ -412,14 +412,14 @@ def crashing(times: int, seconds: float) -> list[str]:
 
 @pytest.mark.parametrize(("times", "seconds", "given_up"), [(5, 20, True), (4, 100, False), (9, 19, False)])
 def test_crash_loop_is_given_up(times: int, seconds: float, *, given_up: bool) -> None:
-    """After 5 restarts and 20 s since one waits for it; restarts from before do not count."""
+    """A container is given up after 5 restarts and 20 s of waiting; earlier restarts do not count."""
     found = crashing(times, seconds)
     assert bool(found) is given_up
     assert not found or f"restarted {times} times in {seconds} s" in found[0]
 
 
 def test_state_that_passes_is_forgotten() -> None:
-    """Only an unbroken time in one state counts."""
+    """Only uninterrupted time in one state counts."""
     time = Time()
     stuck = StuckContainers(time)
     for state in ("created", "running", "exited"):
@@ -443,7 +443,7 @@ def test_state_that_passes_is_forgotten() -> None:
 def test_wrong_port_of_an_api_without_a_health_check_is_told_in_the_plan(
     health: str, seconds: float | None, *, ok: bool
 ) -> None:
-    """Where nothing listens although the container has run for longer than a release may take, the port is wrong."""
+    """A port without a listener fails the plan if the container is healthy, or has no health check and runs long."""
     since = f"{datetime.now(UTC) - timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}.123456789Z" if seconds else ""
     found, _ = health_of(api(health=health, started_at=since), port=9)
     observe = found.check_requests_fit().observe()

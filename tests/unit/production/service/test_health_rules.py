@@ -1,4 +1,4 @@
-"""What makes an application ready besides the parts of a JSON object, and where it is asked."""
+"""Readiness by values, the container's health check or the status, and where health requests are sent."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -37,13 +37,13 @@ def answer(body: str, status: int = 200) -> HttpResponse:
     ],
 )
 def test_value_at_a_path(body: str, values: dict[str, object], against: str | None) -> None:
-    """To the letter and the kind; what else the answer says does not matter."""
+    """A value must match exactly, in type too; other members of the answer do not matter."""
     found = not_ready(answer(body), (), (), values)
     assert (found is None) if against is None else (found is not None and against in found.words)
 
 
 def test_waiting_helps_for_another_value_only() -> None:
-    """A path that is not there is a mistake in the settings, which is said with what is there."""
+    """Waiting helps with a wrong value; a missing path is a mistake in the settings, with the paths that exist."""
     other, missing = (not_ready(answer(body), (), (), {"status": "ok"}) for body in ('{"status": "x"}', '{"state": 1}'))
     assert other is not None
     assert missing is not None
@@ -52,7 +52,7 @@ def test_waiting_helps_for_another_value_only() -> None:
 
 
 def test_parts_and_values_together() -> None:
-    """Both must be so; what may be behind a newer schema is left out of both."""
+    """Both parts and values must match, except those that may lag behind a newer schema."""
     said = answer('{"ready": false, "level": "old", "database": true}')
     assert not_ready(said, ("ready", "database"), ("ready", "level"), {"level": "new"}) is None
     assert not_ready(said, ("ready", "database"), ("level",), {"level": "new"}) is not None
@@ -72,7 +72,7 @@ def health(http: Any, *containers: Any, headers: dict[str, str] | None = None, *
 
 @pytest.mark.parametrize("seen", ["healthy", "starting", "unhealthy", "none"])
 def test_container_s_own_health_check(seen: str) -> None:
-    """It alone decides; a container without one is told in the plan, with what to do."""
+    """`readiness = "container"` uses the health check only; a container without one fails the plan."""
     with asking() as http:
         found = health(http, container(seen), readiness="container")
         assert found.check_ready().observe().ok is (seen == "healthy")
@@ -83,7 +83,7 @@ def test_container_s_own_health_check(seen: str) -> None:
 
 
 def test_status_alone() -> None:
-    """200 is ready, whatever the body is."""
+    """With `readiness = "status"` a 200 is ready, whatever its body."""
     with serving(lambda asked: Reply(200 if asked.path == "/up" else 503, b"fine")) as server, asking() as http:
         address, _, port = server.url.removeprefix("http://").partition(":")
         one = container(addresses=(address,))
@@ -93,7 +93,7 @@ def test_status_alone() -> None:
 
 
 def test_asked_where_the_settings_say() -> None:
-    """At the published port, with the Host that was named; at an address of its own, with that one's."""
+    """A published port is asked with the public Host, another address with its own host name."""
     with serving(lambda _: Reply(200, {"status": "ok"})) as server, asking() as http:
         place = server.url.removeprefix("http://")
         one = container(addresses=("192.0.2.1",), ports={8000: place})
@@ -110,7 +110,7 @@ def test_asked_where_the_settings_say() -> None:
 
 
 def test_address_of_its_own_has_its_own_host_name(tmp_path: Path) -> None:
-    """The public host name is sent to containers only, unless one is named."""
+    """The public host name is sent to containers only, unless `host_header` is set."""
     text = '[project]\nname = "shop"\ndirectory = "/s"\n[traffic]\npublic_url = "https://shop.example"\n[health]\n'
     path = tmp_path / "runbook.toml"
     for line, headers in (

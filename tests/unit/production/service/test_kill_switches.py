@@ -1,4 +1,4 @@
-"""Kill switches: which one, how it is turned, and when users feel it."""
+"""Kill switches: which one is chosen, how it is set, and what users then get."""
 
 import json
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ def switch(
     answers: Mapping[str, str] | None = None,
     env: bytes = ENV,
 ) -> KillSwitch:
-    """A switch of a production that runs v2 while its env file names v3."""
+    """Return a switch of a production that runs v2 while its env file names v3."""
     found = incident(folder)
     (folder / ".env").write_bytes(env)
     site = production(folder, found, answers)
@@ -48,7 +48,7 @@ def switch(
 
 @pytest.mark.parametrize(("value", "state"), [("off", "off"), ("on", "on"), ("", "other"), ("(not set)", "other")])
 def test_position_of_a_switch(value: str, state: str) -> None:
-    """What the variable's value means, with who turns it on again and when to be reminded."""
+    """A switch's position has the state for the variable's value, the owner and the reminder."""
     exports = EXPORTS.model_copy(update={"owner": "orders team", "remind_after": "2d"})
     assert position_of(exports, value) == {
         "variable": "EXPORT_MODE",
@@ -61,7 +61,7 @@ def test_position_of_a_switch(value: str, state: str) -> None:
 
 @pytest.mark.parametrize(("asked_for", "name"), [(None, "exports"), ("exports", "exports")])
 def test_the_only_switch_needs_no_name(asked_for: str | None, name: str) -> None:
-    """With one switch in the settings it is that one."""
+    """If the settings have one switch, it needs no name."""
     assert choose({"exports": EXPORTS}, asked_for) == name
 
 
@@ -74,7 +74,7 @@ def test_the_only_switch_needs_no_name(asked_for: str | None, name: str) -> None
     ],
 )
 def test_switch_that_is_not_clear(names: list[str], asked_for: str | None, words: str) -> None:
-    """A switch that no setting names, or no name among several, is refused with those that there are."""
+    """An unknown switch, or no name among several, is refused with the list of switches."""
     with pytest.raises(SettingsError, match=words):
         choose(dict.fromkeys(names, EXPORTS), asked_for)
 
@@ -95,13 +95,13 @@ def test_turning_changes_one_value(tmp_path: Path) -> None:
 
 
 def test_variable_that_the_env_file_does_not_set(tmp_path: Path) -> None:
-    """Production takes it from elsewhere then, and nothing is guessed."""
+    """A variable that the env file does not set is refused, because production takes it from elsewhere."""
     with pytest.raises(EnvFileError, match="does not set EXPORT_MODE"):
         switch(tmp_path, env=b"IMAGE_TAG=v3\n").check_in_env_file().observe()
 
 
 def test_redeployed_on_the_release_that_runs(tmp_path: Path) -> None:
-    """The command carries the running release's tag, whatever the env file's is, and touches no other service."""
+    """The redeploy uses the running release's tag, not the env file's, and touches no other service."""
     change = switch(tmp_path).redeploy({"api": 1})
     assert [action.argv for action in change.commands] == [
         ("env", "IMAGE_TAG=v2", *COMPOSE, "up", "-d", "--no-deps", "--no-build", "--pull", "never", "api")
@@ -122,7 +122,7 @@ def test_redeployed_on_the_release_that_runs(tmp_path: Path) -> None:
     ],
 )
 def test_users_feel_the_switch(tmp_path: Path, *, on: bool, stranger: int, user: int, ok: tuple[bool, bool]) -> None:
-    """Off is 404 or 410 for everybody: a 401 says who asks, not what is on; on means that users are served."""
+    """Off means 404 or 410 for everybody (a 401 says nothing about the switch); on means that users are served."""
 
     def answer(asked: Asked) -> Reply:
         return Reply(user if asked.headers.get("authorization") == f"Bearer {TOKEN}" else stranger)
@@ -135,7 +135,7 @@ def test_users_feel_the_switch(tmp_path: Path, *, on: bool, stranger: int, user:
 
 
 def test_one_address_that_still_answers_is_enough_to_fail(tmp_path: Path) -> None:
-    """Every address of the switch must follow it."""
+    """One path of the switch that still answers fails the check."""
     with serving(lambda asked: Reply(404 if asked.path == "/exports" else 200)) as server:
         seen = switch(tmp_path, url=server.url).check_user_paths(with_credentials=False).observe()
     assert (seen.ok, seen.seen) == (False, "/exports answers 404; /reports answers 200")
@@ -148,8 +148,8 @@ def config(**services: Any) -> str:
 def as_compose_reads(
     on: Mapping[str, Any], off: Mapping[str, Any], raw: Mapping[str, Any] | None = None
 ) -> dict[str, str]:
-    """What `docker compose config` prints with the switch on, with it off, and without any value put in."""
-    # The script takes the first key that stands in what it was asked.
+    """Return what `docker compose config` prints with the switch on, with it off, and without interpolation."""
+    # The fake docker uses the first key that its arguments contain.
     return {
         "--no-interpolate": config(**(raw or {})),
         "EXPORT_MODE=on": config(**on),
@@ -158,7 +158,7 @@ def as_compose_reads(
 
 
 def with_compose(folder: Path, answers: dict[str, str], settings: SwitchSettings = EXPORTS) -> KillSwitch:
-    """A switch whose Compose answers so; `env` runs the fake docker with what it was given, as the real one does."""
+    """Return a switch with these answers of Compose; `env` passes its variables to the fake docker."""
     turned = switch(folder, answers=answers)
     script = folder / "bin/docker"
     script.write_text(script.read_text().replace('case "$*" in', 'case "$* EXPORT_MODE=$EXPORT_MODE" in'))
@@ -202,7 +202,7 @@ def with_compose(folder: Path, answers: dict[str, str], settings: SwitchSettings
 def test_switch_reaches_a_container(
     tmp_path: Path, on: Mapping[str, Any], off: Mapping[str, Any], raw: Mapping[str, Any], words: str
 ) -> None:
-    """Compose is asked twice, and what differs is what the switch reaches, under the name that it has inside."""
+    """Compose is asked with both values, and the difference is what the switch reaches in the container."""
     raw = json.loads(json.dumps(raw).replace("{folder}", str(tmp_path)))
     found = (
         with_compose(tmp_path, as_compose_reads({"api": on}, {"api": off}, {"api": raw}))
@@ -242,7 +242,7 @@ def test_switch_reaches_a_container(
 def test_switch_that_reaches_no_container_is_told_in_the_plan(
     tmp_path: Path, on: Mapping[str, Any], off: Mapping[str, Any], raw: Mapping[str, Any], words: str
 ) -> None:
-    """Turned, it would change nothing; or nobody could look whether it did."""
+    """A switch that changes nothing visible in a container fails the plan."""
     raw = json.loads(json.dumps(raw).replace("{folder}", str(tmp_path)))
     found = (
         with_compose(tmp_path, as_compose_reads({"api": on}, {"api": off}, {"api": raw}))
@@ -254,7 +254,7 @@ def test_switch_that_reaches_no_container_is_told_in_the_plan(
 
 
 def test_other_services_that_follow_the_switch_are_told(tmp_path: Path) -> None:
-    """They would go on with the old value, and the next `docker compose up` would recreate them."""
+    """Other services that use the variable are reported: they keep the old value until the next `up`."""
     both = [{"environment": {"EXPORT_MODE": value}} for value in ("on", "off")]
     answers = as_compose_reads({"api": both[0], "jobs": both[0]}, {"api": both[1], "jobs": both[1]})
     found = with_compose(tmp_path, answers).check_reaches_containers().observe()
@@ -274,7 +274,7 @@ def test_other_services_that_follow_the_switch_are_told(tmp_path: Path) -> None:
 def test_value_is_seen_inside(
     tmp_path: Path, environment: Mapping[str, str], argv: tuple[str, ...], *, ok: bool
 ) -> None:
-    """The container's own variables are what counts, by the name and the value that Compose gives them."""
+    """The value counts if the container's own variables and command are as Compose would set them."""
     services = [
         {"environment": {"EXPORTS": f"mode={value} $$5"}, "command": ["serve", f"--exports={value}"]}
         for value in ("on", "off")
@@ -288,7 +288,7 @@ def test_value_is_seen_inside(
 
 
 def test_missing_credential_is_told_before_anything_is_turned(tmp_path: Path) -> None:
-    """Without one nobody could look afterwards what users with credentials get."""
+    """A missing credential is reported before the change: without it nobody can check what users get."""
     turned = switch(tmp_path)
     turned._users = replace(turned._users, credential=None)
     found = turned.check_observable().observe()
@@ -307,10 +307,10 @@ def test_missing_credential_is_told_before_anything_is_turned(tmp_path: Path) ->
         pytest.param(True, ENV.replace(b"=on", b"=off"), 404, 404, True, id="to be turned on"),
     ],
 )
-def test_addresses_are_asked_before_the_switch_is_turned(  # noqa: PLR0913 - who is answered what, and what follows
+def test_addresses_are_asked_before_the_switch_is_turned(  # noqa: PLR0913 - the state, the answers and the result
     tmp_path: Path, env: bytes, stranger: int, user: int, *, on: bool, ok: bool
 ) -> None:
-    """An address that is refused while the switch is on proves nothing when it is off: a wrong path, say."""
+    """If all paths are refused while the switch is on, the check fails: a later refusal would prove nothing."""
     with serving(lambda asked: Reply(user if "authorization" in asked.headers else stranger)) as server:
         found = switch(tmp_path, on=on, url=server.url, env=env).check_observable().observe()
     assert found.ok is ok
@@ -318,7 +318,7 @@ def test_addresses_are_asked_before_the_switch_is_turned(  # noqa: PLR0913 - who
 
 
 def test_addresses_that_give_no_answer_do_not_stop_an_emergency(tmp_path: Path) -> None:
-    """What cannot be known of them is told, and the switch is turned all the same."""
+    """Paths without an answer are reported and do not fail the check."""
     found = switch(tmp_path).check_observable().observe()
     assert found.ok
     assert "/exports answers nothing with credentials" in found.seen

@@ -1,4 +1,4 @@
-"""Metrics: a page in Prometheus' format opens to the bearer of the token, and to nobody else."""
+"""Metrics: a page in Prometheus format that opens with the token, and with nothing else."""
 
 import pytest
 from pydantic import SecretStr
@@ -28,7 +28,7 @@ def guarded(asked: Asked) -> Reply:
 
 
 def looked(answer: Reply, *, with_token: bool) -> tuple[bool, str]:
-    """What one look sees when everybody gets that answer."""
+    """Return what a check sees if every request gets this answer."""
     with serving(lambda _asked: answer) as server, asking() as http:
         metrics = Metrics(http, f"{server.url}/metrics", SecretStr(TOKEN), 0.1)
         found = wait_for(metrics.check_with_token() if with_token else metrics.check_without_token())
@@ -42,7 +42,7 @@ def test_samples_are_counted() -> None:
 
 @pytest.mark.parametrize("page", ["", "\n\n", "# HELP a b\n"], ids=repr)
 def test_page_without_samples_has_none(page: str) -> None:
-    """A page that holds only words has no sample."""
+    """A page of comments has no samples."""
     assert count_samples(page, "http://x/metrics") == 0
 
 
@@ -57,13 +57,13 @@ def test_page_without_samples_has_none(page: str) -> None:
     ],
 )
 def test_what_is_no_metrics_page_is_not_known(page: str) -> None:
-    """A page in another format is not known; the message has the URL."""
+    """A page in another format is inconclusive, and the message has the URL."""
     with pytest.raises(Inconclusive, match="http://x/metrics is not in Prometheus' text format"):
         count_samples(page, "http://x/metrics")
 
 
 def test_token_opens_and_its_absence_does_not() -> None:
-    """The page opens with the token and stays shut without it."""
+    """The page opens with the token and is refused without it."""
     with serving(guarded) as server, asking() as http:
         metrics = Metrics(http, f"{server.url}/metrics", SecretStr(TOKEN), 0.1)
         scraped, refused = wait_for(metrics.check_with_token()), wait_for(metrics.check_without_token())
@@ -84,7 +84,7 @@ def test_token_opens_and_its_absence_does_not() -> None:
     ],
 )
 def test_page_that_the_token_does_not_open_is_told(answer: Reply, seen: str) -> None:
-    """When the token opens no page with samples, it is told what was answered, and the token is not in it."""
+    """If the token opens no page with samples, the answer is reported without the token."""
     ok, said = looked(answer, with_token=True)
     assert not ok
     assert seen in said
@@ -93,6 +93,6 @@ def test_page_that_the_token_does_not_open_is_told(answer: Reply, seen: str) -> 
 
 @pytest.mark.parametrize("status", [200, 302, 404, 500, 503])
 def test_only_a_refusal_is_a_refusal(status: int) -> None:
-    """Without the token only 401 and 403 are good; a page, a redirect or an outage prove nothing."""
+    """Without the token only 401 and 403 are good; a page, a redirect or an outage proves nothing."""
     assert not looked(Reply(status, PAGE), with_token=False)[0]
     assert looked(Reply(403), with_token=False)[0]

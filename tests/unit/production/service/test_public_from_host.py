@@ -1,4 +1,4 @@
-"""The public address, asked from the production host as well: through a real SSH connection."""
+"""The public address, requested from the production host too, through a real SSH connection."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +29,7 @@ def gate_at(folder: Path, url: str, there: HttpClient | None, *, also: bool = Tr
 
 
 def test_both_must_be_served(connection: Connection, tmp_path: Path) -> None:
-    """It is asked twice, and the host must see the target too."""
+    """The public address is requested from here and from the host, and both must see the target."""
     releases = ["v1", "v1", "v1", "v2"]
     http = HttpClient(5, Heard(), connection)
     with serving(lambda _: Reply(200, headers={"X-Release": releases.pop(0)})) as found:
@@ -42,7 +42,7 @@ def test_both_must_be_served(connection: Connection, tmp_path: Path) -> None:
 
 
 def test_only_if_set(connection: Connection, tmp_path: Path) -> None:
-    """Without the setting, and on this machine, it is asked once."""
+    """Without the setting, or without an SSH host, the public address is requested once."""
     asked = []
     http = HttpClient(5, Heard(), connection)
     with serving(lambda _: asked.append(1) or Reply(200, headers={"X-Release": "v1"})) as found:  # type: ignore[func-returns-value]  # to count
@@ -53,7 +53,7 @@ def test_only_if_set(connection: Connection, tmp_path: Path) -> None:
 
 
 def test_host_that_does_not_reach_it(tmp_path: Path) -> None:
-    """It is found out in the plan, by the first look at the gate, and said as such."""
+    """If the host cannot reach the public address, the first check of the gate reports it, and names the setting."""
     refusing = ("AllowTcpForwarding no", "AllowStreamLocalForwarding no")
     with (
         ssh_server(tmp_path / "s", *refusing) as server,

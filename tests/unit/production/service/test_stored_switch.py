@@ -1,4 +1,4 @@
-"""A kill switch in a secret store: set there and in its copy, its old value kept, and seen inside the containers."""
+"""A kill switch in a secret store: set there and in its copy, its old value kept, and read inside containers."""
 
 import json
 from collections.abc import Mapping
@@ -28,9 +28,9 @@ WITHOUT, COPY = b"IMAGE_TAG=v3\n", b"IMAGE_TAG=v3\nEXPORT_MODE=on\n"
 
 
 class Site:
-    """A production whose switch is in the file `value` of its folder; the fake docker answers for the containers."""
+    """A production whose switch is in the file `value`, with a fake docker that answers for its containers."""
 
-    def __init__(  # noqa: PLR0913 - what differs between tests
+    def __init__(  # noqa: PLR0913 - the differences between tests
         self,
         folder: Path,
         *,
@@ -67,7 +67,7 @@ class Site:
         self.switch = KillSwitch(site, env_file, settings, users, on=False, store=store)
 
     def turn(self) -> Outcome:
-        """Turn it as a step does; how the step ends."""
+        """Set the switch as a step does, and return the step's outcome."""
         self.incident.step_began({"id": "4.3.2", "keyword": "When", "text": "it is turned"}, may_change=True)
         self.incident.take(self.switch.set_in_place("i-1"), self.production.host)
         return self.incident.step_ended().outcome
@@ -78,7 +78,7 @@ class Site:
 
 
 def test_set_in_the_store_and_recorded(tmp_path: Path) -> None:
-    """The intent comes first, with what a person would type; the old value is on record, and kept on the host."""
+    """The intent is recorded first, with the command to type; the old value is recorded and kept on the host."""
     site = Site(tmp_path)
     assert site.turn() is Outcome.PASSED
     assert (tmp_path / "value").read_text() == "off"
@@ -94,7 +94,7 @@ def test_set_in_the_store_and_recorded(tmp_path: Path) -> None:
 
 
 def test_first_old_value_is_kept(tmp_path: Path) -> None:
-    """A run that goes on with the incident, and finds it turned back meanwhile, keeps what production had at first."""
+    """The first old value is kept, even if the incident's next run finds the switch set back."""
     site = Site(tmp_path)
     (tmp_path / "value").write_text("maintenance\n")
     site.turn()
@@ -105,7 +105,7 @@ def test_first_old_value_is_kept(tmp_path: Path) -> None:
 
 
 def test_plan_changes_nothing(tmp_path: Path) -> None:
-    """It reads the value, and says what would be done."""
+    """The plan reads the value and changes nothing."""
     site = Site(tmp_path, mode=Mode.PLAN)
     seen = site.switch.check_in_place().observe().seen
     assert seen.startswith("the output of `sh -c 'cat value'` says on; sh exists")
@@ -115,7 +115,7 @@ def test_plan_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_copy_in_the_env_file_is_set_too(tmp_path: Path) -> None:
-    """Compose takes it from the copy, and the next deploy makes the copy from the store."""
+    """The copy in the env file, which Compose reads, is set too."""
     site = Site(tmp_path, env=COPY)
     assert f"copy in the env file: {tmp_path}/.env says EXPORT_MODE=on" in site.switch.check_in_place().observe().seen
     site.turn()
@@ -128,7 +128,7 @@ def test_copy_in_the_env_file_is_set_too(tmp_path: Path) -> None:
 
 
 def test_another_value_is_secret(tmp_path: Path) -> None:
-    """What is neither on nor off stands nowhere but in the copy on the host."""
+    """A value that is neither on nor off is written nowhere except into the copy on the host."""
     site = Site(tmp_path)
     (tmp_path / "value").write_text("s3cr3t-4711\n")
     site.turn()
@@ -138,7 +138,7 @@ def test_another_value_is_secret(tmp_path: Path) -> None:
 
 
 def test_other_value_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store that takes it and keeps the old one has not set it."""
+    """A store that accepts the new value but keeps the old one is an error."""
     monkeypatch.setattr("runbook.production.service.stored_switch._READ_BACK", 0.3)
     with pytest.raises(StoreError, match="but has another value"):
         Site(tmp_path, change="cat > elsewhere").turn()
@@ -146,7 +146,7 @@ def test_other_value_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("taken", [True, False])
 def test_lost_answer_of_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, taken: bool) -> None:
-    """It is looked whether it was set; what was not is set once more, and nobody is told of a stranger's change."""
+    """After a lost answer the value is read again, and set once more only if it was not set."""
     site = Site(tmp_path)
     store = site.store
     whole, asked = store.set, list[str]()
@@ -165,7 +165,7 @@ def test_lost_answer_of_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_containers_are_recreated_by_force(tmp_path: Path) -> None:
-    """Compose sees no change: the containers from before are replaced whatever it thinks."""
+    """Containers from before the change are recreated by force, because Compose sees no change."""
     up = (*COMPOSE, "up", "-d", "--no-deps", "--no-build", "--pull", "never")
     switch = Site(tmp_path).switch
     assert switch.redeploy({}, {"c0ffee"}).commands[0].argv == ("env", "IMAGE_TAG=v2", *up, "--force-recreate", "api")
@@ -177,7 +177,7 @@ def test_containers_are_recreated_by_force(tmp_path: Path) -> None:
     [("off", True, "off"), ("on", False, "on"), ("s3cr3t-4711", False, "neither of the switch's two values")],
 )
 def test_seen_inside(tmp_path: Path, answer: str, *, good: bool, words: str) -> None:
-    """The settings' command is run in every container, and what it prints is held against the switch."""
+    """The `inside` command is run in every container, and its output is compared with the switch."""
     site = Site(tmp_path, answers={"exec c0ffee show": f"{answer}\n"})
     found = site.switch.check_inside_containers().observe()
     assert (found.ok, found.seen) == (good, f"shop-api-1 sees {words}")
@@ -186,7 +186,7 @@ def test_seen_inside(tmp_path: Path, answer: str, *, good: bool, words: str) -> 
 
 
 def test_nothing_shows_it_inside(tmp_path: Path) -> None:
-    """Without a command for it, or with one that prints nothing, the plan says what to set."""
+    """Without an `inside` command, or with one that fails, the plan names the setting."""
     (tmp_path / "other").mkdir()
     found = Site(tmp_path / "other", inside=()).switch.check_reaches_containers()
     assert (found.observe().ok, "set its `inside`" in found.next_step) == (False, True)
@@ -197,7 +197,7 @@ def test_nothing_shows_it_inside(tmp_path: Path) -> None:
 
 
 def test_mounted_file_is_read_inside(tmp_path: Path) -> None:
-    """Where Compose mounts the file is known without a setting."""
+    """The place where Compose mounts the file is known without a setting."""
     config = {
         "secrets": {"mode": {"file": f"{tmp_path}/value"}},
         "services": {"api": {"secrets": [{"source": "mode", "target": "export_mode"}]}},
@@ -225,7 +225,7 @@ def test_mounted_file_is_read_inside(tmp_path: Path) -> None:
     ],
 )
 def test_mounts(service: dict[str, object], target: str | None) -> None:
-    """Secrets, configs and bind mounts of that file, and no others."""
+    """Secrets, configs and bind mounts of that file are found, and no others."""
     kept = {"mode": {"file": "/srv/$$x/mode"}, "other": {"environment": "MODE"}}
     config = {"secrets": kept, "configs": kept, "services": {"api": service, "db": None}}
     assert mounts_of(config, "/srv/./$x/mode") == ({"api": target} if target else {})

@@ -1,4 +1,4 @@
-"""The traffic gate: its state is its own word, and users see what the public address answers."""
+"""The traffic gate: its own report of its state, and the answers of the public address."""
 
 import time
 from collections.abc import Callable
@@ -25,7 +25,7 @@ def gate_of(
     header: str | None = "X-Release",
     **calls: ServiceCommand,
 ) -> TrafficGate:
-    """A gate that is a file on the host: what it says is what the file says."""
+    """Return a gate that keeps its state in a file on the host."""
     given = {
         "pause": ServiceCommand(command=("sh", "-c", "echo closed > gate")),
         "resume": ServiceCommand(command=("sh", "-c", "echo open > gate")),
@@ -40,7 +40,7 @@ def gate_of(
 
 @pytest.mark.parametrize("state", ["open", "closed"])
 def test_state_is_what_the_gate_says(tmp_path: Path, state: str) -> None:
-    """The gate is asked, blanks around its answer do not matter."""
+    """The state is what the gate's command prints, without surrounding whitespace."""
     (tmp_path / "gate").write_text(f" {state}\n")
     assert gate_of(tmp_path).state() == state
 
@@ -49,7 +49,7 @@ def test_state_is_what_the_gate_says(tmp_path: Path, state: str) -> None:
     "said", [None, "", "OPEN", "opened", "open\nclosed", "no such backend"], ids=["unreadable", *map(repr, range(5))]
 )
 def test_gate_that_says_neither_is_not_known(tmp_path: Path, said: str | None) -> None:
-    """Any other answer leaves the state open; it is never taken for closed or open."""
+    """Any answer other than open or closed is inconclusive."""
     if said is not None:
         (tmp_path / "gate").write_text(said)
     with pytest.raises(Inconclusive, match="expected open or closed from the traffic gate"):
@@ -57,7 +57,7 @@ def test_gate_that_says_neither_is_not_known(tmp_path: Path, said: str | None) -
 
 
 def test_only_a_gate_that_holds_may_say_so(tmp_path: Path) -> None:
-    """`held` is a state of a gate with a command for it; holding converges, and resuming ends it."""
+    """`held` is a state only of a gate with a hold command; a held gate is not held again, and resuming ends it."""
     (tmp_path / "gate").write_text("held")
     with pytest.raises(Inconclusive, match="open or closed"):
         gate_of(tmp_path).state()
@@ -70,18 +70,18 @@ def test_only_a_gate_that_holds_may_say_so(tmp_path: Path) -> None:
 
 
 def test_held_gate_does_not_stop_who_goes_on(tmp_path: Path) -> None:
-    """Nobody asks the public address while it would only wait."""
+    """If the gate is held, the consistency check passes without a request to the public address."""
     assert holding(tmp_path).check_consistent(lambda: True).observe().ok
 
 
 def holding(folder: Path, http: object = None, url: str = "http://127.0.0.1:1", said: str = "held") -> TrafficGate:
-    """A gate that can hold, and says so."""
+    """Return a gate that can hold and reports this state."""
     (folder / "gate").write_text(said)
     return gate_of(folder, http, url, hold=ServiceCommand(command=("sh", "-c", "echo held > gate")))
 
 
 def test_closed_gate_need_not_hold(tmp_path: Path) -> None:
-    """Nobody who was refused is made to wait; how long a request waits at most is on record."""
+    """A closed gate is not held, and the longest wait of a request is on record."""
     hold = holding(tmp_path, said="closed").hold()
     assert hold.already() == "the gate is closed"
     assert hold.members["longest_wait"] == 10
@@ -99,12 +99,12 @@ def test_closed_gate_need_not_hold(tmp_path: Path) -> None:
     ],
 )
 def test_gate_lets_no_request_through(tmp_path: Path, said: str, *, may_be_held: bool, ok: bool) -> None:
-    """It is closed, or holds where that was wanted."""
+    """The gate counts as paused if it is closed, or if it is held and that is allowed."""
     assert holding(tmp_path, said=said).check_paused(held=may_be_held).observe().ok is ok
 
 
 def late(reply: Reply, seconds: float) -> Callable[[object], Reply]:
-    """An answer that comes only then."""
+    """Return a handler that replies after `seconds`."""
 
     def answer(_asked: object) -> Reply:
         time.sleep(seconds)
@@ -126,7 +126,7 @@ def late(reply: Reply, seconds: float) -> Callable[[object], Reply]:
 def test_held_gate_is_proved_by_a_short_request(
     tmp_path: Path, answer: Callable[[object], Reply], says: str, *, ok: bool
 ) -> None:
-    """A request that is not answered within a moment waits; an answer of the application shows that it got through."""
+    """A request without a quick answer proves the hold; an answer of the application contradicts it."""
     with serving(answer) as server, asking() as http:
         began = time.monotonic()
         found = holding(tmp_path, http, server.url).check_traffic_paused(held=True).observe()
@@ -136,7 +136,7 @@ def test_held_gate_is_proved_by_a_short_request(
 
 
 def test_request_that_waits_closes_no_gate(tmp_path: Path) -> None:
-    """Where requests are to be refused, one that waits does not show it; nor does an address that nobody reaches."""
+    """A waiting request does not prove a closed gate, nor an unreachable address a held one."""
     with serving(late(Reply(200), 1.0)) as server, asking() as http:
         assert not holding(tmp_path, http, server.url).check_traffic_paused(held=False).observe().ok
         with pytest.raises(Inconclusive, match="gave no answer"):
@@ -144,7 +144,7 @@ def test_request_that_waits_closes_no_gate(tmp_path: Path) -> None:
 
 
 def test_pausing_and_resuming_converge(tmp_path: Path) -> None:
-    """Pausing closes the gate, and a closed gate need not be paused; the same for resuming."""
+    """Pausing and resuming converge: a closed gate is not paused again, nor an open one resumed."""
     (tmp_path / "gate").write_text("open")
     gate = gate_of(tmp_path)
     assert gate.pause().already() is None
@@ -172,7 +172,7 @@ def test_pausing_and_resuming_converge(tmp_path: Path) -> None:
 def test_serving_is_a_good_answer_from_the_target(
     tmp_path: Path, reply: Reply, header: str | None, *, good: bool
 ) -> None:
-    """Users are served when the public address answers well, and from the target where answers say so."""
+    """Users are served if the public address answers well, and from the target if answers name a release."""
     with serving(lambda _asked: reply) as server, asking() as http:
         found = wait_for(gate_of(tmp_path, http, server.url, header).check_serves("v1"))
     assert found.seen.ok is good
@@ -190,14 +190,14 @@ def test_serving_is_a_good_answer_from_the_target(
     ],
 )
 def test_only_the_gateway_pauses_traffic(tmp_path: Path, reply: Reply, *, paused: bool) -> None:
-    """An error of the application itself shows that requests still reach it."""
+    """Only the gateway's refusal counts as paused; an error of the application shows that requests reach it."""
     (tmp_path / "gate").write_text("closed")
     with serving(lambda _asked: reply) as server, asking() as http:
         assert wait_for(gate_of(tmp_path, http, server.url).check_traffic_paused(held=False)).seen.ok is paused
 
 
 def test_no_answer_is_neither_served_nor_paused(tmp_path: Path) -> None:
-    """When nobody listens on the public address, nothing is known."""
+    """If nothing listens at the public address, serving and pausing are both inconclusive."""
     (tmp_path / "gate").write_text("closed")
     with asking() as http:
         gate = gate_of(tmp_path, http, "http://127.0.0.1:1")
@@ -206,7 +206,7 @@ def test_no_answer_is_neither_served_nor_paused(tmp_path: Path) -> None:
 
 
 def test_open_gate_pauses_no_traffic(tmp_path: Path) -> None:
-    """Users who get a 503 while the gate says open get it from something else."""
+    """A 503 while the gate says open is a contradiction, because something else sends it."""
     (tmp_path / "gate").write_text("open")
     with serving(lambda _asked: Reply(503)) as server, asking() as http:
         found = wait_for(gate_of(tmp_path, http, server.url).check_traffic_paused(held=False)).seen
@@ -236,10 +236,10 @@ TO_TLS = Reply(301, headers={"Location": "https://shop.example/orders"})
         pytest.param("closed", TO_TLS, True, False, id="closed-and-redirects"),
     ],
 )
-def test_gate_and_public_address_are_held_against_each_other(  # noqa: PLR0913 - two facts, what else is known, what follows
+def test_gate_and_public_address_are_held_against_each_other(  # noqa: PLR0913 - the facts and the result
     tmp_path: Path, state: str, reply: Reply, header: str | None, *, well: bool, ok: bool
 ) -> None:
-    """A gate whose word and whose answers contradict each other is told, before anybody relies on it."""
+    """A contradiction between the gate's state and the public address is reported in the plan."""
     (tmp_path / "gate").write_text(state)
     with serving(lambda _asked: reply) as server, asking() as http:
         found = gate_of(tmp_path, http, server.url, header).check_consistent(lambda: well).observe()
@@ -256,7 +256,7 @@ def test_gate_and_public_address_are_held_against_each_other(  # noqa: PLR0913 -
 def test_status_that_no_release_would_better_is_told_in_the_plan(
     tmp_path: Path, status: int, header: str | None, *, ok: bool
 ) -> None:
-    """What is not the release's failure would be answered by the target as well; a 5xx is what one rolls back for."""
+    """A 4xx that the target would send too fails the plan; a 429 or 5xx does not."""
     (tmp_path / "gate").write_text("open")
     with serving(lambda _asked: Reply(status, headers=RELEASED)) as server, asking() as http:
         found = gate_of(tmp_path, http, server.url, header).check_consistent(lambda: True).observe()
@@ -277,7 +277,7 @@ def test_status_that_no_release_would_better_is_told_in_the_plan(
 def test_header_that_does_not_name_the_running_tag_is_told_in_the_plan(
     tmp_path: Path, said: str, *, well: bool, ok: bool
 ) -> None:
-    """A header that would never have the target's tag as its value is told with the tag that runs."""
+    """A release header other than the running tag fails the plan while the api is ready."""
     (tmp_path / "gate").write_text("open")
     with serving(lambda _asked: Reply(headers={"X-Release": said})) as server, asking() as http:
         found = gate_of(tmp_path, http, server.url).check_consistent(lambda: well).observe()
@@ -286,7 +286,7 @@ def test_header_that_does_not_name_the_running_tag_is_told_in_the_plan(
 
 
 def test_somebody_else_answers(tmp_path: Path) -> None:
-    """Answers without the header that names the release are told while the api is well: they prove nothing later."""
+    """Answers without the release header fail the plan while the api is ready: they would prove nothing later."""
     (tmp_path / "gate").write_text("open")
     with serving(lambda _asked: Reply(200)) as server, asking() as http:
         gate = gate_of(tmp_path, http, server.url)
@@ -296,14 +296,14 @@ def test_somebody_else_answers(tmp_path: Path) -> None:
 
 
 def test_address_that_nobody_reaches_is_told_in_the_plan(tmp_path: Path) -> None:
-    """Without an answer nobody could tell behind the gate whether traffic is paused."""
+    """An unreachable public address is inconclusive in the plan, because a pause could not be verified later."""
     (tmp_path / "gate").write_text("open")
     with asking() as http, pytest.raises(Inconclusive, match="gave no answer"):
         gate_of(tmp_path, http).check_consistent(lambda: True).observe()
 
 
 def test_programs_of_the_gate_are_looked_for_on_the_host(tmp_path: Path) -> None:
-    """A program that is not there is told in the plan, and none is run."""
+    """A missing program of the gate fails the plan, and no program is run."""
     found = gate_of(tmp_path).check_commands().observe()
     assert found.ok
     assert not (tmp_path / "gate").exists()
@@ -329,7 +329,7 @@ def test_programs_of_the_gate_are_looked_for_on_the_host(tmp_path: Path) -> None
 def test_programs_of_the_gate_are_looked_for_in_the_container(
     tmp_path: Path, docker: str, says: str, *, ok: bool
 ) -> None:
-    """In a container a shell is asked, where there is one."""
+    """A gate's program in a container is looked for with its shell; without a shell that is unknown."""
     pause = ServiceCommand(service="gateway", command=("gate", "close"))
     gate = gate_of(tmp_path, pause=pause)
     (tmp_path / "docker").write_text(f"#!/bin/sh\n{docker}\n")
@@ -343,7 +343,7 @@ def test_programs_of_the_gate_are_looked_for_in_the_container(
 def test_gate_whose_container_stands_still_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str, *, final: bool
 ) -> None:
-    """Out of these states a container comes by somebody's hand only: the wait ends, and says what stands still."""
+    """A gate whose container nothing restarts is not waited for, and the result says so."""
     monkeypatch.setattr("runbook.production.service.stuck_containers._SURE", 0.0)
     gate = gate_of(tmp_path, state=ServiceCommand(service="gateway", command=("gate", "state")))
     site: Any = gate._production

@@ -1,4 +1,4 @@
-"""The way to switch: beside the failed release where nothing forbids it, and for each thing that does its reason."""
+"""The decision how to switch: beside the failed release unless an obstacle forbids it, and the reason for each."""
 
 from dataclasses import replace
 from typing import Any
@@ -15,7 +15,7 @@ from runbook.production.switchover.decision import (
 )
 
 _MIB = 1 << 20
-#: Nothing forbids the switch beside.
+#: Circumstances without an obstacle.
 FREE = Circumstances(
     services={"api": {"image": "shop/api:v1", "networks": {"default": None}}, "jobs": {"image": "shop/jobs:v1"}},
     beside=("api",),
@@ -63,7 +63,7 @@ def with_api(**more: Any) -> Circumstances:
     ],
 )
 def test_what_forbids_it_is_said(seen: Circumstances, obstacle: Obstacle, word: str) -> None:
-    """Each obstacle by itself leads behind the closed gate, and stands among the reasons in words."""
+    """Each obstacle alone leads behind the closed gate, and the evidence names it."""
     found = decide(seen)
     assert found.mode == SwitchMode.BEHIND_CLOSED_GATE
     assert [each.obstacle for each in found.reasons] == [obstacle]
@@ -81,14 +81,14 @@ def test_what_forbids_it_is_said(seen: Circumstances, obstacle: Obstacle, word: 
     ],
 )
 def test_requests_wait_behind_the_gate_where_it_can_hold(seen: Circumstances, meanwhile: Meanwhile, told: str) -> None:
-    """A migration's time grows with the data: they are refused then, as where the gate cannot hold."""
+    """Behind a closed gate requests are held; during a migration, or if the gate cannot hold, they are refused."""
     found = decide(seen)
     assert (found.mode, found.meanwhile) == (SwitchMode.BEHIND_CLOSED_GATE, meanwhile)
     assert found.evidence[-1].startswith(told)
 
 
 def test_without_a_gate_users_meet_the_switch() -> None:
-    """There is nothing that would keep requests back, and nothing is said to."""
+    """Without a gate traffic keeps flowing, and the evidence says that users may see errors."""
     found = decide(replace(FREE, gate=False, may_hold=False))
     assert (found.mode, found.meanwhile) == (SwitchMode.BEHIND_CLOSED_GATE, Meanwhile.FLOWING)
     assert found.evidence[-1] == "users may see errors meanwhile"
@@ -108,19 +108,19 @@ def test_without_a_gate_users_meet_the_switch() -> None:
     ],
 )
 def test_where_nothing_forbids_it(seen: Circumstances, meanwhile: Meanwhile) -> None:
-    """Requests wait where the gate can hold; else they are refused, or flow on where the gateway follows health."""
+    """Beside, requests are held if the gate can hold; else they are refused, or flow if the gateway follows health."""
     found = decide(seen)
     assert (found.mode, found.meanwhile, found.reasons) == (SwitchMode.BESIDE, meanwhile, ())
     assert found.evidence
 
 
 def test_a_person_vouches_for_gateway_and_memory_alone() -> None:
-    """`switch.mode = "beside"` does not make two containers share a port."""
+    """`switch.mode = "beside"` overrides the gateway and memory obstacles only, not a published port."""
     found = decide(replace(with_api(ports=["80:80"]), asked_for="beside", follows=None))
     assert [each.obstacle for each in found.reasons] == [Obstacle.PORT]
 
 
 def test_every_reason_is_said() -> None:
-    """Who has mended one of them does not find the next one then."""
+    """All obstacles are reported at once, so that nobody fixes one and then meets the next."""
     found = decide(replace(with_api(container_name="api", network_mode="host"), follows=None))
     assert [each.obstacle for each in found.reasons] == [Obstacle.NAME, Obstacle.NAMESPACE, Obstacle.GATEWAY]

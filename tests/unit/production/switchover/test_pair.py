@@ -1,4 +1,4 @@
-"""Two releases side by side: the commands that start one and take the other out, wherever that broke off."""
+"""Two releases side by side: the commands that start one and remove the other, after any interruption too."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,7 +31,7 @@ def words(found: Pair, before: Sequence[Container]) -> list[tuple[str, ...]]:
 
 
 def test_target_starts_beside_what_runs(tmp_path: Path) -> None:
-    """As many containers again, and none of those that run is touched."""
+    """The target starts with the same number of containers, and no running container is recreated."""
     command = pair(tmp_path, one("shop-api-1", "v2", 1), one("shop-api-2", "v2", 2), api=2).up_command(180)
     assert command.argv == (
         *COMPOSE, "up", "-d", "--no-deps", "--no-build", "--pull", "never", "--no-recreate", "--scale", "api=4", "api",
@@ -40,14 +40,14 @@ def test_target_starts_beside_what_runs(tmp_path: Path) -> None:
 
 
 def test_started_again_it_comes_to_the_same_number(tmp_path: Path) -> None:
-    """What an interrupted start has left counts, so that repeating it makes none too many."""
+    """A repeated start counts the containers of the interrupted one, and creates none too many."""
     found = pair(tmp_path, one("shop-api-1", "v2", 1), one("shop-api-2", "v1", 2, "created"))
     assert "api=2" in found.up_command(180).argv
     assert not found.is_up
 
 
 def test_up_is_as_many_as_before_and_running(tmp_path: Path) -> None:
-    """One that is missing, or does not run, is not up."""
+    """The target is up only with its full number of containers, all running."""
     old = one("shop-api-1", "v2", 1)
     assert pair(tmp_path, old, one("shop-api-2", "v1", 2)).is_up
     assert pair(tmp_path, one("shop-api-2", "v1", 2)).is_up
@@ -56,7 +56,7 @@ def test_up_is_as_many_as_before_and_running(tmp_path: Path) -> None:
 
 
 def test_failed_are_stopped_removed_and_their_names_taken_over(tmp_path: Path) -> None:
-    """In the order of their numbers; the jobs, which did not come up beside, are left alone."""
+    """Failed containers are stopped and removed, and their names given to the target's in order; jobs stay."""
     before = [one("shop-api-1", "v2", 1), one("shop-api-2", "v2", 2), one("shop-jobs-1", "v2", 1, service="jobs")]
     now = (*before, one("shop-api-3", "v1", 3), one("shop-api-4", "v1", 4))
     assert words(pair(tmp_path, *now, api=2), before) == [
@@ -68,7 +68,7 @@ def test_failed_are_stopped_removed_and_their_names_taken_over(tmp_path: Path) -
 
 
 def test_plan_knows_the_names_that_compose_will_give(tmp_path: Path) -> None:
-    """A plan has the commands of its execution, also where an earlier switch left names and numbers apart."""
+    """The plan has the commands of the execution, also if names and numbers differ since an earlier switch."""
     before = [one("shop-api-1", "v2", 4), one("shop-api-2", "v2", 5)]
     planned = words(pair(tmp_path, *before, api=2), before)
     now = (*before, one("shop-api-6", "v1", 6), one("shop-api-7", "v1", 7))
@@ -77,7 +77,7 @@ def test_plan_knows_the_names_that_compose_will_give(tmp_path: Path) -> None:
 
 
 def test_taking_out_goes_on_wherever_it_broke_off(tmp_path: Path) -> None:
-    """Between stop and remove, before the names, and between two of them; at the end nothing is left to do."""
+    """An interrupted removal continues wherever it stopped; at its end no command is left."""
     before = [one("shop-api-1", "v2", 1), one("shop-api-2", "v2", 2)]
     third, fourth = one("shop-api-3", "v1", 3), one("shop-api-4", "v1", 4)
     half = pair(tmp_path, one("shop-api-2", "v2", 2, "exited"), third, fourth, api=2)
@@ -92,12 +92,12 @@ def test_taking_out_goes_on_wherever_it_broke_off(tmp_path: Path) -> None:
 
 
 def test_without_a_journal_names_stay(tmp_path: Path) -> None:
-    """Where the failed containers are gone and nobody knows their names, the target's keep their own."""
+    """If the failed containers are gone and their names unknown, the target's containers keep their names."""
     assert words(pair(tmp_path, one("shop-api-2", "v1", 2)), [one("shop-api-2", "v1", 2)]) == []
 
 
 def test_only_the_targets_are_taken_away_again(tmp_path: Path) -> None:
-    """What was started beside is stopped and removed; the failed release keeps its containers."""
+    """Only the target's containers are stopped and removed; the failed release keeps its containers."""
     found = pair(tmp_path, one("shop-api-1", "v2", 1), one("shop-api-2", "v1", 2))
     assert [each.argv for each in found.remove_target_commands(60)] == [
         ("docker", "stop", "shop-api-2"),

@@ -1,4 +1,4 @@
-"""Every incident of a folder of reports is listed, whatever lies there: whole, broken, at work, foreign, hostile."""
+"""Every incident in a folder of reports is listed: whole, broken, under way, foreign or hostile."""
 
 import hashlib
 import os
@@ -25,13 +25,13 @@ WHEN = "2026-01-31T10:00:00"
 
 
 def only(reports: Path) -> Summary:
-    """The one incident of these reports."""
+    """Return the only incident of these reports."""
     (found,) = read(reports).summaries
     return found
 
 
 def test_what_images_reported_is_no_record(tmp_path: Path) -> None:
-    """It lies among the records, and nothing is said of it."""
+    """The `.answers` folder of images' reports is not a record, and is not reported as left out."""
     (tmp_path / ".answers").mkdir()
     assert read(tmp_path).left_out == []
 
@@ -41,7 +41,7 @@ def names(archive: Archive) -> list[str]:
 
 
 def test_rollback_in_one_line(tmp_path: Path) -> None:
-    """A rollback is told by what it was, how it ended, from what to what, when, how fast, and by whom."""
+    """The summary of a rollback has kind, result, both releases, times and operator."""
     folder = filed(tmp_path, WHEN, over(after=42.5))
     found = only(tmp_path)
     assert (found.folder, found.state, found.problem) == (folder.name, State.WHOLE, "")
@@ -67,14 +67,14 @@ def test_rollback_in_one_line(tmp_path: Path) -> None:
     ],
 )
 def test_each_kind_is_told(tmp_path: Path, kind: str, mode: str, group: str, words: str) -> None:
-    """Each kind of run has its group and its words; a kind that nobody knows is unknown."""
+    """Each kind of run has its group and its words. An unknown kind is called unknown."""
     filed(tmp_path, WHEN, [opened(kind, mode=mode), closed("passed", changes=("it is changed",))], "record")
     assert (only(tmp_path).group, only(tmp_path).kind) == (group, words)
 
 
 @pytest.mark.parametrize("kind", ["rollback", "emergency"])
 def test_what_changed_nothing_is_a_kind_of_its_own(tmp_path: Path, kind: str) -> None:
-    """A refusal is no rollback; of a run that was killed nobody knows, and a rehearsal is one whatever it changed."""
+    """A run that changed nothing has its own group, except a killed run and a rehearsal."""
     filed(tmp_path, WHEN, [opened(kind), closed("failed")], "record")
     assert (only(tmp_path).group, only(tmp_path).kind) == ("unchanged", f"{kind} that changed nothing")
     killed = filed(tmp_path / "killed", WHEN, [opened(kind)])
@@ -84,13 +84,13 @@ def test_what_changed_nothing_is_a_kind_of_its_own(tmp_path: Path, kind: str) ->
 
 
 def test_kind_of_a_plan_in_a_rehearsal_is_a_plan(tmp_path: Path) -> None:
-    """A rehearsal plans first; that record counts as a plan, and not as another rehearsal."""
+    """The plan of a rehearsal counts as a plan, not as another rehearsal."""
     filed(tmp_path, WHEN, [opened("rehearsal-plan", mode="plan"), closed("planned")], "record")
     assert (only(tmp_path).group, only(tmp_path).kind) == ("plan", "plan in a rehearsal")
 
 
 def test_users_who_were_out_to_the_end_are_told(tmp_path: Path) -> None:
-    """Where the last probe was bad, it is said, and the time without service is the least that it can have been."""
+    """If the last probe failed, the summary says so, and the time without service is a minimum."""
     probed = {
         "kind": "availability", "url": "http://shop.example", "interval_ms": 250, "deadline_ms": 5000,
         "began": f"{WHEN}.000000Z", "offsets_ms": [0, 250], "statuses": [200, 503], "latencies_ms": [5, 5],
@@ -101,7 +101,7 @@ def test_users_who_were_out_to_the_end_are_told(tmp_path: Path) -> None:
 
 
 def test_alarm_is_the_most_urgent(tmp_path: Path) -> None:
-    """A journal that could not be written is told, unless something about users or production is worse."""
+    """A journal that could not be written is an alarm, unless the state of production is a more urgent one."""
     changed = {"kind": "action", "state": "done", "summary": "x", "scope": "production"}
     full = closed("failed") | {"trouble": "No space left on device"}
     filed(tmp_path, WHEN, [opened(), full], "a")
@@ -115,14 +115,14 @@ def test_alarm_is_the_most_urgent(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("action", "word"), [("hold_traffic", "held"), ("pause_traffic", "paused")])
 def test_traffic_that_was_left_held_is_told_from_paused(tmp_path: Path, action: str, word: str) -> None:
-    """Who waits is refused in the end, but waits first."""
+    """Traffic left held gives another alarm than traffic left paused."""
     kept_back = {"kind": "action", "state": "begun", "summary": "x", "scope": "production", "action": action}
     filed(tmp_path, WHEN, [opened(), kept_back, closed("failed", changes=("x",))])
     assert only(tmp_path).alarm == f"traffic was {word} when it ended"
 
 
 def test_newest_comes_first(tmp_path: Path) -> None:
-    """Incidents stand in the order in which they began, whatever their folders are called."""
+    """Incidents are listed by time, newest first, regardless of their folders' names."""
     filed(tmp_path, "2026-01-01T10:00:00", over(), "zzz")
     filed(tmp_path, "2026-03-01T10:00:00", over(), "aaa")
     filed(tmp_path, "2026-02-01T10:00:00", over())
@@ -130,7 +130,7 @@ def test_newest_comes_first(tmp_path: Path) -> None:
 
 
 def test_archive_is_what_lies_there(tmp_path: Path) -> None:
-    """A folder that was deleted is gone, and one that was copied in is seen."""
+    """The archive is the folder's content: removed incidents are gone, added ones are listed."""
     first = filed(tmp_path / "reports", WHEN, over())
     elsewhere = filed(tmp_path / "elsewhere", "2026-02-01T10:00:00", over())
     assert names(read(first.parent)) == [first.name]
@@ -141,7 +141,7 @@ def test_archive_is_what_lies_there(tmp_path: Path) -> None:
 
 
 def test_killed_run_is_not_whole(tmp_path: Path) -> None:
-    """A journal without its closing entry is listed with what is wrong, and what it tells counts as bad."""
+    """A journal without its closing entry is listed as not whole, with the reason, and counts as bad."""
     filed(tmp_path, WHEN, over()[:-1])
     found = only(tmp_path)
     assert (found.state, found.tone, found.ending) == (State.NOT_WHOLE, "bad", "failed")
@@ -151,7 +151,7 @@ def test_killed_run_is_not_whole(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("line", range(1, 7))
 def test_changed_journal_is_not_whole(tmp_path: Path, line: int) -> None:
-    """A byte changed in any line is told with that line, and nothing from there on is believed."""
+    """A changed byte is reported with its line. If it is the first line, the journal is unreadable."""
     journal = filed(tmp_path, WHEN, over()) / "journal.jsonl"
     lines = journal.read_bytes().splitlines(keepends=True)
     lines[line - 1] = lines[line - 1].replace(b'"kind":"', b'"kind":"x', 1)
@@ -162,7 +162,7 @@ def test_changed_journal_is_not_whole(tmp_path: Path, line: int) -> None:
 
 
 def test_every_cut_is_told(tmp_path: Path) -> None:
-    """Wherever a journal is cut, it is listed and not whole."""
+    """A journal cut at any byte is listed as not whole or unreadable."""
     journal = filed(tmp_path, WHEN, over()) / "journal.jsonl"
     whole = journal.read_bytes()
     for length in range(len(whole)):
@@ -174,7 +174,7 @@ def test_every_cut_is_told(tmp_path: Path) -> None:
 @given(data=st.data())
 @settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_changed_byte_is_told_as_verify_tells_it(tmp_path: Path, data: st.DataObject) -> None:
-    """Whatever byte of a journal is changed, the index says what `verify` says."""
+    """For any changed byte of a journal, the index reports the problem that `verify` reports."""
     journal = tmp_path / "i-1" / "journal.jsonl"
     if not journal.exists():
         filed(tmp_path, WHEN, over(), "i-1")
@@ -188,7 +188,7 @@ def test_any_changed_byte_is_told_as_verify_tells_it(tmp_path: Path, data: st.Da
 
 
 def test_removed_and_moved_lines_are_told(tmp_path: Path) -> None:
-    """A line that is missing, doubled or elsewhere makes a journal that is not whole."""
+    """A removed, doubled or moved line makes the journal not whole."""
     journal = filed(tmp_path, WHEN, over()) / "journal.jsonl"
     lines = journal.read_bytes().splitlines(keepends=True)
     for other in (lines[:2] + lines[3:], lines[:3] + lines[2:], [lines[0], lines[2], lines[1], *lines[3:]]):
@@ -197,7 +197,7 @@ def test_removed_and_moved_lines_are_told(tmp_path: Path) -> None:
 
 
 def test_run_at_work_is_under_way(tmp_path: Path) -> None:
-    """A journal that a run is writing is neither broken nor ended; when the run is gone, it is broken off."""
+    """A journal that a run is writing is under way. Once the run is gone, the journal is not whole."""
     journal = Journal(tmp_path / "i-1" / "journal.jsonl", Redactor())
     journal.write("opened", type="rollback", mode="execute", project="shop", operator="anna", incident="i-1")
     journal.write("scenario began", scenario="x", chapter="2. Roll back", feature="f")
@@ -210,7 +210,7 @@ def test_run_at_work_is_under_way(tmp_path: Path) -> None:
 
 
 def test_asking_whether_a_run_is_at_work_disturbs_none(tmp_path: Path) -> None:
-    """Behind a look at its journal, the incident can be gone on with."""
+    """An incident can be resumed after its journal was read."""
     path = filed(tmp_path, WHEN, over()[:-1]) / "journal.jsonl"
     read(tmp_path)
     journal = Journal(path, Redactor(), go_on=True)
@@ -220,7 +220,7 @@ def test_asking_whether_a_run_is_at_work_disturbs_none(tmp_path: Path) -> None:
 
 
 def test_what_is_no_record_is_left_out_with_its_reason(tmp_path: Path) -> None:
-    """An empty folder and a link are named apart; files beside the records are nobody's business."""
+    """An empty folder and a symbolic link are left out with their reason. Other files are ignored."""
     real = filed(tmp_path, WHEN, over())
     (tmp_path / "empty").mkdir()
     (tmp_path / "link").symlink_to(real.name)
@@ -235,7 +235,7 @@ def test_what_is_no_record_is_left_out_with_its_reason(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["pipe", "folder", "link", "unreadable bytes", "empty", "endless line"])
 def test_what_is_no_journal_is_named(tmp_path: Path, kind: str) -> None:
-    """What only has the name of a journal is listed as unreadable, with the reason, and is not waited for."""
+    """A `journal.jsonl` that is no journal is unreadable with a reason, and reading it does not wait."""
     folder = tmp_path / "i-1"
     folder.mkdir()
     journal = folder / "journal.jsonl"
@@ -268,14 +268,14 @@ def test_what_is_no_journal_is_named(tmp_path: Path, kind: str) -> None:
     ],
 )
 def test_entries_of_others_break_nothing(tmp_path: Path, entries: list[dict[str, object]]) -> None:
-    """A journal whose chain holds, and whose entries have other members and types, is one line like others."""
+    """A journal with a valid chain but unknown members and types is listed like any other."""
     good = filed(tmp_path, WHEN, over())
     bad = filed(tmp_path, "2026-01-31T11:00:00", [*entries, closed("passed")], "bad")
     assert sorted(names(read(tmp_path))) == sorted([good.name, bad.name])
 
 
 def test_times_of_others_break_nothing(tmp_path: Path) -> None:
-    """A journal without a time that could be one is unreadable, and does not disturb the order of the others."""
+    """A journal with an invalid time is unreadable, and does not prevent the listing of others."""
     journal = filed(tmp_path, WHEN, [opened(), closed("passed")], "odd") / "journal.jsonl"
     filed(tmp_path, WHEN, over())
     line = journal.read_bytes().splitlines()[0].replace(b"2026-01-31T10:00:00.000000Z", b"soon")
@@ -290,14 +290,14 @@ def resealed(line: bytes) -> bytes:
 
 
 def test_journal_of_a_newer_format_is_named(tmp_path: Path) -> None:
-    """A journal of a format that this version does not know is not guessed at."""
+    """A journal of an unknown newer format is unreadable, and its format is named."""
     filed(tmp_path, WHEN, [opened(format=99), closed("passed")])
     assert only(tmp_path).state is State.UNREADABLE
     assert "format 99" in only(tmp_path).problem
 
 
 def test_folder_that_is_not_its_own_is_told(tmp_path: Path) -> None:
-    """A record under another incident's name says whose it is."""
+    """A record in a folder of another name names its incident."""
     folder = filed(tmp_path, WHEN, over())
     folder.rename(tmp_path / "another")
     assert folder.name in only(tmp_path).problem
@@ -305,7 +305,7 @@ def test_folder_that_is_not_its_own_is_told(tmp_path: Path) -> None:
 
 
 def test_hostile_names_are_shown_and_linked_harmlessly(tmp_path: Path) -> None:
-    """Names that would conceal, reorder or break something are shown as their numbers, and encoded in links."""
+    """Names with hidden or reordering characters are shown escaped, and encoded in links."""
     for name in (b"a\nb", b"\xff\xfe", "x\u202ey".encode(), b"100% <i>?#", b"javascript:1"):
         filed(tmp_path, WHEN, over(), os.fsdecode(name))
     archive = read(tmp_path)
@@ -319,13 +319,13 @@ def test_hostile_names_are_shown_and_linked_harmlessly(tmp_path: Path) -> None:
 
 
 def test_reports_that_are_not_there_are_an_error(tmp_path: Path) -> None:
-    """Where there is no folder of reports, that is said with its name."""
+    """A missing folder of reports is an error that names it."""
     with pytest.raises(JournalError, match="nowhere cannot be read"):
         read(tmp_path / "nowhere")
 
 
 def test_time_that_is_over_leaves_the_oldest_unread(tmp_path: Path) -> None:
-    """Who has no time gets every incident by its name, in its place, and is told which were not read."""
+    """When the time is over, incidents are listed by name in their order, and reported as unread."""
     for hour in (10, 11, 12):
         filed(tmp_path, f"2026-01-31T{hour}:00:00", over())
     archive = read(tmp_path, seconds=0)
@@ -336,7 +336,7 @@ def test_time_that_is_over_leaves_the_oldest_unread(tmp_path: Path) -> None:
 
 
 def test_missing_page_is_made(tmp_path: Path) -> None:
-    """A record whose run was killed before its page was written gets one; a run at work is let be."""
+    """A record of a killed run without a page gets one. A run under way does not."""
     journal = told(tmp_path, outcome=None)
     at_work = Journal(tmp_path / "i-1" / "journal.jsonl", Redactor())
     at_work.write("opened", type="rollback", mode="execute", project="shop", operator="anna", incident="i-1")
@@ -357,7 +357,7 @@ def test_page_that_cannot_be_made_is_missing_and_no_more(tmp_path: Path) -> None
 
 
 def test_journals_that_were_not_touched_are_read_once(tmp_path: Path) -> None:
-    """At the end of a run, what was read before is known; `records` reads all anew, and so does anybody else."""
+    """Unchanged journals are not read again after `remember`, even with no time to read. New pages are noticed."""
     filed(tmp_path, WHEN, over())
     other = filed(tmp_path, "2026-01-31T11:00:00", over())
     remember(tmp_path, read(tmp_path))
@@ -370,7 +370,7 @@ def test_journals_that_were_not_touched_are_read_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("keep_time", [True, False])
 def test_journal_that_was_touched_is_read_again(tmp_path: Path, *, keep_time: bool) -> None:
-    """A byte changed since is told, also by whoever gives the file its old time and size."""
+    """A journal changed since is read again, even if its old time and size were restored."""
     journal = filed(tmp_path, WHEN, over()) / "journal.jsonl"
     before = journal.stat()
     remember(tmp_path, read(tmp_path))
@@ -383,14 +383,14 @@ def test_journal_that_was_touched_is_read_again(tmp_path: Path, *, keep_time: bo
 
 @pytest.mark.parametrize("kept", ["", "[]", "[7]", "{}", '[{"folder": "x"}]', '[{"folder": "x", "stamp": []}]', "\xff"])
 def test_odd_memory_is_forgotten(tmp_path: Path, kept: str) -> None:
-    """Whatever stands in the file of what was read, the journals are what counts."""
+    """A damaged cache is ignored, and the journals are read."""
     filed(tmp_path, WHEN, over())
     (tmp_path / ".summaries.json").write_text(kept, encoding="latin-1")
     assert read(tmp_path, seconds=60).summaries == read(tmp_path).summaries
 
 
 def test_three_hundred_journals_take_a_few_seconds(tmp_path: Path) -> None:
-    """300 journals of half a megabyte, most of it commands' output, are read within 5 seconds of the processor."""
+    """300 journals of half a megabyte, mostly command output, are read in 5 seconds of processor time."""
     output = {"bytes": 4000, "kept": '{"quoted": "<output>"}\n' * 180}
     command = {
         "kind": "command", "command": "docker inspect", "directory": None, "stdin_bytes": None, "exit_code": 0,

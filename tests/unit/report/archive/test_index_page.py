@@ -1,4 +1,4 @@
-"""The page of all incidents: what it says at its top, what its charts count, and that nothing breaks out of it."""
+"""The index of all incidents: its top, its charts, and the escaping of its texts."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ NOW = datetime(2026, 11, 22, 17, 0, tzinfo=UTC)
 
 
 class Page(HTMLParser):
-    """The elements of a page with their attributes' names, and its text."""
+    """The elements of a page with their attribute names, and its text."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class Page(HTMLParser):
 
 
 def shown(reports: Path) -> str:
-    """The page's text before its script, with white space folded."""
+    """Return the text of the page's main part, with white space folded."""
     index_page.write(reports, read(reports, pages=True))
     html = (reports / "index.html").read_text(encoding="utf-8")
     return " ".join(Page(html[html.index("<main") : html.index("</main>")]).text.split())
@@ -52,7 +52,7 @@ def days_ago(days: int) -> str:
 
 
 def test_page_lists_each_incident_with_its_numbers(tmp_path: Path) -> None:
-    """A row says when, what, how it ended, of which project, from what to what, and each time that is known."""
+    """A row shows time, kind, result, project, both releases, and each known duration."""
     filed(tmp_path, "2026-01-31T10:00:00", over(after=62))
     text = shown(tmp_path)
     assert "2026-01-31 10:00:00 rollback Over: production runs v1 again" in text
@@ -60,7 +60,7 @@ def test_page_lists_each_incident_with_its_numbers(tmp_path: Path) -> None:
 
 
 def test_unknown_is_called_unknown(tmp_path: Path) -> None:
-    """What was not reached, not measured, or is no question for this kind of run, is said so, and is never 0."""
+    """Values that were not reached, not measured or do not apply are named as such, never shown as 0."""
     filed(tmp_path, "2026-01-01T10:00:00", [opened(), closed("failed", changes=("traffic is paused",))])
     filed(tmp_path, "2026-01-02T10:00:00", [opened("plan"), closed("planned")])
     text = shown(tmp_path)
@@ -69,7 +69,7 @@ def test_unknown_is_called_unknown(tmp_path: Path) -> None:
 
 
 def test_page_links_to_the_record_or_to_the_journal(tmp_path: Path) -> None:
-    """A row leads to the incident's page from where the index lies; to its journal where no page can be made."""
+    """A row links to the incident's page, or to its journal if there is no page."""
     folder = filed(tmp_path, "2026-01-31T10:00:00", over(), "a b")
     html = index_page.page(read(tmp_path))
     assert 'href="a%20b/journal.jsonl"' in html
@@ -90,7 +90,7 @@ def test_page_links_to_the_record_or_to_the_journal(tmp_path: Path) -> None:
 def test_last_rehearsal_is_said_loudly_when_it_is_due(
     tmp_path: Path, rehearsed: int | None, said: str, *, alarm: bool
 ) -> None:
-    """When one was rehearsed last is said; that it was over 30 days ago, or never, is said as an alarm."""
+    """The page says when the last rehearsal was, as an alarm if it was over 30 days ago or never."""
     filed(tmp_path, days_ago(2), over())
     if rehearsed is not None:
         filed(tmp_path, days_ago(rehearsed), [opened("rehearsal"), closed("passed", "rolled-back")])
@@ -99,7 +99,7 @@ def test_last_rehearsal_is_said_loudly_when_it_is_due(
 
 
 def test_last_incident_on_production_stands_at_the_top(tmp_path: Path) -> None:
-    """The newest rollback or emergency is named first, whatever was planned, validated or rehearsed since."""
+    """The newest incident on production is at the top, despite later plans, validations or rehearsals."""
     filed(tmp_path, "2026-01-01T10:00:00", over(after=30))
     filed(tmp_path, "2026-01-02T10:00:00", [opened("plan"), closed("planned")])
     filed(tmp_path, "2026-01-03T10:00:00", [opened("rehearsal"), closed("passed", "rolled-back")])
@@ -109,7 +109,7 @@ def test_last_incident_on_production_stands_at_the_top(tmp_path: Path) -> None:
 
 
 def test_journals_that_are_not_whole_stand_at_the_top(tmp_path: Path) -> None:
-    """How many cannot be believed is said at the top, with what is wrong; so is that all can be."""
+    """The number of journals that are not whole is at the top with the reason, or that all are whole."""
     filed(tmp_path, "2026-01-01T10:00:00", over())
     assert "Journals All whole" in shown(tmp_path)
     filed(tmp_path, "2026-01-02T10:00:00", over()[:-1])
@@ -119,12 +119,12 @@ def test_journals_that_are_not_whole_stand_at_the_top(tmp_path: Path) -> None:
 
 
 def test_page_of_no_records_says_how_to_make_one(tmp_path: Path) -> None:
-    """An empty folder of reports makes a page that says so."""
+    """The page of an empty folder says that there are no incidents yet."""
     assert "No incident is on record here yet" in shown(tmp_path)
 
 
 def test_recoveries_are_those_of_rollbacks_and_rehearsals(tmp_path: Path) -> None:
-    """Rollbacks and rehearsals are charted, oldest first; one that did not recover has a place and no height."""
+    """Rollbacks and rehearsals are charted, oldest first. One that did not recover has a place without a bar."""
     filed(tmp_path, "2026-01-01T10:00:00", over(after=50))
     filed(tmp_path, "2026-01-03T10:00:00", [opened(), closed("failed", changes=("traffic is paused",))])
     filed(tmp_path, "2026-01-05T10:00:00", [opened(), closed("failed")])
@@ -139,7 +139,7 @@ def test_recoveries_are_those_of_rollbacks_and_rehearsals(tmp_path: Path) -> Non
 
 
 def test_chart_shows_as_many_as_it_can() -> None:
-    """Of more rollbacks than fit, the newest are charted, and how many there are is said."""
+    """If there are more rollbacks than fit, the newest are charted and the total is known."""
     days = [f"2026-01-{day:02}T10:00:00Z" for day in range(1, 32)]
     made = [Summary(day, State.WHOLE, began=day, group="rollback") for day in days]
     shown_trends = trends(made, NOW)
@@ -151,7 +151,7 @@ def test_chart_shows_as_many_as_it_can() -> None:
 
 
 def test_incidents_are_counted_by_month_and_kind(tmp_path: Path) -> None:
-    """The last twelve months are counted, the present one last; kinds that do not occur have no row."""
+    """Incidents are counted for the last twelve months, the current one last. Kinds without incidents have no row."""
     for began in ("2025-11-30T23:59:59", "2025-12-01T00:00:00", "2026-11-01T10:00:00", "2026-11-22T10:00:00"):
         filed(tmp_path, began, over())
     filed(tmp_path, "2026-10-01T10:00:00", [opened("unlock"), closed("passed", "unlocked")])
@@ -168,7 +168,7 @@ HOSTILE = ["<script>alert(1)</script>", '" onmouseover="alert(1)" x=\'', "{{ 7 *
 
 @pytest.mark.parametrize("word", HOSTILE)
 def test_no_element_comes_from_a_journal(tmp_path: Path, word: str) -> None:
-    """Whatever names, releases, people and errors say, the page has the elements it has without, and shows it."""
+    """Hostile names, releases, people and errors add no element to the page, and are shown."""
     for folder, said in (("a", "harmless"), ("b", word)):
         entries = over()
         entries[0] |= {"project": said, "operator": said}
@@ -180,7 +180,7 @@ def test_no_element_comes_from_a_journal(tmp_path: Path, word: str) -> None:
 
 
 def test_page_needs_nothing_but_itself(tmp_path: Path) -> None:
-    """The page loads nothing, and allows only its own script to run."""
+    """The page loads nothing, and its policy blocks everything else by default."""
     filed(tmp_path, "2026-01-31T10:00:00", over())
     html = index_page.page(read(tmp_path))
     assert not re.search(r"<(link|img|iframe)|url\(|@import|src=|https?://", html)
@@ -189,7 +189,7 @@ def test_page_needs_nothing_but_itself(tmp_path: Path) -> None:
 
 
 def test_page_is_written_in_one_step(tmp_path: Path) -> None:
-    """The page takes the place of an older one, and leaves nothing else; where it cannot, the older one stays."""
+    """The page replaces an older one. Written or not, no other file is left behind."""
     (tmp_path / "index.html").write_text("old")
     path = index_page.write(tmp_path, read(tmp_path))
     assert path.read_text().startswith("<!DOCTYPE html>")
@@ -202,7 +202,7 @@ def test_page_is_written_in_one_step(tmp_path: Path) -> None:
 
 
 def test_styles_of_record_and_index_do_not_meet() -> None:
-    """The index has the record's style and its own: what the one names is not styled by the other as something else."""
+    """Record and index have no style class in common, so neither style affects the other page."""
     record, index = (
         set(re.findall(r"\.(rb-[\w-]+)", path.read_text(encoding="utf-8")))
         for path in (STYLE, Path(index_page.__file__).with_name("templates") / "index.css")

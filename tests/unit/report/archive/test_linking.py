@@ -1,4 +1,4 @@
-"""A rollback that another run finished is linked with it, and their outage is one."""
+"""A rollback that another run finished is linked with it, and both count as one outage."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from tests.support.filed import closed, filed, opened, over
 
 
 def summary(name: str, began: int, ended: int, **more: Any) -> Summary:
-    """A rollback that began and ended in these seconds of one minute."""
+    """Return a rollback that began and ended at these seconds of one minute."""
     at = [f"2026-01-31T10:00:{second:02}.000000Z" for second in (began, ended)]
     return Summary(name, State.WHOLE, group="rollback", changed=True, began=at[0], ended=at[1], **more)
 
@@ -28,7 +28,7 @@ FINISHED = summary(
 
 
 def test_outage_is_one() -> None:
-    """From where the first began: its seconds, those between the two, and those of the second; and the way is shown."""
+    """The outage lasts from the first run through the gap to the end in the second. The first run names the second."""
     finished, broke_off = linked([FINISHED, BROKE_OFF])
     assert (finished.without_service, finished.for_sure, finished.time_to_recover) == (25.0, True, 35.0)
     assert (broke_off.without_service, broke_off.finished_by) == (6.0, "b")
@@ -48,13 +48,13 @@ def test_outage_is_one() -> None:
 def test_what_is_known_of_the_outage(
     first: dict[str, Any], second: dict[str, Any], down: float | None, *, for_sure: bool
 ) -> None:
-    """What nobody measured is in no number, and makes it a least."""
+    """Time that was not measured is not counted, and makes the total a minimum."""
     finished, _ = linked([replace(FINISHED, **second), replace(BROKE_OFF, **first)])
     assert (finished.without_service, finished.for_sure) == (down, for_sure)
 
 
 def test_three_in_a_row_and_circles() -> None:
-    """Each counts all before it; what names itself, nobody, or goes round, is left as it is."""
+    """In a chain each run counts all runs before it. A link to itself, in a circle, or to no run is ignored."""
     last = summary("c", 50, 59, goes_on_from="b", without_service=1.0, time_to_recover=5.0)
     assert linked([last, FINISHED, BROKE_OFF])[0].time_to_recover == 55.0
     assert linked([replace(FINISHED, goes_on_from="gone")])[0].time_to_recover == 15.0
@@ -63,7 +63,7 @@ def test_three_in_a_row_and_circles() -> None:
 
 
 def test_index_shows_both_and_counts_one(tmp_path: Path) -> None:
-    """Read from journals, and once more from what was remembered: the time is not counted twice."""
+    """The index shows both runs and counts one recovery, also when read again from the cache."""
     first = filed(tmp_path, "2026-01-31T10:00:00", [opened(), closed("interrupted", changes=("traffic is paused",))])
     entries = over(after=30)
     under_way = {"incident": first.name, "since": "2026-01-31T10:00:00Z", "target": "v1"}

@@ -1,4 +1,4 @@
-"""How long an execution usually takes: the newest that passed in one run count, and nothing that cannot be read."""
+"""The usual duration of an execution: from the newest runs that passed and were not resumed."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ from runbook.report.archive.usual_duration import usual_duration
 
 
 def filed(reports: Path, number: int, seconds: int, **more: Any) -> Path:
-    """The journal of an execution that took so long, as far as it is read here."""
+    """Write the journal of an execution that took `seconds`, as far as it is read here."""
     told = {"project": "shop", "type": "rollback", "mode": "execute", "outcome": "passed", "between": ""} | more
     folder = reports / f"202512{number:02}T030000Z-shop-rollback"
     folder.mkdir()
@@ -27,13 +27,13 @@ def filed(reports: Path, number: int, seconds: int, **more: Any) -> Path:
 
 
 def test_nothing_is_known_without_any(tmp_path: Path) -> None:
-    """Neither in an empty folder nor in one that is not there."""
+    """An empty or missing folder gives no duration."""
     assert usual_duration(tmp_path, "shop", "rollback") is None
     assert usual_duration(tmp_path / "nowhere", "shop", "rollback") is None
 
 
 def test_median_of_the_newest(tmp_path: Path) -> None:
-    """The five newest count; an old one of half an hour does not."""
+    """The median of the five newest counts. An older run does not."""
     for number, seconds in enumerate((1800, 20, 30, 40, 50, 600), start=1):
         filed(tmp_path, number, seconds)
     assert usual_duration(tmp_path, "shop", "rollback") == 40
@@ -51,7 +51,7 @@ def test_median_of_the_newest(tmp_path: Path) -> None:
     ids=lambda more: next(iter(more)),
 )
 def test_what_is_not_alike_does_not_count(tmp_path: Path, more: dict[str, str]) -> None:
-    """Another outcome, mode, kind or project; and one with a night between its runs."""
+    """A run with another outcome, mode, kind or project does not count, nor does a resumed run."""
     filed(tmp_path, 2, 500, **more)
     assert usual_duration(tmp_path, "shop", "rollback") is None
     filed(tmp_path, 1, 30)
@@ -59,7 +59,7 @@ def test_what_is_not_alike_does_not_count(tmp_path: Path, more: dict[str, str]) 
 
 
 def test_what_cannot_be_read_is_passed_over(tmp_path: Path) -> None:
-    """A pipe, a folder, half a journal, other bytes."""
+    """A pipe and an incomplete or unreadable journal are skipped."""
     filed(tmp_path, 1, 30)
     for number, content in enumerate((b"", b"\xff{", b'{"kind":"opened"}'), start=2):
         filed(tmp_path, number, 1).write_bytes(content)

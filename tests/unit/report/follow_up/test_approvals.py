@@ -1,4 +1,4 @@
-"""Approvals: who decided what, when and why, each told once over all runs of an incident."""
+"""Approvals: who decided what, when and why, each listed once over all runs of an incident."""
 
 from typing import Any
 
@@ -20,13 +20,13 @@ def decision(*option: str) -> Entry:
 
 
 def test_nothing_was_decided_by_hand() -> None:
-    """A run that was merely begun holds no decision of a person, and neither does a journal from before."""
+    """A run without decisions by a person has no approvals, and neither has a journal of an older version."""
     assert approvals([opened()]) == []
     assert approvals([entry("opened", asked_for=None)]) == []
 
 
 def test_each_is_told_once_with_who_typed_it_first() -> None:
-    """A resumed run repeats what was asked for before; it is still the word of whoever said it."""
+    """An approval that a resumed run repeats is listed once, under the person who typed it first."""
     first = opened(accept_loss="0004", target="v1")
     second = opened("bob", "resumed", accept_loss="0004", target="v1", verdict="breaking", because="I read it")
     told = approvals([first, second, decision("--accept-loss", "0004")])
@@ -38,19 +38,19 @@ def test_each_is_told_once_with_who_typed_it_first() -> None:
 
 
 def test_verdict_that_counted() -> None:
-    """A human's verdict is used where the runbook's was review."""
+    """A human's verdict counts as used if the runbook's verdict was `review`."""
     (told,) = approvals([opened(verdict="additive", because="x"), decision("--verdict", "additive")])
     assert told.used
 
 
 def test_loss_that_was_not_asked_for() -> None:
-    """An accepted loss without a downgrade was not needed."""
+    """An accepted loss counts as unused if there was no downgrade."""
     (told,) = approvals([opened(accept_loss="0004")])
     assert not told.used
 
 
 def test_override() -> None:
-    """The step that somebody vouched for, and whether that was needed in the end."""
+    """Each override names its step if the step ran, and whether it was needed."""
     word = {"by": "ada", "because": "I looked", "at": "2025-12-18T02:00:00Z"}
     entries = [
         opened(override=["5.1.2", "5.1.3"], because="I looked"),

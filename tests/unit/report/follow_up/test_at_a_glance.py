@@ -1,4 +1,4 @@
-"""The first lines of a record: who is served since when, what is decided, and the one command that leads on."""
+"""The first lines of a record: whether users are served, the decision, and the next command."""
 
 from typing import Any
 
@@ -101,11 +101,11 @@ SWITCH = {"name": "exports", "variable": "EXPORT_MODE", "value": "off", "state":
 def test_first_lines(
     told: list[dict[str, Any]],
     users: str,
-    served: bool | None,  # noqa: FBT001 - a table
+    served: bool | None,  # noqa: FBT001 - table column
     decided: str,
     command: str,
 ) -> None:
-    """What is not known is not called good, and a command stands there only where one leads on."""
+    """Unknown service is not reported as good, and a command is given only if one is needed."""
     opened = {"kind": "opened", "mode": "execute", "type": "rollback", "incident": NAME, "project": "shop"}
     entries = [{"time": BEGAN, "seq": n} | entry for n, entry in enumerate([opened | {"asked_for": ASKED_FOR}, *told])]
     found = at_a_glance(IncidentReport(entries), entries)
@@ -115,7 +115,7 @@ def test_first_lines(
 
 
 def test_end_that_cannot_be_believed() -> None:
-    """Of a journal whose end was changed nobody knows who is served."""
+    """If the end of the journal was changed, it is unknown whether users are served."""
     entries = [{"time": BEGAN, "seq": 0, "kind": "opened", "mode": "execute", "type": "rollback", "project": "shop"}]
     found = at_a_glance(IncidentReport(entries), entries, end_unknown=True)
     assert (found.served, found.users) == (None, "not known: the end of the journal cannot be trusted")
@@ -129,7 +129,7 @@ def test_end_that_cannot_be_believed() -> None:
     ],
 )
 def test_tasks_that_are_left_for_later(left: list[list[str]], following: str) -> None:
-    """An incident that is over may leave tasks to a person, and its first lines do not say that there are none."""
+    """If an incident that is over leaves tasks, the first lines say so."""
     opened = {"kind": "opened", "mode": "execute", "type": "rollback", "incident": NAME, "project": "shop"}
     kept = [fact("kept rows", {"path": "/r", "sha256": "0" * 64, "kept": each, "put_back": "psql"}) for each in left]
     entries = [{"time": BEGAN, "seq": n} | entry for n, entry in enumerate([opened, *kept, closed("passed")])]

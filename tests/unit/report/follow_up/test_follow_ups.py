@@ -1,4 +1,4 @@
-"""Follow-ups: what people were told, what was left switched, kept and unfinished, from the journal alone."""
+"""Follow-ups from the journal only: messages to people, switches left off, files kept, and unfinished work."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ ON = OFF | {"value": "on", "state": "on"}
 
 
 class Journal:
-    """Entries as a journal would have them, a minute apart."""
+    """Builds the entries of a journal, one minute apart."""
 
     def __init__(self, **opened: Any) -> None:
         self.entries: list[Entry] = []
@@ -87,7 +87,7 @@ def ticketed(journal: Journal, *states: str, url: str = "https://tracker.example
 
 
 def test_announcement_as_sent() -> None:
-    """Title, text, receipt, when, and the head hash that lies with everybody who read it."""
+    """The announcement has title, text, state, time, receipt, and the journal head that its readers have."""
     told = announced(Journal(), "begun", "done").closed().announcement
     assert told == Announcement(
         "shop: rolled back to v1",
@@ -109,14 +109,14 @@ def test_announcement_as_sent() -> None:
     ],
 )
 def test_announcement_that_nobody_knows_of(states: tuple[str, ...], state: str, receipt: str) -> None:
-    """Begun is not sent, and one that a resumed run finds sent is; the first receipt stays."""
+    """A begun announcement counts as sent only once a resumed run finds it sent. The first receipt stays."""
     told = announced(Journal(), *states).closed().announcement
     assert told is not None
     assert (told.state, told.receipt) == (state, receipt)
 
 
 def test_ticket() -> None:
-    """Title, text, receipt and the address to go to."""
+    """The ticket has title, text, state, time, receipt and a link."""
     assert ticketed(Journal(), "begun", "done").closed().ticket == Ticket(
         "Forward-fix for v2",
         "Find the cause.",
@@ -131,14 +131,14 @@ def test_ticket() -> None:
     "url", ["javascript:alert(1)", "data:text/html,x", "https://user:word@tracker.example/7", "None", 'https://x/"><b>']
 )
 def test_ticket_without_an_address_to_link_to(url: str) -> None:
-    """A tracker can answer anything; only plain http and https addresses are linked to."""
+    """Only plain http and https addresses without credentials become the ticket's link."""
     ticket = ticketed(Journal(), "begun", "done", url=url).closed().ticket
     assert ticket is not None
     assert ticket.address == ""
 
 
 def test_switch_that_was_left_off() -> None:
-    """Who turns it on again, since when it is off, when to be reminded, and what to type."""
+    """A switch left off is listed with owner, time, reminder, and the command that turns it on again."""
     journal = Journal(type="emergency").observe("before", switches={"exports": ON})
     typed = {"action": "set_kill_switch", "variable": "EXPORT_MODE", "to": "off"}
     journal.change("/srv/shop/.env says EXPORT_MODE=off", "begun", "done", commands=["mv"], **typed)
@@ -151,7 +151,7 @@ def test_switch_that_was_left_off() -> None:
 
 
 def test_switch_that_was_off_before() -> None:
-    """It is told as well, though nobody knows since when; the reminder counts from the look."""
+    """A switch that was off before is listed with no time. Its reminder counts from the observation."""
     switch = OFF | {"owner": None, "remind_after": "24h"}
     (off,) = Journal().observe("before", switches={"exports": switch}).closed().switches_off
     assert (off.owner, off.since, off.due) == ("", "", "2025-12-19T03:30:00Z")
@@ -161,20 +161,20 @@ def test_switch_that_was_off_before() -> None:
 
 
 def test_switch_that_is_on_again() -> None:
-    """What was turned on again is nothing to follow up."""
+    """A switch that was turned on again is not listed."""
     journal = Journal().observe("before", switches={"exports": OFF}).observe("after", switches={"exports": ON})
     assert journal.closed().switches_off == ()
 
 
 def test_quarantine() -> None:
-    """What must not be deployed again, and where that is written down; nothing where no digest was known."""
+    """A quarantined release is listed with its digests and file, but not without known digests."""
     fact = {"tag": "v2", "digests": {"api": "sha256:1"}, "since": "2025-12-18T03:00:00Z", "file": "/srv/q.jsonl"}
     assert Journal().fact("quarantined", fact).closed().quarantined == (QuarantineFact(**fact),)
     assert Journal().fact("quarantined", fact | {"digests": {}}).closed().quarantined == ()
 
 
 def test_restore_points() -> None:
-    """Each dump with the steps that bring it back; one of an older journal has none."""
+    """Each dump is listed once, with the commands to restore it if the journal has them."""
     restore = {"beside": [{"why": "go there", "command": "cd /srv"}], "instead": []}
     older = {"path": "/srv/i-0.dump", "size": 1, "sha256": "00"}
     fact = {"path": "/srv/i-1.dump", "size": 2, "sha256": "11", "restore": restore}
@@ -186,7 +186,7 @@ def test_restore_points() -> None:
 
 
 def test_files_that_were_left() -> None:
-    """What a change left and none removed: also by one that only began; nothing of what was so already."""
+    """Files that a done or begun change left, and none removed, are listed; those of "already so" changes are not."""
     env, dump, inside = (
         {"path": path, "what": f"the {path}"} for path in ("/srv/i-1.env", "/srv/i-1.dump", "db:/tmp/i-1.dump")
     )
@@ -208,7 +208,7 @@ RESUME = f"pytest features --resume {NAME} --execute shop"
 
 
 def test_nothing_to_do_when_it_is_over() -> None:
-    """An incident that passed leaves nothing undone, and neither do a plan and the record of an unlocking."""
+    """An incident that passed leaves nothing to do, and neither does a plan or an unlock record."""
     assert Journal().step("all is well", "passed").closed().to_do == ()
     assert Journal(mode="plan").step("all is well", "failed").closed("failed").to_do == ()
     assert Journal(type="unlock").closed().to_do == ()
@@ -217,7 +217,7 @@ def test_nothing_to_do_when_it_is_over() -> None:
 
 
 def test_users_who_are_kept_out_come_first() -> None:
-    """A closed gate is the first thing to do, with the command that goes on."""
+    """If the gate is closed, the first task is to resume traffic, with the command for it."""
     journal = Journal().observe("after", gate="closed").step("the api is ready", "failed", "not ready", "read its log")
     found = journal.closed("failed", ("2_roll_back.feature::Users return",), "user traffic is paused")
     assert found.to_do == (
@@ -237,8 +237,8 @@ def test_users_who_are_kept_out_come_first() -> None:
         (True, "held by someone unknown", "for as long as the gateway holds it"),
     ],
 )
-def test_users_who_wait_are_refused_in_the_end(looked: bool, by: str, waits: str) -> None:  # noqa: FBT001 - who held it
-    """A gate that holds does not hold for ever; its own word, too, says no more than that it holds."""
+def test_users_who_wait_are_refused_in_the_end(looked: bool, by: str, waits: str) -> None:  # noqa: FBT001 - a table
+    """If the gate holds, the first task says who held it, and that requests wait and are then refused."""
     journal = Journal()
     if looked:
         journal.observe("after", gate="held", public={"by": "held", "seen": "http://x holds requests"})
@@ -252,13 +252,13 @@ def test_users_who_wait_are_refused_in_the_end(looked: bool, by: str, waits: str
 
 
 def test_gate_that_says_held_and_lets_users_in_is_not_known_to_hold() -> None:
-    """As with a closed one."""
+    """A gate that reports "held" although the public address answers does not count as holding."""
     journal = Journal().observe("after", gate="held", public={"by": "application", "seen": "http://x answers 200"})
     assert "Resume traffic" not in words(journal.closed("failed", (), "x"))
 
 
 def test_what_is_for_another_way_back_is_not_to_do() -> None:
-    """Some versions counted the scenarios of another strategy among those that remain."""
+    """Scenarios of another strategy are not to do, although some versions listed them as remaining."""
     reason = "is for the strategy downgrade, and this one is application"
     journal = Journal().add(
         "scenario left out", scenario="The schema goes back", feature="3", why="strategy", reason=reason
@@ -275,7 +275,7 @@ def test_what_is_for_another_way_back_is_not_to_do() -> None:
     ],
 )
 def test_gate_that_nobody_looked_at_since(changes: tuple[str, ...], *, kept_out: bool) -> None:
-    """Of a run that was killed nobody looked afterwards: what it did to the gate counts."""
+    """If a run was killed before its last observation, its own changes to the gate decide whether traffic is paused."""
     journal = Journal().observe("before")
     for summary in changes:
         journal.change(summary, "begun", "done", commands=["gate"])
@@ -283,7 +283,7 @@ def test_gate_that_nobody_looked_at_since(changes: tuple[str, ...], *, kept_out:
 
 
 def test_killed_run() -> None:
-    """What was begun and never finished, the lock, and how to go on."""
+    """A killed run lists the change that never finished, the lock that may remain, and the command to resume."""
     journal = Journal().add("step began", id="2.1.1", keyword="When", text="x", scenario="S", place="f:1")
     journal.change("the application is brought up", "begun", commands=["docker compose up"])
     found = words(follow_ups(journal.entries))
@@ -293,7 +293,7 @@ def test_killed_run() -> None:
 
 
 def test_held_production_is_not_simply_gone_on_with() -> None:
-    """Where nothing was changed, the same command stops at the same step: what helps comes first."""
+    """If nothing was changed, the failed step's next step comes first, then a new plan."""
     found = Journal().step("a downgrade exists", "failed", "none", "name a forward-fix").closed("failed", ("x::y",))
     assert found.to_do == (
         ToDo("It stopped at “Then a downgrade exists”. Next step: name a forward-fix."),
@@ -305,13 +305,13 @@ def test_held_production_is_not_simply_gone_on_with() -> None:
 
 
 def test_run_that_was_interrupted_before_it_changed_anything_is_gone_on_with() -> None:
-    """Nothing has to be mended first where a person stopped it."""
+    """A run that a person interrupted before any change can be resumed directly."""
     found = Journal().step("it is", "interrupted", "stopped by Ctrl-C").closed("interrupted", ("x::y",))
     assert found.to_do[-1].text.startswith("Continue with what is left: y.")
 
 
 def test_long_rest_is_counted() -> None:
-    """Of many scenarios that are left the first are named, or the line would bury the command below it."""
+    """The first three remaining scenarios are named and the rest is counted, to keep the line short."""
     found = Journal().step("it is", "interrupted").closed("interrupted", tuple(f"x::{n}" for n in "abcde"))
     assert found.to_do[-1].text.startswith("Continue with what is left: a, b, c and 2 more.")
 
@@ -331,7 +331,7 @@ def test_long_rest_is_counted() -> None:
     ],
 )
 def test_commands_begin_as_the_run_was_begun(typed: object, begins: str) -> None:
-    """What is typed to go on, or to turn a switch on again, finds the program and the settings that the run had."""
+    """Suggested commands begin with the program and settings of the run. Invalid ones are replaced or quoted."""
     journal = Journal(typed=typed).observe("after", switches={"exports": OFF})
     journal.add("step began", id="2.1.1", keyword="When", text="x", scenario="S", place="f:1")
     found = follow_ups(journal.entries)
@@ -341,7 +341,7 @@ def test_commands_begin_as_the_run_was_begun(typed: object, begins: str) -> None
 
 
 def test_journal_that_was_changed_is_not_gone_on_with() -> None:
-    """Nobody knows how it ended, so it says to look, and names what was begun; it names no command that is refused."""
+    """If the journal was changed, the first task is to look at production, and no resume command is given."""
     journal = Journal().observe("before", gate="closed")
     journal.add("step began", id="2.1.1", keyword="When", text="x", scenario="S", place="f:1")
     journal.change("the application is brought up", "begun", commands=["docker compose up"])
@@ -353,7 +353,7 @@ def test_journal_that_was_changed_is_not_gone_on_with() -> None:
 
 
 def test_what_somebody_vouched_for() -> None:
-    """What nobody could check, and the data that only the restore point has, are still to do when all is over."""
+    """After an incident that passed, checks that someone vouched for and rows in the restore point are still to do."""
     word = {"by": "ada", "because": "I looked", "at": "2025"}
     journal = Journal().fact("overrides", {"2.1.1": word}).add("scenario began", scenario="S", feature="F")
     journal.step("metrics are scraped", "inconclusive", "nobody answers")
@@ -367,7 +367,7 @@ def test_what_somebody_vouched_for() -> None:
 
 
 def test_messages_are_shown_with_what_became_of_them() -> None:
-    """In their order; one whose run died is of unknown fate; one that was told again by the next run is its own."""
+    """Messages are listed in order with their result. A message whose run was killed has no result."""
     journal = Journal()
     for turn, state in (("started", "begun"), ("held", "begun"), ("started", "done"), ("held", "failed")):
         more = {"begun": {"title": turn, "text": "text"}, "done": {"receipt": "accepted"}, "failed": {"why": "down"}}
@@ -383,7 +383,7 @@ def test_messages_are_shown_with_what_became_of_them() -> None:
 
 
 def closed(journal: Journal, outcome: str, **more: Any) -> list[str]:
-    """What is to do, each with its command, after a run that ended so."""
+    """Close the journal with `outcome`, and return the tasks, each with its command."""
     entries = journal.add("closed", outcome=outcome, **({"changes_made": ["x"], "remaining": []} | more)).entries
     return [f"{each.text} {each.command}".strip() for each in follow_ups(entries).to_do]
 
@@ -406,15 +406,15 @@ LOST = (
 
 
 def test_what_a_restore_leaves() -> None:
-    """The application that stands still is started, and the database of before removed, by commands that are given."""
+    """After a restore, the tasks are to start the application and to remove the old database, each with its command."""
     assert closed(Journal(type="restore").fact("restored", RESTORED), "passed") == [START, LOST]
-    # A journal of an earlier version does not say when the dump was begun.
+    # A journal of an earlier version does not have the time of the dump.
     journal = Journal(type="restore").fact("restored", RESTORED | {"made": ""})
     assert "Everything written since the dump is only in the database" in closed(journal, "passed")[1]
 
 
 def test_restore_of_which_nobody_was_told() -> None:
-    """Users come first, and then what goes on with the incident."""
+    """If a restore could not be announced, starting the application comes first, then resuming the incident."""
     journal = Journal(type="restore", typed=["pytest", "features"]).fact("restored", RESTORED)
     found = closed(journal, "failed", remaining=["f::The restore is announced"])
     left = "Continue with what is left: The restore is announced. What is done is not done twice."
@@ -426,7 +426,7 @@ def test_restore_of_which_nobody_was_told() -> None:
 
 
 def test_application_that_was_started_behind_a_restore() -> None:
-    """Is not to be started again, as far as it was looked at since."""
+    """After a restore, starting the application is a task only if the last observation saw it stopped."""
     for state, left in (("exited", [START, LOST]), ("running", [LOST])):
         container = {"id": "a", "name": "shop-api-1", "service": "api", "state": state}
         journal = Journal(type="restore").fact("restored", RESTORED)
@@ -435,7 +435,7 @@ def test_application_that_was_started_behind_a_restore() -> None:
 
 
 def test_rows_that_were_kept_are_put_back() -> None:
-    """What the downgrade destroyed, what of it is kept elsewhere, and the command."""
+    """Rows kept from a downgrade are a task, with the rows that were not saved and the command to put them back."""
     fact = {"path": "/r", "sha256": "0" * 64, "kept": ["a.b"], "left_out": ["a.c: no key"], "put_back": "psql"}
     journal = Journal().fact("strategy", "downgrade").fact("loss", ["column a.b: 2 rows"])
     journal.fact("restore point", {"path": "/srv/i-1.dump", "size": 2, "sha256": "11"})
@@ -481,7 +481,7 @@ FORTH, BACK = "pytest features --resume", "pytest features -m restore"
     ],
 )
 def test_ways_from_where_a_migration_stopped(at: str, changed: list[str], ways: list[str]) -> None:
-    """Both are told in the order in which they may be taken, with what to type, and nothing else is gone on with."""
+    """If a migration stopped half-way, both ways out are listed in the order in which they work, and nothing else."""
     fact = {"direction": "downgrade", "revisions": [at], "began": ["r3"], "to": "r1", "changed": changed}
     journal = Journal(typed=["pytest", "features"]).add("scenario began", scenario="S", feature="F")
     journal.fact("half way", fact | {"way_on": FORTH, "way_back": BACK})

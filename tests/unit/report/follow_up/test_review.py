@@ -1,4 +1,4 @@
-"""What a review asks first, from the journal alone, with nothing made up."""
+"""The first facts of a review, from the journal only. Nothing is guessed."""
 
 from typing import Any
 
@@ -37,13 +37,13 @@ def journal(*containers: dict[str, Any], asked: dict[str, Any] | None = None, **
 
 
 def test_nothing_is_made_up() -> None:
-    """A journal that tells none of it leaves all empty."""
+    """A journal without these facts gives an empty review."""
     assert review([]) == Review()
     assert not review([entry("opened", 0, asked_for=None)]).told
 
 
 def test_since_when_it_was_live_and_noticed() -> None:
-    """By the engine's times of the failed release's containers, the oldest; others are not asked."""
+    """The failed release is live since its oldest container's creation, or its start if the creation is unknown."""
     there = (
         container(),
         container("shop-jobs-1", created="", started_at="2025-12-18T02:20:00Z"),
@@ -57,14 +57,14 @@ def test_since_when_it_was_live_and_noticed() -> None:
 
 
 def test_resumed_run_says_it_anew() -> None:
-    """The newest word counts; what it leaves out stays."""
+    """The newest statement of a resumed run counts. Statements that it does not repeat stay."""
     entries = journal(asked={"impact": "some orders", "severity": "S2"})
     entries.insert(3, entry("resumed", 5, asked_for={"impact": "no orders", "severity": None}))
     assert (review(entries).impact, review(entries).severity) == ("no orders", "S2")
 
 
 def test_owner_due_and_links() -> None:
-    """Due is counted from the end; a quarter of an hour stands around the incident in links."""
+    """The due date counts from the incident's end. Links cover 15 minutes before and after the incident."""
     told = review(journal())
     assert (told.owner, told.due) == ("team-shop", "2025-12-20T03:09:00Z")
     (link,) = told.links
@@ -73,7 +73,7 @@ def test_owner_due_and_links() -> None:
 
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "https://x.example/{unknown}\n", "https://x.example/ <b>"])
 def test_link_that_is_none(url: str) -> None:
-    """A forged journal gets no link on the page."""
+    """An invalid or unsafe link in a forged journal is not shown."""
     entries = journal()
     entries[0]["review"] = {"links": [{"name": "x", "url": url}]}
     assert review(entries).links == ()
@@ -93,6 +93,6 @@ def test_link_that_is_none(url: str) -> None:
     ],
 )  # fmt: skip
 def test_cause_as_production_was_found(look: dict[str, Any], words: str) -> None:
-    """In one line, what the looks saw to be wrong; nothing where nothing was."""
+    """The cause is one line with the faults that the observations saw, and empty if there were none."""
     told: dict[str, Any] = {"containers": [container()], "log_errors": {}, "readiness": {"status": 200, "answer": {}}}
     assert cause(Snapshot.model_validate(snapshot("open", "v2", **(told | look)))) == words

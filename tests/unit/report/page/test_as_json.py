@@ -1,4 +1,4 @@
-"""The record as JSON: what the page tells, in members that a program reads."""
+"""The record as JSON: the content of the page for programs."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.support.telling import INCIDENT, told
 
 
 def test_it_tells_what_the_page_tells(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`render --format json` writes it beside the journal, for its owner alone."""
+    """`render --format json` writes the record beside the journal, readable only by its owner."""
     journal = told(tmp_path, impact="x")
     assert main(["render", str(journal), "--format", "json"]) == 0
     path = Path(capsys.readouterr().out.strip())
@@ -27,13 +27,13 @@ def test_it_tells_what_the_page_tells(tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 def test_nothing_hides_in_it(tmp_path: Path) -> None:
-    """Characters that turn text round are escapes, and what is no Unicode does no harm."""
+    """Characters that reorder text, and terminal commands, are escaped: the JSON is ASCII."""
     path = render.render_json(told(tmp_path, "\u202egnp.exe \x1b[31m"))
     assert path.read_text().isascii()
 
 
 def test_journal_that_is_none(tmp_path: Path) -> None:
-    """It is said, as for the page."""
+    """For an invalid journal the JSON says that it is not whole. A missing journal is an error."""
     (tmp_path / "journal.jsonl").write_text("no journal")
     assert json.loads(render.render_json(tmp_path / "journal.jsonl").read_text())["journal"]["whole"] is False
     with pytest.raises(JournalError):

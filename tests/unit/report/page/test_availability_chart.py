@@ -1,4 +1,4 @@
-"""The availability strip: what the probes saw is drawn where and as it was."""
+"""The availability strip: probes are drawn at their time with their result."""
 
 import re
 from typing import Any
@@ -16,7 +16,7 @@ def run(*entries: dict[str, Any]) -> Downtime:
 
 
 def stretches(path: str) -> list[tuple[int, int]]:
-    """Where the rectangles of a path begin, and how wide they are."""
+    """Return the start and width of each rectangle in a path."""
     return [(int(x), int(width)) for x, width in re.findall(r"M(\d+) \d+h(\d+)V", path)]
 
 
@@ -25,7 +25,7 @@ def drawn(*entries: dict[str, Any]) -> Strip:
 
 
 def test_states_stand_where_they_were() -> None:
-    """Four seconds: one good, two bad, one good again; each takes its part of the width, and none is drawn twice."""
+    """Good and bad stretches each take their share of the width. None is drawn twice."""
     found = drawn(batch(0, *[200] * 4, *[503] * 8, *[200] * 4), closed(4))
     assert stretches(found.good) == [(0, 250), (750, 250)]
     assert stretches(found.bad) == [(250, 500)]
@@ -33,14 +33,14 @@ def test_states_stand_where_they_were() -> None:
 
 
 def test_where_nobody_probed_is_neither() -> None:
-    """Behind a prober that broke off, nothing is drawn as good or bad."""
+    """Time after the last probe is drawn as unknown, neither good nor bad."""
     found = drawn(batch(0, 200, 200), closed(10))
     assert stretches(found.unknown) == [(125, 875)]
     assert stretches(found.good) == [(0, 125)]
 
 
 def test_single_bad_probe_is_seen_among_many() -> None:
-    """In a run of an hour one bad probe among 14,400 has a column of its own, as bad."""
+    """One bad probe among 14,000 gets its own column, drawn as bad."""
     statuses = [200] * 14_000
     statuses[7_000] = 500
     probed = batch(0, *statuses) | {"time": at(1)}
@@ -50,7 +50,7 @@ def test_single_bad_probe_is_seen_among_many() -> None:
 
 
 def test_bad_reaches_higher_than_good() -> None:
-    """Who sees no colours sees another height, besides the hatching."""
+    """Bad stretches are taller than good ones, so that they differ without colours."""
     found = drawn(batch(0, 200, 503), closed(1))
     tops = {name: int(re.match(r"M\d+ (\d+)", path)[1]) for name, path in (("good", found.good), ("bad", found.bad))}  # type: ignore[index]
     assert tops["bad"] == BAND_TOP < tops["good"]
@@ -58,7 +58,7 @@ def test_bad_reaches_higher_than_good() -> None:
 
 @pytest.mark.parametrize("latency", [0, 1, 9, 10, 999, 60_000])
 def test_latency_stays_in_its_place(latency: int) -> None:
-    """However short or long an answer took, its bar lies on the scale; the longest line is not below it."""
+    """A latency bar stays on the scale for any latency, and the scale's top line is at least as high as the bar."""
     found = drawn(batch(0, 200, latencies=(latency,)), closed(1))
     heights = [float(height) for height in re.findall(r"M\d+ \d+V([\d.]+)h", found.latency)]
     assert all(LATENCY_TOP <= height <= LATENCY_BOTTOM for height in heights)
@@ -66,12 +66,12 @@ def test_latency_stays_in_its_place(latency: int) -> None:
 
 
 def test_bad_answers_have_no_latency() -> None:
-    """A fast 503 is no fast service."""
+    """Failed probes draw no latency."""
     assert drawn(batch(0, 503, 503), closed(1)).latency == ""
 
 
 def test_each_run_has_its_strip() -> None:
-    """A resumed incident is drawn run by run, with each run's own steps; one without probes is not drawn."""
+    """Each run of a resumed incident has its own strip and steps. A run without probes has no strip."""
 
     def spoken(seconds: float, text: str) -> list[dict[str, Any]]:
         began = {"kind": "step began", "keyword": "When", "text": text, "place": "f:1", "time": at(seconds)}
@@ -90,7 +90,7 @@ def test_each_run_has_its_strip() -> None:
 
 
 def test_ticks_are_round_and_few() -> None:
-    """The time is told at round moments, eight at most, each within the strip."""
+    """The time axis has one to nine ticks, each within the strip."""
     for seconds in (1, 7, 59, 100, 1000):
         end = {"kind": "closed", "time": f"2025-12-18T03:{seconds // 60:02}:{seconds % 60:02}.000000Z"}
         ticks = drawn(batch(0, 200), end).ticks
@@ -99,6 +99,6 @@ def test_ticks_are_round_and_few() -> None:
 
 
 def test_strip_of_ages_comes_to_its_end() -> None:
-    """However long a run lasted, or a forged journal says so, there are a few times below the strip."""
+    """A strip of many years still has at most nine ticks."""
     found = drawn(batch(0, 200), {"kind": "closed", "time": "2099-12-31T00:00:00.000000Z"})
     assert 1 < len(found.ticks) <= 9

@@ -1,4 +1,4 @@
-"""What page and Markdown say of the configuration since the target was validated."""
+"""The configuration differences since the target was validated, on the page and in the Markdown."""
 
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ def change(**more: Any) -> list[dict[str, Any]]:
     ids=["unknown", "nothing", "secret", "shown"],
 )
 def test_it_is_told(tmp_path: Path, differences: Any, on_page: str, in_markdown: str) -> None:
-    """Whether it is known, what differs, and the values that may be shown."""
+    """Page and Markdown say whether the differences are known, which keys differ, and the values that may be shown."""
     journal = Journal(tmp_path / "journal.jsonl", Redactor())
     told = {} if isinstance(differences, dict) else {"validated_at": "2025-12-15T10:00:00Z"}
     journal.write("fact", name="configuration drift", value={"tag": "v1", "differences": differences} | told)

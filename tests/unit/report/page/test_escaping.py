@@ -1,4 +1,4 @@
-"""Whatever commands, answers, logs and files say: no element of the page comes from it."""
+"""Property test: no text from commands, answers, logs or files becomes an element of the page."""
 
 import warnings
 from functools import cache
@@ -14,7 +14,7 @@ from runbook.report.page import render
 from tests.support.campaigns import examples
 from tests.support.telling import told
 
-#: What page makers get wrong: ends of elements, of attributes, of comments and of scripts; entities; odd characters.
+#: Typical failures of escaping: ends of elements, attributes, comments and scripts; entities; odd characters.
 _PIECES = (
     "<script>", "</script>", "<!--", "-->", "<![CDATA[", "]]>", "<?php", "?>", "</pre>", "</style>", "</article>",
     "</body>", "<img src=x onerror=alert(1)>", "<svg/onload=alert(1)>", "<plaintext>", "<template>",
@@ -27,7 +27,7 @@ HOSTILE = st.lists(st.one_of(st.sampled_from(_PIECES), st.text(max_size=5)), min
 
 
 class _Elements(HTMLParser):
-    """The elements of a page by Python's own parser, with the names of their attributes."""
+    """The elements of a page as Python's parser finds them, with the names of their attributes."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -52,15 +52,15 @@ class _Elements(HTMLParser):
 
 
 def as_browsers_do(page: str) -> list[tuple[str, tuple[str, ...]]]:
-    """The elements of a page as the HTML standard finds them, and so browsers do."""
+    """Return the elements of a page as the HTML standard defines them, which is how browsers see them."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # html5lib tells of characters that it replaces
+        warnings.simplefilter("ignore")  # html5lib warns about characters that it replaces
         tree = html5lib.parse(page, namespaceHTMLElements=False)
     return [(str(element.tag), tuple(sorted(map(str, element.attrib)))) for element in tree.iter()]
 
 
 def page_of(word: str) -> str:
-    """The page of an incident in which everybody says `word`."""
+    """Return the page of an incident in which every recorded text contains `word`."""
     with TemporaryDirectory() as folder:
         return render.page(told(Path(folder), word))
 
@@ -76,9 +76,9 @@ def harmless(word: str) -> tuple[list[tuple[str, tuple[str, ...]]], list[tuple[s
 @example("</pre></details></article><script>alert(1)</script>")
 @example('" onmouseover="alert(1)" x="')
 def test_no_element_comes_from_what_was_said(word: str) -> None:
-    """The page has the elements, with the attributes, that it has when everybody says something harmless."""
+    """A page with hostile text has the elements and attributes of a page with harmless text."""
     page = page_of(word)
-    # White space alone, or nothing, is not shown where a word would be.
+    # Empty text and white space leave out elements that a word would have.
     plain = harmless("x" if word.strip() else word)
     assert _Elements(page).found == plain[0]
     assert as_browsers_do(page) == plain[1]

@@ -1,4 +1,4 @@
-"""The record in short as Markdown: it tells what the page tells, and nothing in a journal acts in it."""
+"""The short record as Markdown: it says what the page says, and no text of a journal becomes markup."""
 
 import re
 from html import unescape
@@ -16,7 +16,7 @@ from runbook.text import visible
 from tests.support.campaigns import examples
 from tests.support.telling import told
 
-#: What a reader of Markdown makes of the template's own marks; of code it makes code, of nothing else anything.
+#: The Markdown tokens that the template itself produces.
 OURS = {"heading", "paragraph", "blockquote", "bullet_list", "list_item", "strong", "inline", "text", "code_inline"}
 OURS |= {"fence", "softbreak", "text_special"}
 READER = MarkdownIt("commonmark", {"linkify": False}).enable(["table", "strikethrough"])
@@ -31,13 +31,13 @@ def tokens(text: str) -> list[Token]:
 
 
 def kinds(text: str) -> list[str]:
-    """What the text is made of, without its words."""
+    """Return the kinds of tokens in the text, without text tokens."""
     found = [re.sub("_(open|close)$", "", token.type) for token in tokens(text)]
     return [kind for kind in found if kind not in ("text", "text_special")]
 
 
 def shown(text: str) -> str:
-    """The words that a reader sees, without white space."""
+    """Return the words that a reader sees, without white space."""
     seen = (token.content for token in tokens(text) if token.type != "inline")
     return "".join("".join(seen).split())
 
@@ -53,12 +53,12 @@ HOSTILE = (
 
 @pytest.mark.parametrize("word", HOSTILE)
 def test_nothing_in_a_journal_is_markdown(tmp_path: Path, word: str) -> None:
-    """Whatever texts a journal holds, the Markdown has the structure that it has of plain words, and shows them."""
+    """Hostile text in a journal does not change the structure of the Markdown, and is shown."""
     text = markdown(told(tmp_path / "hostile", word))
     assert kinds(text) == kinds(markdown(told(tmp_path / "plain", "word")))
     assert set(kinds(text)) <= OURS
     assert "".join(visible(f"evidence {word}").split()) in shown(text)
-    # GitHub makes links of these, wherever they stand in plain text.
+    # GitHub makes links of these anywhere in plain text.
     plain = re.sub(r"(?s)(`+).*?\1", "", text)
     assert not re.search(r"(?<!\\)[@$<]|(?<!\w)www\.|://", plain)
     assert not set(text) & {"\x1b", "\r", "\N{RIGHT-TO-LEFT OVERRIDE}"}
@@ -69,14 +69,14 @@ def test_nothing_in_a_journal_is_markdown(tmp_path: Path, word: str) -> None:
 @example("1.")
 @example("#")
 def test_no_words_are_markdown(tmp_path_factory: pytest.TempPathFactory, word: str) -> None:
-    """The same of any words of Markdown's own marks."""
+    """Random combinations of Markdown characters in a journal do not change the structure of the Markdown."""
     text = markdown(told(tmp_path_factory.mktemp("hostile"), word))
     plain = markdown(told(tmp_path_factory.mktemp("plain"), "word" if word.strip() else " "))
     assert kinds(text) == kinds(plain)
 
 
 def test_page_and_markdown_tell_the_same_steps_and_outcomes(tmp_path: Path) -> None:
-    """Each step stands in both, in the same order, with the same outcome, and so do headline and decisions."""
+    """Page and Markdown agree on the steps, their order and outcomes, the headline and the decisions."""
     journal = told(tmp_path, "WORD", outcome="failed")
     page, text = render.body(journal), markdown(journal)
     rows = re.findall(
@@ -96,7 +96,7 @@ def test_page_and_markdown_tell_the_same_steps_and_outcomes(tmp_path: Path) -> N
 
 
 def test_what_is_to_be_typed_stands_by_itself(tmp_path: Path) -> None:
-    """A command is a block of code as it is typed, at the end, where a terminal stops."""
+    """Each command to resume a killed run is a code block that contains nothing else."""
     text = markdown(told(tmp_path, outcome=None, project="shop"))
     blocks = [token.content for token in tokens(text) if token.type == "fence"]
     assert blocks
@@ -104,7 +104,7 @@ def test_what_is_to_be_typed_stands_by_itself(tmp_path: Path) -> None:
 
 
 def test_job_summary_is_appended(tmp_path: Path) -> None:
-    """Where CI has a summary, the record is put behind what stands there; without one nothing is written."""
+    """The record is appended to the CI job summary. Without a job summary nothing is written."""
     journal, summary = told(tmp_path), tmp_path / "summary.md"
     summary.write_text("before\n")
     assert job_summary.append(journal, {}) == ""
@@ -114,7 +114,7 @@ def test_job_summary_is_appended(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("before", [0, job_summary.MOST - 2000, job_summary.MOST - 10, job_summary.MOST + 1])
 def test_job_summary_stays_below_githubs_limit(tmp_path: Path, before: int) -> None:
-    """GitHub shows nothing of a longer one: it is cut at a line, and says where the whole is."""
+    """A job summary over GitHub's limit is cut and says where the whole record is; without room nothing is written."""
     journal, summary = told(tmp_path, "\N{SNOWMAN}" * 30_000), tmp_path / "summary.md"
     summary.write_bytes(b"x" * before)
     assert job_summary.append(journal, {"GITHUB_STEP_SUMMARY": str(summary)}) == ""
@@ -125,7 +125,7 @@ def test_job_summary_stays_below_githubs_limit(tmp_path: Path, before: int) -> N
 
 
 def test_job_summary_that_cannot_be_written_is_said(tmp_path: Path) -> None:
-    """A folder in its place, or a journal that tells nothing: words, and no error."""
+    """If the job summary cannot be written, or the journal cannot be read, a message says so without an error."""
     journal = told(tmp_path)
     assert "the job's summary was not written" in job_summary.append(journal, {"GITHUB_STEP_SUMMARY": str(tmp_path)})
     summary = {"GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")}

@@ -1,4 +1,4 @@
-"""Journals with a whole chain whose entries are not as the runbook writes them: told, and never a traceback."""
+"""Journals with a valid chain but entries in an unknown form: they give a page or a message, never a traceback."""
 
 import json
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _LACKING = object()
 
 
 def odd(lines: list[bytes]) -> Iterator[tuple[str, list[bytes]]]:
-    """The journal again and again, each time with one member of one kind of entry missing, or of another type."""
+    """Yield the journal repeatedly, each time with one member of one kind of entry missing or of another type."""
     seen = {"seq", "previous", "sha256", "format"}
     for number, line in enumerate(lines):
         entry: dict[str, Any] = json.loads(line)
@@ -39,7 +39,7 @@ def changed(line: bytes, member: str, value: object) -> bytes:
 
 
 def test_odd_entries_end_in_a_page_or_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Whatever is missing in a journal, or of another type, `render` and `records show` end with a record or words."""
+    """With any member missing or of another type, `render` and `records show` end with a record or a message."""
     journal = told(tmp_path, outcome="failed")
     refused = 0
     for name, lines in odd(lines_in(journal)):
@@ -53,7 +53,7 @@ def test_odd_entries_end_in_a_page_or_in_words(tmp_path: Path, capsys: pytest.Ca
 
 
 def test_odd_entries_are_named(tmp_path: Path) -> None:
-    """The message names the journal and what is wrong in it, and does not call a full disk that."""
+    """The error names the missing member of the entry."""
     journal = told(tmp_path)
     lines = [changed(line, "text", _LACKING) if b"step began" in line else line for line in lines_in(journal)]
     put(journal, sealed_anew(lines))

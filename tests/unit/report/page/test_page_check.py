@@ -1,4 +1,4 @@
-"""Whether a page comes from the journal beside it: each way in which it may not is told by name."""
+"""The check that a page comes from the journal beside it. Each possible difference has its own result."""
 
 import os
 import re
@@ -40,7 +40,7 @@ def change_page(journal: Path, change: Callable[[str], str]) -> Path:
 
 
 def gone_on(journal: Path) -> None:
-    """One run more of the same incident."""
+    """Add a resumed run to the incident's journal."""
     again = Journal(journal, Redactor(), go_on=True)
     about = ("seq", "time", "kind", "format", "previous", "sha256")
     again.write("resumed", **{name: value for name, value in again.entries[0].items() if name not in about})
@@ -49,28 +49,28 @@ def gone_on(journal: Path) -> None:
 
 
 def test_rendered_page_fits(tmp_path: Path) -> None:
-    """The page that `render` makes is found to be this journal's, whatever commands said."""
+    """A page made by `render` matches its journal, even with odd characters in the output."""
     found = checked(rendered(tmp_path, 'a\x00b\r\n<b>"ä" \u202e'))
     assert found.kind is Page.FITS
     assert found.good
 
 
 def test_page_of_a_moved_folder_fits(tmp_path: Path) -> None:
-    """A record that was put elsewhere under another name is still what it was."""
+    """A page still matches after its folder was moved and renamed."""
     journal = rendered(tmp_path)
     moved = journal.parent.rename(tmp_path / "kept")
     assert checked(moved / journal.name).kind is Page.FITS
 
 
 def test_page_of_a_journal_that_is_not_whole_fits(tmp_path: Path) -> None:
-    """The page that was made of what a killed run left says so, and fits."""
+    """The page of a killed run's journal matches that journal."""
     journal = told(tmp_path, outcome=None)
     render.render(journal)
     assert checked(journal).kind is Page.FITS
 
 
 def test_no_page_is_said_and_is_no_error(tmp_path: Path) -> None:
-    """A journal may stand alone."""
+    """A journal without a page is reported, and is not an error."""
     found = checked(told(tmp_path))
     assert (found.kind, found.good) == (Page.NONE, True)
     assert "no record.html" in found.words
@@ -95,14 +95,14 @@ def test_no_page_is_said_and_is_no_error(tmp_path: Path) -> None:
 def test_page_that_does_not_come_from_the_journal_is_told(
     tmp_path: Path, change: Callable[[str], str], kind: Page
 ) -> None:
-    """An edited page, and one of another journal, are told apart."""
+    """An edited page, a page of another journal and a page without a journal head get different results."""
     found = checked(change_page(rendered(tmp_path), change))
     assert found.kind is kind
     assert not found.good
 
 
 def test_page_of_another_journal_is_told(tmp_path: Path) -> None:
-    """A page that was made from another journal is not taken for this one's, nor is one from before a rewriting."""
+    """A page of another journal does not match, and neither does a page from before the journal was rewritten."""
     journal, other = rendered(tmp_path / "a"), rendered(tmp_path / "b", "other")
     own = journal.with_name("record.html").read_bytes()
     journal.with_name("record.html").write_bytes(other.with_name("record.html").read_bytes())
@@ -114,7 +114,7 @@ def test_page_of_another_journal_is_told(tmp_path: Path) -> None:
 
 
 def test_journal_of_which_no_page_can_be_made_is_told(tmp_path: Path) -> None:
-    """Entries that somebody forged may lack what a page needs: the check says so and comes to its end."""
+    """If a forged journal lacks entries that a page needs, the check says so without a traceback."""
     journal = rendered(tmp_path)
     head = verify(journal).head
     lines = lines_in(journal)
@@ -127,7 +127,7 @@ def test_journal_of_which_no_page_can_be_made_is_told(tmp_path: Path) -> None:
 
 
 def test_page_from_before_a_resumed_run_is_told(tmp_path: Path) -> None:
-    """A page that was made when the journal was shorter says at which entry, and what to do."""
+    """A page older than a resumed run is reported with the last entry that it covers, and can be rendered again."""
     journal = rendered(tmp_path)
     entries = len(verify(journal).entries)
     gone_on(journal)
@@ -147,7 +147,7 @@ def test_page_from_before_a_resumed_run_is_told(tmp_path: Path) -> None:
     ],
 )
 def test_command_that_renders_again_is_whole(tmp_path: Path, change: Callable[[str], str] | None) -> None:
-    """What is said to type makes a page that fits, from any folder; one that tells something else is kept beside it."""
+    """The suggested command makes a matching page from any folder. A page that differs is kept beside the new page."""
     journal = rendered(tmp_path / "a b")
     if change is None:
         gone_on(journal)
@@ -163,7 +163,7 @@ def test_command_that_renders_again_is_whole(tmp_path: Path, change: Callable[[s
 
 @pytest.mark.parametrize("outcome", ["passed", None])
 def test_page_is_not_accused_of_what_was_done_to_its_journal(tmp_path: Path, outcome: str | None) -> None:
-    """Where something was put in at the journal's end, the page that was made before is still what was made."""
+    """If a line was appended to the journal, an unedited page matches its valid part, and an edited one is unknown."""
     journal = told(tmp_path, outcome=outcome)
     render.render(journal)
     put(journal, [*lines_in(journal), b'{"x":1}\n'])
@@ -180,7 +180,7 @@ def test_page_is_not_accused_of_what_was_done_to_its_journal(tmp_path: Path, out
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
-    """A journal whose page is there, and that page as it was made."""
+    """A journal with its page, and the original bytes of that page."""
     journal = rendered(tmp_path_factory.mktemp("whole"))
     return journal, journal.with_name("record.html").read_bytes()
 
@@ -188,7 +188,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
 @settings(deadline=None)
 @given(st.data())
 def test_any_changed_byte_of_the_record_is_told(whole: tuple[Path, bytes], data: st.DataObject) -> None:
-    """Whichever byte of the record in the page is changed, the page is not what was made."""
+    """Changing any byte of the record in the page makes the check fail."""
     journal, page = whole
     content = bytearray(page)
     begin, end = content.index(b"<article"), content.index(b"</article>") + len(b"</article>")

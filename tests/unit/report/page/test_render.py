@@ -1,4 +1,4 @@
-"""The record: one page from the journal alone, which shows what was said and lets none of it act."""
+"""The record: one page made from the journal only. Recorded text is shown and never becomes an element."""
 
 import os
 import re
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[4]
 
 
 class Page(HTMLParser):
-    """The elements of a page with their attributes, and its text as people see it."""
+    """The elements of a page with their attribute names, and its visible text."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class Page(HTMLParser):
 
 
 def shown(journal: Path) -> str:
-    """The text of the page, with white space folded."""
+    """Return the text of the page with white space folded."""
     return " ".join(Page(render.body(journal)).text.split())
 
 
@@ -65,7 +65,7 @@ def change_byte(journal: Path, line: int) -> None:
 
 
 def test_page_tells_the_incident(tmp_path: Path) -> None:
-    """The page says what happened, from what to what, what was decided, what was run, and how to check it."""
+    """The page shows the events, both releases, decisions, commands with their output, and how to check the page."""
     journal = told(tmp_path, "WORD", project="shop")
     text = shown(journal)
     for expected in (
@@ -93,7 +93,7 @@ def test_page_tells_the_incident(tmp_path: Path) -> None:
 
 
 def test_page_says_what_stopped_a_run(tmp_path: Path) -> None:
-    """Of a run that did not pass, what was seen stands at the top; behind the switch, in place of the step."""
+    """If a run failed, the observation of the failed step is at the top of the page and under "What stopped it"."""
     text = shown(told(tmp_path, "WORD", outcome="failed"))
     assert "Rolled back, but a step failed: expected this; seen WORD" in text
     assert "What stopped it" in text
@@ -113,7 +113,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("word", HOSTILE)
 def test_no_element_comes_from_what_was_said(tmp_path: Path, word: str) -> None:
-    """Whatever commands, answers, logs and files say: the page has the elements it has without, and shows it all."""
+    """Hostile text in a journal adds no element to the page, and is shown in full."""
     harmless, hostile = told(tmp_path / "a"), told(tmp_path / "b", word)
     for make in (render.body, render.page):
         page = Page(make(hostile))
@@ -134,7 +134,7 @@ def test_no_element_comes_from_what_was_said(tmp_path: Path, word: str) -> None:
     ],
 )
 def test_what_would_hide_or_reorder_text_is_shown(tmp_path: Path, word: str, seen: str) -> None:
-    """Characters that would make a page show something else than what is there are shown as their numbers."""
+    """Characters that hide or reorder text are shown as their escape codes."""
     html = render.body(told(tmp_path, word))
     assert word not in html
     assert seen in Page(html).text
@@ -142,12 +142,12 @@ def test_what_would_hide_or_reorder_text_is_shown(tmp_path: Path, word: str, see
 
 @pytest.mark.parametrize("word", ["\x1b[31mred\x1b[0m", "red"], ids=["coloured", "plain"])
 def test_colours_of_a_terminal_are_left_out(tmp_path: Path, word: str) -> None:
-    """Colours that a program wrote for a terminal are not worth showing."""
+    """Terminal colour codes are removed."""
     assert "docker red" in shown(told(tmp_path, word))
 
 
 def test_page_needs_nothing_but_itself(tmp_path: Path) -> None:
-    """The page of its own holds its style and its script, loads nothing, and links to nowhere but into the record."""
+    """The page contains its style and script, loads nothing, and links only within itself."""
     html = render.page(told(tmp_path))
     assert not re.search(r"<(link|img|iframe)|url\((?!#)|@import|src=", html)
     assert re.findall(r"<script>\n?(.*?)</script>", html, re.DOTALL) == [SCRIPT.read_text(encoding="utf-8")]
@@ -155,7 +155,7 @@ def test_page_needs_nothing_but_itself(tmp_path: Path) -> None:
 
 
 def test_unclosed_journal_says_so_at_the_top(tmp_path: Path) -> None:
-    """A run that was killed left a page that begins with that, and tells everything up to there."""
+    """The page of a killed run starts with a warning, and shows everything recorded until then."""
     text = shown(told(tmp_path, "WORD", outcome=None))
     assert text.index("This journal is not whole") < text.index("Project")
     assert "not the closing entry" in text
@@ -164,7 +164,7 @@ def test_unclosed_journal_says_so_at_the_top(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("line", [1, 2, 9, 20])
 def test_changed_journal_says_so_at_the_top(tmp_path: Path, line: int) -> None:
-    """A journal that was changed makes a page that begins with that, and tells what can be believed."""
+    """The page of a changed journal starts with a warning, and names the changed line."""
     journal = told(tmp_path, "WORD")
     change_byte(journal, line)
     text = shown(journal)
@@ -175,14 +175,14 @@ def test_changed_journal_says_so_at_the_top(tmp_path: Path, line: int) -> None:
 
 @pytest.mark.parametrize("length", [0, 1, 500, 1500, 4000, 8000])
 def test_cut_journal_still_makes_a_page(tmp_path: Path, length: int) -> None:
-    """Wherever a journal breaks off, there is a page that says so."""
+    """A journal cut at any byte still makes a page that warns about it."""
     journal = told(tmp_path)
     journal.write_bytes(journal.read_bytes()[:length])
     assert "This journal is not whole" in shown(journal)
 
 
 def test_journal_cut_after_any_line_still_makes_a_page(tmp_path: Path) -> None:
-    """The same after each of its lines: every moment at which a run can be killed can be shown."""
+    """A journal cut after any of its lines still makes a page that warns about it."""
     journal = told(tmp_path)
     lines = journal.read_bytes().splitlines(keepends=True)
     for count in range(len(lines)):
@@ -191,7 +191,7 @@ def test_journal_cut_after_any_line_still_makes_a_page(tmp_path: Path) -> None:
 
 
 def test_text_that_is_not_unicode_does_not_lose_the_page(tmp_path: Path) -> None:
-    """A lone surrogate in an answer's JSON (an application may send one) does not keep the page from being written."""
+    """A lone surrogate in the JSON of an answer does not prevent the page from being written."""
     page = render.render(told(tmp_path, "\ud800"))
     assert "Over: production runs v1 again" in page.read_text(encoding="utf-8")
 
@@ -207,7 +207,7 @@ def test_text_that_is_not_unicode_does_not_lose_the_page(tmp_path: Path) -> None
     ],
 )
 def test_readiness_in_words(tmp_path: Path, readiness: object, words: str) -> None:
-    """Whatever readiness said, or did not say, stands in the comparison."""
+    """The comparison shows the readiness answer, or the reason why there is none."""
     journal = Journal(tmp_path / INCIDENT / "journal.jsonl", Redactor())
     unknown = {name: {"unknown": word} for name, word in (("schema", "a"), ("gate", "b"), ("log_errors", "c"))}
     journal.write("fact", name="before", value=snapshot("x", "v2", readiness=readiness, **unknown))
@@ -219,7 +219,7 @@ def test_readiness_in_words(tmp_path: Path, readiness: object, words: str) -> No
 
 
 def test_rendering_writes_beside_the_journal_in_one_step(tmp_path: Path) -> None:
-    """The page lands beside its journal, takes the place of an older one, and leaves nothing else."""
+    """The page is written beside its journal, replaces an older page, and leaves no other file."""
     journal = told(tmp_path)
     journal.with_name("record.html").write_text("old")
     assert render.render(journal) == journal.with_name("record.html")
@@ -228,7 +228,7 @@ def test_rendering_writes_beside_the_journal_in_one_step(tmp_path: Path) -> None
 
 
 def test_page_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
-    """Where the page cannot be written, that is told with its path, and the journal stays."""
+    """If the page cannot be written, the error names its path, and the journal is unchanged."""
     journal = told(tmp_path)
     before = journal.read_bytes()
     journal.with_name("record.html").mkdir()
@@ -251,7 +251,7 @@ def runbook(*arguments: object) -> tuple[int, str, str]:
 
 @pytest.fixture
 def forked(zygote: Zygote, tmp_path: Path) -> Callable[..., tuple[int, str, str]]:
-    """The same without waiting for its start."""
+    """Run a command like `runbook`, but in a forked process that starts faster."""
 
     def run(*arguments: str | Path) -> tuple[int, str, str]:
         said = zygote.command(*arguments, folder=tmp_path, LC_ALL="C")
@@ -261,7 +261,7 @@ def forked(zygote: Zygote, tmp_path: Path) -> Callable[..., tuple[int, str, str]
 
 
 def test_command_line_verifies(tmp_path: Path, forked: Callable[..., tuple[int, str, str]]) -> None:
-    """`verify` ends with 0 for a whole journal and 1 for any other, in a line that says why, and one about the page."""
+    """`verify` exits with 0 for a whole journal and 1 otherwise, and says why, with a line about the page."""
     journal = told(tmp_path)
     whole = f"whole: {len(verify(journal).entries)} entries, head {verify(journal).head}\n"
     assert forked("verify", journal) == (0, f"{whole}page: there is no record.html beside the journal\n", "")
@@ -279,7 +279,7 @@ def test_command_line_verifies(tmp_path: Path, forked: Callable[..., tuple[int, 
 
 
 def test_command_line_renders(tmp_path: Path) -> None:
-    """`render` ends with 0 and the page's path, also of a run that broke off; 1 without a journal; 2 for misuse."""
+    """`render` prints the page's path, even for a killed run. It exits with 1 without a journal and 2 on misuse."""
     journal = told(tmp_path, outcome=None)
     assert runbook("render", journal) == (0, f"{journal.with_name('record.html')}\n", "")
     assert "This journal is not whole" in journal.with_name("record.html").read_text(encoding="utf-8")
@@ -288,7 +288,7 @@ def test_command_line_renders(tmp_path: Path) -> None:
 
 
 def test_documented_check_agrees(tmp_path: Path) -> None:
-    """The check that docs/journal.md gives, which needs nothing of this project, finds what `verify` finds."""
+    """The standalone check in docs/journal.md gives the result of `verify`."""
     script = re.search(r"```python\n(.*?)```", (ROOT / "docs" / "journal.md").read_text(), re.DOTALL)
     assert script is not None
     journal = told(tmp_path)
@@ -325,7 +325,7 @@ KILLED = "This run was killed"
     ],
 )
 def test_page_says_how_to_go_on_with_a_killed_run(tmp_path: Path, opened: dict[str, str], goes_on: str) -> None:
-    """What can be gone on with says what to type for it, and nothing else says so."""
+    """The page of a killed run shows how to resume it, but only for runs that can be resumed."""
     head = shown(told(tmp_path, outcome=None, **opened)).partition("Took")[0]
     assert KILLED in head
     assert ("To resume: " in head) is bool(goes_on)
@@ -333,7 +333,7 @@ def test_page_says_how_to_go_on_with_a_killed_run(tmp_path: Path, opened: dict[s
 
 
 def test_page_of_a_changed_journal_does_not_say_that_the_run_was_killed(tmp_path: Path) -> None:
-    """Where the rest cannot be believed, nobody knows from it how the run ended."""
+    """If the journal was changed, the page says that the outcome is unknown, not that the run was killed."""
     journal = told(tmp_path)
     change_byte(journal, len(journal.read_bytes().splitlines()) - 3)
     text = shown(journal)
@@ -343,7 +343,7 @@ def test_page_of_a_changed_journal_does_not_say_that_the_run_was_killed(tmp_path
 
 
 def test_page_says_that_users_were_not_served_in_the_end(tmp_path: Path) -> None:
-    """Who was not served by the last probe is told at the top, and the time without service is a least one."""
+    """If the last probe failed, the page says so at the top, and the time without service is a minimum."""
     journal = Journal(tmp_path / "journal.jsonl", Redactor())
     journal.write("opened", type="rollback", mode="execute")
     asked = {"url": "http://x", "interval_ms": 250, "deadline_ms": 5000, "began": journal.entries[0]["time"]}
@@ -357,7 +357,7 @@ def test_page_says_that_users_were_not_served_in_the_end(tmp_path: Path) -> None
 
 
 def test_page_says_that_users_were_out_before_it_began(tmp_path: Path) -> None:
-    """Who was not served by the first probe was out before: at least so long, with the probe's time beside it."""
+    """If the first probe failed, the time without service is a minimum, and the outage began before the run."""
     journal = Journal(tmp_path / "journal.jsonl", Redactor())
     journal.write("opened", type="rollback", mode="execute")
     asked = {"url": "http://x", "interval_ms": 250, "deadline_ms": 5000, "began": "2026-01-01T03:00:00.125000Z"}
@@ -370,7 +370,7 @@ def test_page_says_that_users_were_out_before_it_began(tmp_path: Path) -> None:
 
 
 def test_head_tells_the_times_in_their_order(tmp_path: Path) -> None:
-    """When it began, when it was resumed, and then when it ended."""
+    """The page lists the times of beginning, resumption and end in this order."""
     journal = Journal(tmp_path / "journal.jsonl", Redactor())
     journal.write("opened", type="rollback", mode="execute")
     journal.write("closed", outcome="failed", changes_made=[])
@@ -381,13 +381,13 @@ def test_head_tells_the_times_in_their_order(tmp_path: Path) -> None:
 
 
 def test_command_to_type_is_quoted(tmp_path: Path) -> None:
-    """A journal that calls its incident something odd gets no command that does anything else on a shell."""
+    """An incident name with shell characters is quoted in the command to type."""
     text = shown(told(tmp_path, incident="x; touch y"))
     assert "verify 'reports/x; touch y/journal.jsonl'" in text
 
 
 def test_page_says_how_much_of_an_output_it_shows(tmp_path: Path) -> None:
-    """Of outputs it is the end, of answers the beginning; what is there whole is not called cut, whatever its bytes."""
+    """The caption of a cut output or answer says which part is shown; a complete text is never called cut."""
     journal = Journal(tmp_path / "journal.jsonl", Redactor())
     journal.write("opened")
     journal.write("scenario began", scenario="S", feature="1. Chapter")
@@ -413,7 +413,7 @@ def test_page_says_how_much_of_an_output_it_shows(tmp_path: Path) -> None:
 
 
 def test_page_says_how_to_check_it_against_the_announcement(tmp_path: Path) -> None:
-    """Where a head was announced, the option that takes it is shown; the hash is to come from the channel."""
+    """If a journal head was announced, the page shows the `--head` option, with the hash left to the reader."""
     option = "<code>--head HASH</code>"
     assert option not in render.body(told(tmp_path / "one"))
     journal = told(tmp_path / "other")
@@ -453,7 +453,7 @@ def long_record(folder: Path, count: int) -> Journal:
 
 
 def test_each_output_is_capped(tmp_path: Path) -> None:
-    """Of an output that is longer than the journal keeps, in a forged journal say, the last 64 KiB are shown."""
+    """Of an output that is longer than the journal keeps (in a forged journal), the page shows the last 64 KiB."""
     journal = long_record(tmp_path, 0)
     step(journal.write, 1, kept="a" + "<" * 64 * 1024)
     journal.close()
@@ -465,7 +465,7 @@ def test_each_output_is_capped(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("count", "detailed"), [(996, True), (998, False)])
 def test_very_long_record_tells_every_step(tmp_path: Path, count: int, detailed: bool) -> None:  # noqa: FBT001
-    """From 1,001 steps on the details are those of what changed production or stopped it; every step is there."""
+    """Above 1,000 steps, only steps that changed production or failed keep details. Every step is listed."""
     journal = long_record(tmp_path, count)
     step(journal.write, 7001, changes=True)
     step(journal.write, 7002, "failed")
@@ -477,5 +477,5 @@ def test_very_long_record_tells_every_step(tmp_path: Path, count: int, detailed:
     assert "docker inspect 7001<" in html
     assert "docker inspect 7002<" in html
     assert ("This record is very long" in html) is not detailed
-    # So one of 10,000 steps stays below 5 MB.
+    # A record of 10,000 steps thus stays below 5 MB.
     assert detailed or len(html.encode()) / (count + 3) < 480

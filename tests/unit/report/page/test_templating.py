@@ -1,4 +1,4 @@
-"""Figures in words, as pages and terminals say them."""
+"""Durations in words, and the cache of compiled templates."""
 
 import sys
 from pathlib import Path
@@ -21,18 +21,18 @@ from runbook.report.page.templating import Compiled, duration
     ],
 )
 def test_durations_are_said_as_people_say_them(seconds: float, words: str) -> None:
-    """Seconds, minutes, and hours for an incident that was gone on with the next day."""
+    """A duration is in seconds, minutes or hours, and in hours beyond a day."""
     assert duration(seconds) == words
 
 
 def rendered(folder: Path, text: str) -> str:
-    """A template with that text, rendered by an environment that has just been made."""
+    """Return `text` as a template, rendered by a new environment."""
     made = Environment(loader=DictLoader({"x": text}), bytecode_cache=Compiled(folder), autoescape=True)
     return made.get_template("x").render(name="<ada>")
 
 
 def test_template_is_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Until it has another text."""
+    """A template is compiled again only if its text has changed."""
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
     assert rendered(tmp_path, "Hello {{ name }}") == "Hello &lt;ada&gt;"
     (kept,) = tmp_path.iterdir()
@@ -46,7 +46,7 @@ def test_template_is_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_template_is_rendered_where_nothing_can_be_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody may write there, or Python was told to keep nothing."""
+    """Templates work without a cache: in a folder that cannot be written, or if Python writes no bytecode."""
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
     assert rendered(tmp_path / "none", "{{ name }}") == "&lt;ada&gt;"
     monkeypatch.setattr(sys, "dont_write_bytecode", True)

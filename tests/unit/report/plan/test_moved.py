@@ -1,4 +1,4 @@
-"""What has moved since a plan was made is told, each with both; what has not, is not."""
+"""The differences between a plan and an execution: each is listed with both values, and nothing else is."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,7 +16,7 @@ from tests.support.plans import a_plan
 
 
 def said(facts: Mapping[str, Any], entries: list[dict[str, Any]] | None = None) -> list[str]:
-    """What is told of an execution with these facts instead of the plan's, after the plan went through JSON."""
+    """Return the differences of an execution with these facts from the plan, after the plan went through JSON."""
     plan = Plan.model_validate_json(as_json(a_plan(entries or plans.regression())))
     now = plans.entries(
         {**plans.FACTS, **({} if entries else {"switchover": plans.SWITCHOVER}), **facts},
@@ -28,7 +28,7 @@ def said(facts: Mapping[str, Any], entries: list[dict[str, Any]] | None = None) 
 
 
 def test_nothing_moved() -> None:
-    """The same facts, found by another incident at another time, are the same."""
+    """Another incident at another time with the same facts has no differences."""
     assert said({"before": plans.before(at="2025-12-18T04:00:00.000000Z", log_errors={"api: KeyError": 99})}) == []
 
 
@@ -67,12 +67,12 @@ def test_nothing_moved() -> None:
     ],
 )
 def test_what_moved_is_told(facts: Mapping[str, Any], told: str) -> None:
-    """Each by itself, and nothing else."""
+    """Each changed fact gives exactly one difference with both values."""
     assert said(facts) == [told]
 
 
 def test_verdict_that_was_open_is_held_to_what_the_plan_showed() -> None:
-    """The plan showed the downgrade; a person who decides otherwise needs another plan."""
+    """If the plan asked for a verdict, the execution is compared with the downgrade that the plan showed."""
     decided = {"schema": ["0004"], "verdict": {"verdict": "breaking"}, "strategy": "downgrade"}
     assert said(decided, plans.review()) == []
     otherwise = decided | {"verdict": {"verdict": "additive"}, "strategy": "image-only"}
@@ -92,7 +92,7 @@ def test_verdict_that_was_open_is_held_to_what_the_plan_showed() -> None:
     ],
 )
 def test_other_runbook_is_told(opened: dict[str, Any], told: list[str]) -> None:
-    """Commands come from the features, the code and the settings."""
+    """Changed features, code, settings or scenarios are reported, because commands come from them."""
     found = list(other_runbook(a_plan(plans.regression()), basis_of(plans.regression(**opened))))
     assert [each for each, start in zip(found, told, strict=True) if not each.startswith(start)] == []
 
@@ -103,7 +103,7 @@ def held(step: str, name: ActionName, command: str) -> str:
 
 
 def test_change_is_held_against_the_planned_one() -> None:
-    """By its step, what it does, and its commands; nothing is taken for planned that stands at another step."""
+    """A change is compared by step, action and commands. A change planned at another step does not count."""
     assert held("2.1.1", ActionName.OPEN_ROLLBACK, "do open_rollback") == ""
     other = held("2.1.1", ActionName.OPEN_ROLLBACK, "do else")
     assert other == "a change: planned do open_rollback, now do else"
@@ -113,6 +113,6 @@ def test_change_is_held_against_the_planned_one() -> None:
 
 @pytest.mark.parametrize(("entries", "_most"), plans.INCIDENTS.values(), ids=plans.INCIDENTS)
 def test_plan_comes_back_from_json(entries: Callable[[], list[dict[str, Any]]], _most: int) -> None:
-    """What is read from the file is what was written."""
+    """A plan read back from JSON equals the plan that was written."""
     plan = a_plan(entries())
     assert Plan.model_validate_json(as_json(plan)) == plan

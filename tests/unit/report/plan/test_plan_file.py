@@ -1,4 +1,4 @@
-"""A plan as a file: held against its schema, read back from it or from the record, and refused where it is none."""
+"""Plan files: checked against their schema, read back from a file or a record, and refused if invalid."""
 
 import json
 import os
@@ -21,7 +21,7 @@ SCHEMA = Path(__file__).parents[4] / "docs" / "plan.schema.json"
 
 
 def record(reports: Path, entries: list[dict[str, Any]]) -> Path:
-    """The record of a plan, as a run would have left it."""
+    """Write the record of a plan as a run would, and return its folder."""
     journal = Journal(reports / "i-1" / "journal.jsonl", Redactor())
     for entry in entries:
         own = {
@@ -33,13 +33,13 @@ def record(reports: Path, entries: list[dict[str, Any]]) -> Path:
 
 
 def test_schema_is_that_of_the_code() -> None:
-    """docs/plan.schema.json is made from the model, by this module when it is run (`python -m`)."""
+    """docs/plan.schema.json matches the model. Running this module (`python -m`) writes it."""
     assert json.loads(SCHEMA.read_text(encoding="utf-8")) == Plan.model_json_schema()
 
 
 @pytest.mark.parametrize(("entries", "_most"), plans.INCIDENTS.values(), ids=plans.INCIDENTS)
 def test_json_is_as_the_schema_says(entries: Callable[[], list[dict[str, Any]]], _most: int) -> None:
-    """Every incident's plan, in ASCII."""
+    """Every incident's plan matches the schema, in ASCII."""
     text = as_json(a_plan(entries()))
     jsonschema.validate(json.loads(text), json.loads(SCHEMA.read_text(encoding="utf-8")))
     assert text.isascii()
@@ -47,7 +47,7 @@ def test_json_is_as_the_schema_says(entries: Callable[[], list[dict[str, Any]]],
 
 
 def test_plan_is_read_from_file_folder_journal_and_name(tmp_path: Path) -> None:
-    """All of them give the same plan."""
+    """File, journal, folder and incident name all give the same plan."""
     folder = record(tmp_path, plans.regression())
     plan = read_plan(str(folder), tmp_path)
     (tmp_path / "plan.json").write_text(as_json(plan))
@@ -73,7 +73,7 @@ def changed(**more: Any) -> str:
     ],
 )
 def test_what_is_no_plan_is_refused(tmp_path: Path, content: str, told: str) -> None:
-    """With what was found, and what to do."""
+    """An invalid plan is refused with the reason and the next step."""
     (tmp_path / "plan.json").write_text(content)
     with pytest.raises(PlanVoid) as found:
         read_plan(str(tmp_path / "plan.json"), tmp_path)
@@ -82,7 +82,7 @@ def test_what_is_no_plan_is_refused(tmp_path: Path, content: str, told: str) -> 
 
 
 def test_what_is_not_there_or_no_plain_file_is_refused(tmp_path: Path) -> None:
-    """A pipe is not waited for."""
+    """A missing path and a pipe are refused, without waiting for the pipe."""
     with pytest.raises(PlanVoid, match="no such file"):
         read_plan("nowhere.json", tmp_path)
     os.mkfifo(tmp_path / "pipe")
@@ -91,7 +91,7 @@ def test_what_is_not_there_or_no_plain_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_record_that_was_changed_or_is_no_plan_is_refused(tmp_path: Path) -> None:
-    """Nothing is carried out on the word of a journal that is not whole, or of another run than a plan."""
+    """A changed journal, and the journal of a run that is not a plan, are refused."""
     journal = record(tmp_path, plans.regression()) / "journal.jsonl"
     journal.write_text(journal.read_text().replace(plans.TARGET, "v9"))
     with pytest.raises(JournalError, match="is damaged"):

@@ -1,4 +1,4 @@
-"""A plan on one screen: every incident's fits, what matters stands first, and nothing breaks the lines."""
+"""A plan on one screen: every incident's plan fits, the important facts come first, and no text breaks the lines."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -41,7 +41,7 @@ def told(entries: list[dict[str, Any]], width: int = 80, **more: Any) -> list[st
 
 
 def test_plan_of_a_regression() -> None:
-    """Where, from, to, what changes from what to what, how much, and what to type; each in its place."""
+    """The short plan of a regression has the exact text that README.md shows."""
     *lines, command = told(plans.regression())
     assert "\n".join([*lines, f"    {command}"]) == REGRESSION
     assert f"```\n{REGRESSION}\n```" in README.read_text(encoding="utf-8")
@@ -50,16 +50,16 @@ def test_plan_of_a_regression() -> None:
 @pytest.mark.parametrize(("entries", "most"), plans.INCIDENTS.values(), ids=plans.INCIDENTS)
 @pytest.mark.parametrize("width", [60, 80, 100, 200])
 def test_plan_fits_on_one_screen(entries: Callable[[], list[dict[str, Any]]], most: int, width: int) -> None:
-    """At 80 columns it takes no more lines than it may, and none but a command is longer than the terminal is wide."""
+    """A plan stays below its height at 80 columns, and only a command may be wider than the terminal."""
     lines = short(a_plan(entries()), width)
     assert [line.text for line in lines if line.tone is not Tone.COMMAND and len(line.text) > width] == []
-    # The terminal adds the path of the record, and may break the command in two.
+    # The terminal adds the record's path, and may wrap the command onto a second line.
     assert width != 80 or len(lines) + 2 <= most
     assert [line.tone for line in lines].count(Tone.COMMAND) == 1
 
 
 def test_decision_stands_out_with_the_whole_command() -> None:
-    """What would be lost is named once, marked as the decision that it is, above the command that decides it."""
+    """The loss to accept is listed once, marked as a decision, above the command that accepts it."""
     lines = short(a_plan(plans.breaking(accepted=False)), 80)
     texts = [line.text for line in lines]
     first = texts.index("  DECISION NEEDED: accept what would be destroyed")
@@ -72,7 +72,7 @@ def test_decision_stands_out_with_the_whole_command() -> None:
 
 
 def test_verdict_that_a_person_must_give_is_asked_for() -> None:
-    """On which evidence, and which other answers there are."""
+    """An open verdict is asked for with its evidence, the other possible answers, and the command."""
     texts = told(plans.review())
     first = texts.index("  DECISION NEEDED: judge the migrations")
     assert texts[first + 1] == "    - DO $$: cannot be judged"
@@ -81,7 +81,7 @@ def test_verdict_that_a_person_must_give_is_asked_for() -> None:
 
 
 def test_decision_before_anything_was_planned_promises_no_list() -> None:
-    """What would be done is not above, so the plan that shows it is named."""
+    """If a decision is needed before anything is planned, the text names the option that shows the changes."""
     undecided = {"1.5.4": ["--no-migrations", "--because", "how you know"]}
     facts = {name: value for name, value in plans.FACTS.items() if name not in ("strategy", "verdict")}
     text = " ".join(" ".join(told(plans.entries(facts | {"undecided": undecided}, outcome="decision needed"))).split())
@@ -90,7 +90,7 @@ def test_decision_before_anything_was_planned_promises_no_list() -> None:
 
 
 def test_crashes_between_which_it_runs_are_told() -> None:
-    """A container that crashes and starts again runs whenever one looks; the engine counts."""
+    """Restarts that the engine counted are reported, although the containers run during the observation."""
     crashed = plans.container("api") | {"restarts": 4}
     facts = plans.FACTS | {"before": plans.before(containers=[crashed, plans.container("jobs") | {"restarts": 1}])}
     text = " ".join(" ".join(told(plans.entries(facts, plans.OPENING))).split())
@@ -98,13 +98,13 @@ def test_crashes_between_which_it_runs_are_told() -> None:
 
 
 def test_migrations_that_nobody_looked_at_are_called_that() -> None:
-    """Without a database the image alone goes back, and nobody asked for a strategy."""
+    """Without a database, migrations are reported as not checked, and the strategy is image-only."""
     facts = {name: value for name, value in plans.FACTS.items() if name != "verdict"}
     assert "  migrations  not checked → image-only" in told(plans.entries(facts, plans.OPENING))
 
 
 def test_digest_that_two_services_share_is_one() -> None:
-    """One image for web and worker is quarantined once."""
+    """A digest that two services share is quarantined once."""
     one = {"api": plans.RAN["api"], "jobs": plans.RAN["api"]}
     facts = plans.FACTS | {
         "before": plans.before(digests=one),
@@ -114,7 +114,7 @@ def test_digest_that_two_services_share_is_one() -> None:
 
 
 def test_accepted_loss_is_named() -> None:
-    """A plan whose loss was accepted says still what is destroyed."""
+    """A plan with an accepted loss still says which data is destroyed."""
     texts = told(plans.breaking())
     assert "    - column orders.note: 2 rows hold values" in texts
     assert "  ~ schema          0004 → 0003" in texts
@@ -122,7 +122,7 @@ def test_accepted_loss_is_named() -> None:
 
 
 def test_plan_that_stops_says_first_why_and_what_to_type() -> None:
-    """Above all that was found out until then."""
+    """If the plan stopped, the reason and the command come before everything else."""
     texts = told(plans.irreversible())
     assert texts[0].endswith("STOPPED, nothing was changed")
     assert texts[1] == "  stopped at 1.3.1: Given the last known-good image tag"
@@ -132,14 +132,14 @@ def test_plan_that_stops_says_first_why_and_what_to_type() -> None:
 
 
 def test_stopped_plan_advises_nothing() -> None:
-    """What was planned before it stopped is not listed as if it could be carried out."""
+    """A stopped plan lists no changes, as they cannot be executed."""
     stopped = {"outcome": "failed", "detail": "d", "next_step": "n"}
     texts = told(plans.entries(plans.FACTS, plans.OPENING, outcome="failed", stopped=stopped))
     assert not [text for text in texts if text.startswith(("  +", "  ~", "  Plan", "  Users"))]
 
 
 def test_interrupted_plan_says_so() -> None:
-    """Nobody is told that production is held for a reason."""
+    """An interrupted plan is reported as interrupted, not as stopped."""
     stopped = {"outcome": "interrupted", "detail": "stopped by Ctrl-C"}
     texts = told(plans.entries({}, outcome="interrupted", stopped=stopped, left_out=0))
     assert texts[0].endswith("INTERRUPTED, nothing was changed")
@@ -147,7 +147,7 @@ def test_interrupted_plan_says_so() -> None:
 
 
 def test_emergency_tells_of_its_switch() -> None:
-    """No release is returned to: the switch, its file, and what is recreated."""
+    """The plan of an emergency shows the switch, its env file and the recreated services, and no target."""
     texts = told(plans.export_leak())
     assert "  switch      exports: EXPORT_MODE=off" in texts
     assert "  ~ .env EXPORT_MODE  on → off" in texts
@@ -155,7 +155,7 @@ def test_emergency_tells_of_its_switch() -> None:
 
 
 def test_restore_tells_the_data_loss() -> None:
-    """Which dump, what is lost to users, that they wait for a person, and that people are told."""
+    """The plan of a restore shows the dump, the data loss, the time without service and the announcement."""
     lines = told(plans.restore())
     assert lines[0] == "shop on prod-1 · plan of a restore · nothing was changed"
     at = lines.index("  restores    the database shop from 20251217T030000Z-shop-rollback.dump, of")
@@ -170,14 +170,14 @@ def test_restore_tells_the_data_loss() -> None:
 
 
 def test_forward_fix_goes_on() -> None:
-    """There is no verdict: the release was asked for."""
+    """A forward-fix shows no verdict, because a person asked for the release."""
     texts = told(plans.forward_fix())
     assert "  migrations  asked for → forward-fix" in texts
     assert "  ~ schema          0004 → 0005" in texts
 
 
 def test_bridge_is_told() -> None:
-    """Chosen: what is relaxed, and that the schema stays; else one line with the option that would choose it."""
+    """A chosen bridge shows what it relaxes, and that the schema stays. Otherwise one line names the option."""
     texts = told(plans.bridged())
     assert "  migrations  breaking → bridge  schema stays at 0004" in texts
     assert "    - NOT NULL note of orders is lifted" in texts
@@ -187,7 +187,7 @@ def test_bridge_is_told() -> None:
 
 
 def test_bridge_that_goes_is_told() -> None:
-    """A forward-fix that takes it away says so; one that finds none says nothing of it."""
+    """A forward-fix that removes a bridge says so. Without a bridge to remove it does not mention one."""
     taking = plans.action("remove_bridge", f"{plans.DIRECTORY}/.runbook/bridge.json")
     texts = told(plans.entries(plans.FACTS, (taking,)))
     assert "  - bridge  .runbook/bridge.json" in texts
@@ -195,12 +195,12 @@ def test_bridge_that_goes_is_told() -> None:
 
 
 def test_schema_that_stays_newer_is_said() -> None:
-    """An additive rollback keeps the schema."""
+    """The plan of an additive rollback says that the schema stays at the newer revision."""
     assert "  migrations  additive → image-only  schema stays at 0004" in told(plans.additive())
 
 
 def test_nothing_to_do() -> None:
-    """Why, and what can be typed instead."""
+    """If there is nothing to do, the plan gives the reason and a command to type instead."""
     why = "v1 already runs and serves traffic, and no rollback is open"
     texts = told(plans.entries(dict(plans.FACTS) | {"nothing to do": why}, outcome="nothing to do", left_out=0))
     assert texts[0].endswith("NOTHING TO DO")
@@ -230,7 +230,7 @@ def test_nothing_to_do() -> None:
     ],
 )
 def test_expected_interruption_is_told(cost: Interruption, told_of_it: str) -> None:
-    """Where somebody knows it, with what it rests on."""
+    """The expected interruption is shown with its source, or reported as unknown."""
     assert f"\n{told_of_it}\n" in "\n".join(told(plans.regression(), interruption=cost))
 
 
@@ -243,13 +243,13 @@ def test_expected_interruption_is_told(cost: Interruption, told_of_it: str) -> N
     ],
 )
 def test_what_becomes_of_requests_is_told(strategy: str, line: str) -> None:
-    """Why it is behind the gate goes without saying where the schema changes; what requests meet does not."""
+    """For every strategy, the switch line says that requests wait."""
     behind = {"switchover": plans.SWITCHOVER | {"mode": "behind-closed-gate"}, "strategy": strategy}
     assert line in told(plans.entries(dict(plans.FACTS) | behind))
 
 
 def test_first_evidence_is_shown_to_its_end() -> None:
-    """What PostgreSQL names stands at the end; what no two lines can hold is cut, and the rest is counted."""
+    """The first evidence is shown to its end, on two lines at most. The rest is counted."""
     said = 'orders: on the current schema PostgreSQL says: column "customer" of relation "orders" does not exist'
     verdict = {"verdict": "breaking", "evidence": [said, "second"]}
     behind = {"switchover": plans.SWITCHOVER | {"mode": "behind-closed-gate"}}
@@ -264,7 +264,7 @@ def test_first_evidence_is_shown_to_its_end() -> None:
 
 
 def test_where_there_is_no_gate_nothing_is_behind_it() -> None:
-    """The name of the setting would say that something is closed."""
+    """Without a traffic gate, the switch is shown as in place, not as behind a closed gate."""
     fact = plans.SWITCHOVER | {"mode": "behind-closed-gate", "meanwhile": "flowing"}
     shown = told(plans.entries(dict(plans.FACTS) | {"switchover": fact}))
     assert [line for line in shown if line.startswith("  switch      in place ")]
@@ -272,13 +272,13 @@ def test_where_there_is_no_gate_nothing_is_behind_it() -> None:
 
 
 def test_emergency_shows_the_turns_of_the_gate() -> None:
-    """Requests wait for as long as the services are redeployed."""
+    """The plan of an emergency shows that traffic is held and reopened."""
     lines = [each.split() for each in told(plans.export_leak())]
     assert ["~", "traffic", "open", "→", "held", "→", "open"] in lines
 
 
 def test_hostile_text_moves_nothing() -> None:
-    """A tag, an error and a name with escapes or line breaks begin no line of their own, and hide nothing."""
+    """Escapes and line breaks in a tag, an error or a name start no new line, and hide nothing."""
     evil = "v9\x1b[2J\x9b\u202e\nDECISION NEEDED: type rm"
     facts = dict(plans.FACTS) | {
         "origin": {"tags": [evil], "digests": {"api": evil}},
@@ -294,7 +294,7 @@ def test_hostile_text_moves_nothing() -> None:
 
 
 def test_source_that_is_down_and_drift_are_said() -> None:
-    """A list that is not whole, and a configuration that differs, are no small print."""
+    """A source that could not be read and a changed configuration are shown in the plan."""
     found = plans.regression()
     for entry in found:
         if entry["kind"] == "decision":

@@ -21,24 +21,24 @@ def moto() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def openbao() -> Iterator[str]:
-    """The address of an OpenBao."""
+    """The address of an OpenBao server."""
     with openbao_server() as url:
         yield url
 
 
 @pytest.fixture
 def aws(moto: str, monkeypatch: pytest.MonkeyPatch) -> AwsSettings:
-    """AWS as the settings name it, with credentials where AWS's own tools look."""
+    """The settings for AWS, with credentials in the environment."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     return AwsSettings(region="eu-central-1", endpoint_url=moto)
 
 
-#: Making one takes as long as several tests.
+#: Cached, because creating a client takes as long as several tests.
 client_of = cache(client)
 
 
 @cache
 def as_others(service: str, aws: AwsSettings) -> Any:
-    """A client as other people have it."""
+    """Return somebody else's client."""
     return boto3.client(service, region_name=aws.region, endpoint_url=aws.endpoint_url)

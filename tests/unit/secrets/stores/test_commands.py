@@ -17,7 +17,7 @@ def opened(folder: Path, heard: Heard | None = None, read: str = "cat value", ch
 
 
 def test_value_goes_in_on_standard_input(tmp_path: Path) -> None:
-    """It stands in no command, and what is printed is not recorded."""
+    """The value is sent on standard input and is in no argument, and output is not recorded."""
     heard = Heard()
     store = opened(tmp_path, heard)
     store.set("off", store.read())
@@ -27,7 +27,7 @@ def test_value_goes_in_on_standard_input(tmp_path: Path) -> None:
 
 
 def test_change_of_others_is_not_overwritten(tmp_path: Path) -> None:
-    """It is read again right before it is set."""
+    """The value is read again right before it is set, so somebody else's change is not overwritten."""
     store = opened(tmp_path)
     seen = store.read()
     (tmp_path / "value").write_text("maintenance\n")
@@ -37,21 +37,21 @@ def test_change_of_others_is_not_overwritten(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("read", ["echo password-4711; exit 3", "true"], ids=["exit-code", "nothing"])
 def test_nothing_to_read(tmp_path: Path, read: str) -> None:
-    """It is told with the exit code and the command, and without what was printed."""
+    """A read that fails or prints nothing is an error with the exit code, without the output."""
     with pytest.raises(StoreError, match="expected a value and exit code 0, saw exit code") as caught:
         opened(tmp_path, read=read).read()
     assert "is: password-4711" not in str(caught.value)
 
 
 def test_refused(tmp_path: Path) -> None:
-    """A command that ends with another code than 0 has not set it."""
+    """A set command that ends with another code than 0 is an error, with the command to type."""
     store = opened(tmp_path, change="exit 4")
     with pytest.raises(StoreError, match=r"expected exit code 0, saw 4 → type it: printf %s off \| sh -c 'exit 4'"):
         store.set("off", store.read())
 
 
 def test_program_is_looked_for_beforehand(tmp_path: Path) -> None:
-    """Of the command that sets it the plan can know that it is there, and no more."""
+    """The plan checks that the set command's program exists, and no more."""
     assert opened(tmp_path).settable().startswith("sh exists")
     get, put = (Command((name,), 10, str(tmp_path)) for name in ("cat", "no-such-program"))
     with pytest.raises(StoreError, match="the program no-such-program"):

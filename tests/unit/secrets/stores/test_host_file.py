@@ -1,4 +1,4 @@
-"""A file on the host that Compose mounts: replaced in one step, as it was but for its content."""
+"""A file on the host that Compose mounts: replaced atomically, with only its content changed."""
 
 import os
 import stat
@@ -14,7 +14,7 @@ from tests.support.parts import Heard, host
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """The file, as a deploy wrote it."""
+    """The file as a deploy wrote it."""
     found = tmp_path / "export_mode"
     found.write_bytes(b"on\n")
     found.chmod(0o440)
@@ -28,7 +28,7 @@ def opened(path: Path, heard: Heard | None = None) -> HostFile:
 
 
 def test_replaced_with_the_same_mode_and_owner(path: Path) -> None:
-    """The line break at its end stays too; whoever has the old file open goes on reading that."""
+    """Mode, owner and the final line break stay; a process with the old file open still reads that."""
     before = path.stat()
     store = opened(path)
     assert store.settable() == "this user may replace it"
@@ -43,7 +43,7 @@ def test_replaced_with_the_same_mode_and_owner(path: Path) -> None:
 
 
 def test_content_is_never_recorded(path: Path) -> None:
-    """What is read is kept out of the record, and what is written is fed."""
+    """Neither the content that is read nor the content that is written is recorded."""
     heard = Heard()
     store = opened(path, heard)
     store.set("off", store.read())
@@ -52,7 +52,7 @@ def test_content_is_never_recorded(path: Path) -> None:
 
 
 def test_link_is_followed(path: Path) -> None:
-    """The file behind it is replaced, and the link stays."""
+    """A link's target is replaced, and the link stays."""
     link = path.with_name("current")
     link.symlink_to(path.name)
     store = opened(link)
@@ -62,7 +62,7 @@ def test_link_is_followed(path: Path) -> None:
 
 
 def test_change_of_others_is_not_overwritten(path: Path) -> None:
-    """What somebody wrote after it was read stays, and nothing is left beside it."""
+    """Somebody else's change after the read is not overwritten, and no other file is left."""
     store = opened(path)
     seen = store.read()
     path.chmod(stat.S_IRUSR | stat.S_IWUSR)
@@ -73,14 +73,14 @@ def test_change_of_others_is_not_overwritten(path: Path) -> None:
 
 
 def test_missing_file(path: Path) -> None:
-    """It is told with its path."""
+    """A missing file is reported with its path."""
     path.unlink()
     with pytest.raises(StoreError, match=r"export_mode cannot be read: .*No such file.*→ ls -l"):
         opened(path).read()
 
 
 def test_file_of_others_is_told_beforehand(path: Path) -> None:
-    """Whoever is not root would make it a file of their own, which the container may not be allowed to read."""
+    """Another user's file is refused in the plan: replacing it would change its owner."""
     folder = path.parent / "bin"
     folder.mkdir()
     (folder / "id").write_text("#!/bin/sh\necho 1000\n")

@@ -1,4 +1,4 @@
-"""What stands in a store's place: other servers, broken ones, and such as never come to an end."""
+"""Wrong answers in place of a store's: from other servers, from broken ones, and without an end."""
 
 import os
 import socket
@@ -69,7 +69,7 @@ def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_what_is_no_answer_of_the_store_is_inconclusive(opened: Callable[[str], Store], reply: Reply) -> None:
-    """It is neither the value nor a refusal, and a person can read what is said of it."""
+    """An answer that is not the store's is inconclusive, with a short message."""
     with serving(lambda _asked: reply) as server, pytest.raises(Inconclusive) as caught:
         opened(server.url).read()
     assert len(caught.value.seen) < 600
@@ -77,7 +77,7 @@ def test_what_is_no_answer_of_the_store_is_inconclusive(opened: Callable[[str], 
 
 @EVERY
 def test_refusal_by_a_page_is_short(opened: Callable[[str], Store]) -> None:
-    """A firewall's page is not told whole."""
+    """A firewall's page is not quoted in full."""
     with serving(lambda _asked: Reply(403, PAGE)) as server, pytest.raises(StoreError) as caught:
         opened(server.url).read()
     assert len(caught.value.seen) < 600
@@ -85,7 +85,7 @@ def test_refusal_by_a_page_is_short(opened: Callable[[str], Store]) -> None:
 
 @contextmanager
 def dripping() -> Iterator[str]:
-    """A server that sends a byte of its answer every tenth of a second, and never comes to its end."""
+    """Yield the URL of a server that sends one byte of its answer every 0.1 s, without end."""
     over = threading.Event()
 
     def talk(connection: socket.socket) -> None:
@@ -114,7 +114,7 @@ def dripping() -> Iterator[str]:
 
 @EVERY
 def test_answer_that_never_ends_is_given_up(opened: Callable[[str], Store]) -> None:
-    """A library's timeout is for each read, and each read gets its byte."""
+    """An answer that never ends is given up, although each read of a library gets a byte in time."""
     with dripping() as url:
         began = time.monotonic()
         with pytest.raises(Inconclusive, match="gave no answer: the answer was not complete after"):
@@ -123,7 +123,7 @@ def test_answer_that_never_ends_is_given_up(opened: Callable[[str], Store]) -> N
 
 
 def test_token_goes_nowhere_else() -> None:
-    """No redirect is followed: it would take the token along to whoever it names."""
+    """No redirect is followed, because the token would go to another server."""
     with serving(lambda _asked: Reply(200)) as other:
 
         def away(asked: Asked) -> Reply:
@@ -136,7 +136,7 @@ def test_token_goes_nowhere_else() -> None:
 
 @pytest.mark.parametrize("end", ["\n", "\x01", "é"], ids=ascii)
 def test_token_that_cannot_be_sent(end: str) -> None:
-    """It is told by its place, before anything is asked."""
+    """A token that cannot be sent is reported by its source, before any request."""
     with serving(lambda _asked: Reply(200)) as server:
         told = pytest.raises(SettingsError, match=r"vault\.token cannot be sent.*variable VAULT_TOKEN")
         with told as caught:
@@ -146,7 +146,7 @@ def test_token_that_cannot_be_sent(end: str) -> None:
 
 
 def test_commands_ask_the_same_place() -> None:
-    """What is to be typed works as typed: it names region, address and namespace."""
+    """Commands to type name the region, address and namespace, so they work as printed."""
     aws = tool(AwsSettings(region="eu-central-1", profile="on call", endpoint_url="https://vpce.example"))
     assert aws == ("aws", "--region", "eu-central-1", "--profile", "on call", "--endpoint-url", "https://vpce.example")
     assert tool(AwsSettings()) == ("aws",)
@@ -170,12 +170,12 @@ def test_commands_ask_the_same_place() -> None:
     ],
 )  # fmt: skip
 def test_other_members_of_a_secret_stay_to_the_byte(text: str, after: str) -> None:
-    """Other people's numbers, escapes and spaces are none of our business."""
+    """Setting one member of a JSON secret keeps every other byte."""
     assert with_member(text, "MODE", "off", "x") == after
 
 
 def test_huge_values_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command that never stops talking is stopped, and a file is read no further."""
+    """A value above the size limit is refused, from a command and from a file."""
     monkeypatch.setattr(limits, "MOST_BYTES", 1 << 20)
     command = Command(("yes",), 20, str(tmp_path))
     with pytest.raises(CommandSaidTooMuch):
@@ -186,7 +186,7 @@ def test_huge_values_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_change_whose_answer_is_lost_is_sent_once() -> None:
-    """Sent twice by a library, it would have a version of its own in between, and that would be called a stranger's."""
+    """A change without an answer is sent once: a second version would look like somebody else's."""
     over = threading.Event()
     parameter = {"Name": "/shop/MODE", "Type": "String", "Value": "on", "Version": 1}
     answers = {"GetParameter": {"Parameter": parameter}, "DescribeParameters": {"Parameters": [{"Tier": "Standard"}]}}

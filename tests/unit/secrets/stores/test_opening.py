@@ -1,4 +1,4 @@
-"""Which store an address stands for, and what is loaded for it."""
+"""The store for each address, and the packages that are loaded for it."""
 
 import subprocess
 import sys
@@ -27,7 +27,7 @@ def stores(folder: Path, text: str = "", redactor: Redactor | None = None) -> St
 
 
 def test_secret_of_the_runbook_from_vault(tmp_path: Path, openbao: str) -> None:
-    """Read with the login that the settings name; what is secret beside it is learnt."""
+    """A secret is read from Vault with the login of the settings; other secrets beside it are learned."""
     bao(openbao, "POST", "secret/data/runbook", data={"METRICS_TOKEN": "token-4711", "DB_PASSWORD": "password-4711"})
     redactor = Redactor()
     source = SecretSource(vault="runbook", key="METRICS_TOKEN")
@@ -37,7 +37,7 @@ def test_secret_of_the_runbook_from_vault(tmp_path: Path, openbao: str) -> None:
 
 
 def test_secret_of_the_runbook_from_a_command(tmp_path: Path) -> None:
-    """It runs in the project's folder."""
+    """A command that prints a secret runs in the project's directory."""
     (tmp_path / "token").write_text("token-4711\n")
     assert stores(tmp_path).read(SecretSource(read=("cat", "token"))).get_secret_value() == "token-4711"
 
@@ -53,7 +53,7 @@ def test_secret_of_the_runbook_from_a_command(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("value", ["", "\n"], ids=repr)
 def test_empty_secret_of_a_store_counts_as_missing(source: SecretSource, place: str, value: str) -> None:
-    """As one in a file does: an empty bearer token would be asked with, and refused without a reason."""
+    """An empty secret in a store counts as missing, as in a file."""
     with pytest.raises(SettingsError) as caught:
         source.resolve({}, lambda _: SecretStr(value))
     assert caught.value.seen == f"no secret in {place}"
@@ -61,7 +61,7 @@ def test_empty_secret_of_a_store_counts_as_missing(source: SecretSource, place: 
 
 
 def test_switch_in_a_file(tmp_path: Path) -> None:
-    """A relative path counts from the project's folder."""
+    """A relative path counts from the project's directory."""
     (tmp_path / "export_mode").write_text("on\n")
     store = stores(tmp_path).open(SwitchStore(file="export_mode"))
     assert (store.name, store.read().value.get_secret_value()) == (f"the file {tmp_path}/export_mode", "on")
@@ -76,7 +76,7 @@ def test_switch_in_a_file(tmp_path: Path) -> None:
     ],
 )
 def test_every_kind(tmp_path: Path, address: StoreAddress, name: str) -> None:
-    """Each address opens its own store."""
+    """Each address opens its kind of store."""
     assert stores(tmp_path, '[aws]\nregion = "eu-central-1"\n').open(address).name == name
 
 
@@ -92,20 +92,20 @@ def test_every_kind(tmp_path: Path, address: StoreAddress, name: str) -> None:
     ],
 )
 def test_addresses_that_cannot_be_meant(tmp_path: Path, text: str, words: str) -> None:
-    """They are refused with the settings."""
+    """An invalid store address is refused when the settings are loaded."""
     with pytest.raises(SettingsError) as caught:
         stores(tmp_path, text)
     assert words in str(caught.value)
 
 
 def test_missing_package_is_named_with_its_command() -> None:
-    """Who names no such store needs no such package."""
+    """A missing Python package is named, with the command to install it."""
     with pytest.raises(SettingsError, match=r"needs the Python package nosuch\.part.*→ \.venv/bin/pip install nosuch"):
         package("nosuch.part")
 
 
 def test_nothing_is_loaded_before_it_is_needed() -> None:
-    """Both packages take longer to load than the rest of the runbook."""
+    """boto3 and hvac are not loaded at the start, because loading them is slow."""
     code = "import sys, runbook.chapters.context; print(sorted({'boto3', 'hvac'} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout == "[]\n"

@@ -21,7 +21,7 @@ def opened(aws: AwsSettings, name: str = NAME) -> ParameterStore:
 
 @pytest.fixture
 def others(aws: AwsSettings) -> Iterator[Any]:
-    """A client of somebody else's; the parameter says `on` when a test begins, and is gone when it ends."""
+    """Yield somebody else's client. The parameter is `on` when a test begins, and is deleted when it ends."""
     other = as_others("ssm", aws)
     other.put_parameter(Name=NAME, Value="on", Type="SecureString", KeyId="alias/shop")
     yield other
@@ -29,7 +29,7 @@ def others(aws: AwsSettings) -> Iterator[Any]:
 
 
 def test_set_and_read_back(aws: AwsSettings, others: Any) -> None:
-    """The value changes; the parameter's type and its key stay."""
+    """The value changes; the parameter's type and key stay."""
     store = opened(aws)
     seen = store.read()
     assert (seen.value.get_secret_value(), seen.version) == ("on", "1")
@@ -40,7 +40,7 @@ def test_set_and_read_back(aws: AwsSettings, others: Any) -> None:
 
 
 def test_change_of_others_is_not_overwritten(aws: AwsSettings, others: Any) -> None:
-    """What somebody set after it was read stays."""
+    """Somebody else's change after the read is not overwritten."""
     store = opened(aws)
     seen = store.read()
     others.put_parameter(Name=NAME, Value="maintenance", Overwrite=True)
@@ -50,7 +50,7 @@ def test_change_of_others_is_not_overwritten(aws: AwsSettings, others: Any) -> N
 
 
 def test_change_in_the_same_moment_is_told(aws: AwsSettings, others: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """AWS takes no condition: the version that was overwritten unseen is named."""
+    """A change that was overwritten unseen is reported with its version, because AWS takes no condition."""
     store = opened(aws)
     seen, kept = store.read(), store._kept
 
@@ -64,27 +64,27 @@ def test_change_in_the_same_moment_is_told(aws: AwsSettings, others: Any, monkey
 
 
 def test_missing_parameter(aws: AwsSettings) -> None:
-    """It is told with AWS's own code, and with the command that shows it."""
+    """A missing parameter is reported with AWS's error code and the command that shows it."""
     with pytest.raises(StoreError, match=r"ParameterNotFound.*→ aws ssm get-parameter --name /shop/NONE"):
         opened(aws, "/shop/NONE").read()
 
 
 def test_permission_is_not_known_beforehand(aws: AwsSettings, others: Any) -> None:  # noqa: ARG001
-    """AWS tells it nobody, and neither does the plan."""
+    """The plan says that AWS does not tell permissions beforehand; the command to type keeps type, key and tier."""
     assert "does not tell beforehand" in opened(aws).settable()
     by_hand = "aws ssm put-parameter --overwrite --name /shop/EXPORT_MODE --value off"
     by_hand += " --type SecureString --key-id alias/shop --tier Standard"
     assert opened(aws).by_hand("off") == by_hand
 
 
-def test_no_answer_is_inconclusive_and_quick(aws: AwsSettings) -> None:
-    """Where nothing listens, the store is not known to lack the value."""
+def test_no_answer_is_inconclusive(aws: AwsSettings) -> None:
+    """If nothing listens, the result is inconclusive, not a missing value."""
     with pytest.raises(Inconclusive, match="AWS gave no answer"):
         opened(aws.model_copy(update={"endpoint_url": "http://127.0.0.1:9"})).read()
 
 
 def test_missing_credentials(aws: AwsSettings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are told with what to do, before anything is asked."""
+    """Missing credentials, or no region, are reported before any request."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")

@@ -17,7 +17,7 @@ CONTENT = {"EXPORT_MODE": "on", "DB_PASSWORD": "pässword-4711", "WORKERS": 4}
 
 @pytest.fixture
 def others(aws: AwsSettings) -> Iterator[Any]:
-    """A client of somebody else's, and the secret as it is when a test begins."""
+    """Yield somebody else's client. The secret has `CONTENT` when a test begins, and is deleted when it ends."""
     other = as_others("secretsmanager", aws)
     other.create_secret(Name=NAME, SecretString=json.dumps(CONTENT))
     yield other
@@ -31,7 +31,7 @@ def opened(aws: AwsSettings, key: str | None, learnt: dict[str, str] | None = No
 
 
 def test_one_key_is_set_and_the_others_stay(aws: AwsSettings, others: Any) -> None:
-    """What else is in the secret stays, and is learnt, since it was read."""
+    """Setting one key keeps the others, and learns their values because they were read."""
     learnt: dict[str, str] = {}
     store = opened(aws, "EXPORT_MODE", learnt)
     seen = store.read()
@@ -46,7 +46,7 @@ def test_one_key_is_set_and_the_others_stay(aws: AwsSettings, others: Any) -> No
 
 
 def test_whole_secret(aws: AwsSettings, others: Any) -> None:
-    """Without a key the secret is the value."""
+    """Without a key the whole secret is the value."""
     others.put_secret_value(SecretId=NAME, SecretString="on")
     store = opened(aws, None)
     store.set("off", store.read())
@@ -54,7 +54,7 @@ def test_whole_secret(aws: AwsSettings, others: Any) -> None:
 
 
 def test_change_of_others_is_not_overwritten(aws: AwsSettings, others: Any) -> None:
-    """What somebody set after it was read stays."""
+    """Somebody else's change after the read is not overwritten."""
     store = opened(aws, "EXPORT_MODE")
     seen = store.read()
     others.put_secret_value(SecretId=NAME, SecretString=json.dumps(CONTENT | {"WORKERS": 8}))
@@ -72,7 +72,7 @@ def test_change_of_others_is_not_overwritten(aws: AwsSettings, others: Any) -> N
     ],
 )
 def test_what_is_not_as_the_settings_say(aws: AwsSettings, others: Any, content: str, key: str, words: str) -> None:
-    """It is told with the names that there are, and never with a value."""
+    """A secret without the expected form or key is reported with its keys, never with a value."""
     others.put_secret_value(SecretId=NAME, SecretString=content)
     with pytest.raises(StoreError, match=words) as caught:
         opened(aws, key).read()
@@ -80,6 +80,6 @@ def test_what_is_not_as_the_settings_say(aws: AwsSettings, others: Any, content:
 
 
 def test_missing_secret(aws: AwsSettings) -> None:
-    """It is told with AWS's own code."""
+    """A missing secret is reported with AWS's error code."""
     with pytest.raises(StoreError, match=r"ResourceNotFoundException.*→ aws secretsmanager describe-secret"):
         opened(aws, None).read()

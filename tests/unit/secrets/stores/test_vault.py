@@ -1,4 +1,4 @@
-"""Vault's key-value engine of version 2, against a real OpenBao."""
+"""Vault's key-value engine version 2, against a real OpenBao."""
 
 import os
 import shlex
@@ -20,7 +20,7 @@ DATA = "secret/data/shop"
 
 
 def opened(url: str, token: str = ROOT_TOKEN, key: str = "EXPORT_MODE", **settings: object) -> Vault:
-    """The key of a secret `shop`, asked with `token`, or by what `settings` say."""
+    """Return the store for a key of the secret `shop`, with `token` or the login in `settings`."""
     given = {"address": url, "token": None if "role_id" in settings else TOKEN} | settings
     learnt: dict[str, str] = {}
     store = Vault(
@@ -32,21 +32,21 @@ def opened(url: str, token: str = ROOT_TOKEN, key: str = "EXPORT_MODE", **settin
 
 @pytest.fixture
 def shop(openbao: str) -> str:
-    """An OpenBao in which `shop` is as it is when a test begins; its address."""
+    """The address of an OpenBao where `shop` has `CONTENT`, in version 1."""
     bao(openbao, "DELETE", "secret/metadata/shop")
     bao(openbao, "POST", DATA, data=CONTENT)
     return openbao
 
 
 def limited(url: str, capabilities: str, **more: object) -> str:
-    """A token that may do no more than this with the secret."""
+    """Return a token that has only these capabilities for the secret."""
     bao(url, "PUT", "sys/policies/acl/limited", policy=f'path "{DATA}" {{ capabilities = [{capabilities}] }}')
     token: str = bao(url, "POST", "auth/token/create", policies=["limited"], **more)["auth"]["client_token"]
     return token
 
 
 def test_one_key_is_set_and_the_others_stay(shop: str) -> None:
-    """What else is in the secret stays, and is learnt, since it was read; the version from before is kept by Vault."""
+    """Setting one key keeps the others and learns their values; Vault keeps the version before."""
     store = opened(shop)
     seen = store.read()
     assert (seen.value.get_secret_value(), seen.version) == ("on", "1")
@@ -58,7 +58,7 @@ def test_one_key_is_set_and_the_others_stay(shop: str) -> None:
 
 
 def test_change_of_others_is_not_overwritten(shop: str) -> None:
-    """What somebody set after it was read stays."""
+    """Somebody else's change after the read is not overwritten."""
     store = opened(shop)
     seen = store.read()
     bao(shop, "POST", DATA, data=CONTENT | {"NEW": "key"})
@@ -67,7 +67,7 @@ def test_change_of_others_is_not_overwritten(shop: str) -> None:
 
 
 def test_change_in_the_same_moment_is_refused_by_vault(shop: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Check-and-set: between our look and our write, Vault itself refuses."""
+    """A change between our read and our write makes Vault's check-and-set refuse the write."""
     store = opened(shop)
     seen, get = store.read(), store._get
 
@@ -84,7 +84,7 @@ def test_change_in_the_same_moment_is_refused_by_vault(shop: str, monkeypatch: p
 
 @pytest.mark.parametrize(("capabilities", "may"), [('"read"', False), ('"read", "update"', True)])
 def test_permission_is_known_beforehand(shop: str, capabilities: str, *, may: bool) -> None:
-    """Vault is asked what the token may do; nothing is written for that."""
+    """The plan asks Vault for the token's permissions, and writes nothing for that."""
     store = opened(shop, limited(shop, capabilities))
     if may:
         assert store.settable() == "the token may set it"
@@ -98,14 +98,14 @@ def test_permission_is_known_beforehand(shop: str, capabilities: str, *, may: bo
 
 
 def test_permission_that_is_not_told(shop: str) -> None:
-    """A token without Vault's default policy may not ask what it may do: that is not known then, and no refusal."""
+    """If the token may not ask for its permissions, they are unknown, which is no refusal."""
     store = opened(shop, limited(shop, '"read", "update"', no_default_policy=True))
     assert "does not tell" in store.settable()
     store.set("off", store.read())
 
 
 def test_approle(shop: str) -> None:
-    """Role and secret id give a token, which is learnt."""
+    """Role ID and secret ID give a token, which is learned; a wrong secret ID is refused and not shown."""
     if "approle/" not in bao(shop, "GET", "sys/auth"):
         bao(shop, "POST", "sys/auth/approle", type="approle")
     bao(shop, "PUT", "sys/policies/acl/limited", policy=f'path "{DATA}" {{ capabilities = ["read", "update"] }}')
@@ -141,14 +141,14 @@ def test_namespace(shop: str) -> None:
 def test_what_is_not_as_the_settings_say(
     shop: str, token: str, key: str, settings: dict[str, object], words: str
 ) -> None:
-    """It is told in the plan, and never with a value."""
+    """A wrong token, key or mount is reported, never with a value."""
     with pytest.raises(StoreError, match=words) as caught:
         opened(shop, token, key, **settings).read()
     assert "4711" not in str(caught.value)
 
 
 def test_command_to_be_typed_works_as_typed(shop: str) -> None:
-    """OpenBao's own tool takes it, with the token that a person has."""
+    """The command to type works in OpenBao's own tool, with a person's token."""
     store = opened(shop)
     argv = [beside_python("bao"), *shlex.split(store.by_hand("off"))[1:]]
     subprocess.run(argv, check=True, capture_output=True, env={**os.environ, "BAO_TOKEN": ROOT_TOKEN})
@@ -157,7 +157,7 @@ def test_command_to_be_typed_works_as_typed(shop: str) -> None:
 
 
 def test_deleted_version_is_told_as_such(shop: str) -> None:
-    """Soft-deleted, it can be brought back, by the command that is told; destroyed, it cannot."""
+    """A deleted version is reported with the command to restore it, a destroyed one as destroyed."""
     bao(shop, "POST", DATA, data=CONTENT)
     bao(shop, "DELETE", DATA)
     undelete = (
@@ -171,7 +171,7 @@ def test_deleted_version_is_told_as_such(shop: str) -> None:
 
 
 def test_no_answer_is_inconclusive() -> None:
-    """Nothing that listens, and a server that never answers: neither says that there is no such value."""
+    """A server that is down or never answers is inconclusive, not a missing value."""
     with pytest.raises(Inconclusive, match=r"gave no answer: ConnectionError → vault status"):
         opened("http://127.0.0.1:9").read()
     with socket.create_server(("127.0.0.1", 0)) as silent:
