@@ -179,7 +179,7 @@ def test_stands_out(shown: Shown, scheme: Literal["light", "dark"]) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_faint_text(shown: Shown, name: str, scheme: Literal["light", "dark"]) -> None:
-    """By axe's measure, which takes a minute on a long page: a success, a failure and a crash; all in a campaign."""
+    """No text is too faint by axe in three sample records; in a campaign, in all. A long page takes a minute."""
     if name not in SAMPLE and not WHOLE:
         pytest.skip("takes a minute: script/test --campaigns")
     shown.page.emulate_media(color_scheme=scheme)

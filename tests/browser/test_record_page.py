@@ -155,7 +155,7 @@ INTERRUPTED = "20260101T000000Z-shop-rollback"
 
 @pytest.fixture(params=["killed", "stopped by Ctrl-C"])
 def interrupted(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """The record of a rollback that was interrupted behind the closed gate, with everything that a record can have."""
+    """The record of a rollback, interrupted after the gate was closed, with everything that a record can have."""
     journal = Journal(tmp_path / INTERRUPTED / "journal.jsonl", Redactor())
     incident = Executor(INTERRUPTED, Mode.EXECUTE, journal)
     link = {"name": "Graphs", "url": "https://graphs.example/d/shop?from={from_ms}&to={to_ms}"}

@@ -8,7 +8,7 @@ from typing import Any
 
 
 def squeezed(text: str) -> str:
-    """Return the text without whitespace and hyphens, which line breaks and paper change."""
+    """Return the text without whitespace and hyphens, which line breaks and printing change."""
     return "".join(text.replace("\ufffe", "").replace("-", "").split())
 
 

@@ -1,4 +1,4 @@
-"""What the tests of the harness share: a runbook project of their own."""
+"""The fixture of the harness tests: a small runbook project."""
 
 from pathlib import Path
 

@@ -1,6 +1,6 @@
-"""A small runbook project in a folder of its own: our harness, its own steps, a `docker` that answers from files.
+"""A small runbook project in its own folder: our harness, test steps, and a `docker` that answers from files.
 
-These tests ask how pytest behaves; what the engine answers is the business of tests/engine.
+The harness tests check the behaviour of pytest. The engine's real answers are tested in tests/engine.
 """
 
 import ast
@@ -190,7 +190,7 @@ async def coroutine():
 
 @dataclass
 class Ran:
-    """One run: its exit code, what the terminal showed, and the folder of its record, if it left one."""
+    """One run: exit code, terminal output, and the folder of its record, if it left one."""
 
     exit_code: int
     terminal: str
@@ -202,7 +202,7 @@ class Ran:
 
     @property
     def page(self) -> str:
-        """Its page, in which the record comes from its journal to the byte."""
+        """The record's page, after a check that it matches the journal byte for byte."""
         assert self.folder is not None, self.terminal
         journal = self.folder / "journal.jsonl"
         assert check_page(journal, verify(journal)).kind is Page.FITS
@@ -210,7 +210,7 @@ class Ran:
 
     @property
     def journal(self) -> list[dict[str, Any]]:
-        """The entries of its journal, which must be whole, and as the schema says."""
+        """The entries of the journal, which must be whole and valid by the schema."""
         assert self.folder is not None, self.terminal
         found = verify(self.folder / "journal.jsonl")
         assert found.whole, found.problem
@@ -218,7 +218,7 @@ class Ran:
         return list(found.entries)
 
     def entries(self, kind: str) -> list[dict[str, Any]]:
-        """Those of that kind."""
+        """Return the entries of that kind."""
         return [entry for entry in self.journal if entry["kind"] == kind]
 
     @property
@@ -234,7 +234,7 @@ class Ran:
 
 @dataclass
 class _Engine(FakeEngine):
-    """An engine that has the containers of a file, and one of another project."""
+    """An engine with the containers from a file, and one container of another project."""
 
     folder: Path = Path()
 
@@ -257,11 +257,11 @@ class Zygote:
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            bufsize=0,  # what is there to be read is seen by `select`
+            bufsize=0,  # so that `select` sees all data that can be read
         )
 
     def run(self, request: dict[str, Any], meanwhile: Callable[[int], None] = lambda _process: None) -> int:
-        """Fork what the request asks for and wait for its end; `meanwhile` gets its process id."""
+        """Fork the requested run and wait for its end. `meanwhile` gets its process id."""
         assert self._process.stdin is not None
         answers = self._process.stdout
         assert answers is not None
@@ -270,7 +270,7 @@ class Zygote:
         try:
             meanwhile(process)
         finally:
-            # Read in any case, or the next request would take it for its own answer.
+            # Always read the exit code, or the next request would read it as its own answer.
             in_time = bool(select.select([answers], [], [], self._deadline)[0])
             if not in_time:
                 os.killpg(process, signal.SIGKILL)
@@ -280,7 +280,7 @@ class Zygote:
         return exit_code
 
     def command(self, *arguments: str | Path, folder: Path, said: bytes = b"", **environment: str) -> "Said":
-        """Run `python -m runbook`, which reads what is `said` to it; its streams lie in `folder`."""
+        """Run `python -m runbook` with `said` as standard input. The files of its streams are in `folder`."""
         paths = {name: str(folder / name) for name in ("input", "output", "errors")}
         Path(paths["input"]).write_bytes(said)
         typed = [str(each) for each in arguments]
@@ -294,7 +294,7 @@ class Zygote:
 
 @dataclass(frozen=True)
 class Said:
-    """What a command wrote, and how it ended."""
+    """A command's exit code and output."""
 
     exit_code: int
     output: bytes
@@ -334,13 +334,13 @@ class Runbook:
         return self
 
     def plugin(self, name: str) -> "Runbook":
-        """Add one of the project's plugins to those that are there."""
+        """Add a plugin to the project's conftest.py."""
         conftest = self.folder / "conftest.py"
         conftest.write_text(conftest.read_text().replace("'steps'", f"{name!r}, 'steps'"))
         return self
 
     def steps(self, code: str) -> "Runbook":
-        """Add steps to those that are there."""
+        """Add code to the project's steps.py."""
         with (self.folder / "steps.py").open("a") as file:
             file.write(f"\n\n{code}\n")
         return self
@@ -363,7 +363,7 @@ class Runbook:
         environment: dict[str, str] | None = None,
         allow_unused: bool = True,
     ) -> Ran:
-        """Run `pytest` with these arguments in this project, whose steps are not all used."""
+        """Run `pytest` with these arguments in this project. Unused steps are allowed by default."""
         if allow_unused:
             arguments = (*arguments, "--allow-unused")
         output = self.folder / "terminal.txt"
@@ -396,12 +396,12 @@ class Runbook:
 
 
 def scenario(name: str, *steps: str, tags: str = "") -> str:
-    """The lines of a scenario."""
+    """Return the lines of a scenario."""
     return "\n".join([f"  {tags}" if tags else "", f"  Scenario: {name}", *(f"    {text}" for text in steps)])
 
 
 def plugins_of_harness() -> list[str]:
-    """The harness's plugins, as the project's own conftest.py names them."""
+    """Return the harness's plugins that the repository's conftest.py names."""
     module = ast.parse((ROOT / "conftest.py").read_text())
     assignment = next(node for node in module.body if isinstance(node, ast.Assign))
     return [name for name in ast.literal_eval(assignment.value) if name.startswith("harness.")]

@@ -1,4 +1,4 @@
-"""A real terminal for a run: a pseudo-terminal whose other end is read by the test."""
+"""A real terminal for a run: a pseudo-terminal whose other end the test reads."""
 
 import contextlib
 import fcntl
@@ -22,7 +22,7 @@ _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 def screen_after(written: str) -> list[str]:
-    """The lines that a terminal of any height shows in the end; knows the few movements that a live view makes."""
+    """Return the final lines of a terminal of unlimited height. Only the live view's cursor movements are known."""
     lines, row, column = [""], 0, 0
     for piece in re.findall(r"\x1b\[[0-9;?]*[A-Za-z]|\r|\n|[^\x1b\r\n]+", written):
         if piece == "\n":
@@ -43,7 +43,7 @@ def screen_after(written: str) -> list[str]:
 
 
 class Terminal:
-    """A run of pytest on a terminal, and everything that it wrote there so far."""
+    """A run of pytest on a terminal, and all of its output so far."""
 
     def __init__(self, exit_code: Future[int], controller: int) -> None:
         self.written = ""
@@ -52,11 +52,11 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        """What was written, without colours and movements of the cursor."""
+        """The output without colours and cursor movements."""
         return _ESCAPE.sub("", self.written)
 
     def until(self, words: str) -> str:
-        """Read until those words were written; returns all that was written."""
+        """Read until `words` are in the output. Return all output so far."""
         end = time.monotonic() + DEADLINE
         while words not in self.text and time.monotonic() < end:
             if not self._read():
@@ -76,7 +76,7 @@ class Terminal:
 
     def _read(self) -> bool:
         readable, _, _ = select.select([self._controller], [], [], DEADLINE)
-        with contextlib.suppress(OSError):  # how Linux says that the other end was closed
+        with contextlib.suppress(OSError):  # Linux reports a closed other end as an error
             data = os.read(self._controller, 65536) if readable else b""
             self.written += data.decode("utf-8", errors="replace")
             return bool(data)
@@ -87,7 +87,7 @@ class Terminal:
 def on_terminal(
     runbook: Runbook, *arguments: str, columns: int = 100, environment: dict[str, str] | None = None
 ) -> Iterator[Terminal]:
-    """Run `pytest` with these arguments on a terminal of 24 lines; killed if it has not ended at the end."""
+    """Run `pytest` with these arguments on a terminal of 24 lines. It is killed if it still runs at the end."""
     more = {"TERM": "xterm-256color"} | (environment or {})
     with forked(partial(runbook.fork, "--allow-unused", *arguments, environment=more), columns) as terminal:
         yield terminal
@@ -95,13 +95,13 @@ def on_terminal(
 
 @contextlib.contextmanager
 def forked(fork: Callable[..., int], columns: int) -> Iterator[Terminal]:
-    """What is forked with a terminal of 24 lines; killed if it has not ended at the end."""
+    """Call `fork` with a terminal of 24 lines. The process is killed if it still runs at the end."""
     controller, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     started: SimpleQueue[int] = SimpleQueue()
     with ThreadPoolExecutor(1) as beside:
         exit_code = beside.submit(fork, meanwhile=started.put, terminal=os.ttyname(terminal))
-        # Open here until then: the run may not have opened it yet when the first is read.
+        # Keep it open until the run has ended: at the first read the run may not have opened it yet.
         exit_code.add_done_callback(lambda _ended: os.close(terminal))
         process = started.get(timeout=DEADLINE)
         try:

@@ -1,4 +1,4 @@
-"""The index of all records is made at the end of each run; that it cannot be made changes nothing of the run."""
+"""The index of all records is made at the end of each run; a failure to make it does not affect the run."""
 
 import re
 
@@ -11,13 +11,13 @@ EXECUTE = ("features", "--execute", "shop")
 
 
 def rows(runbook: Runbook) -> list[str]:
-    """The links of the index's rows, from the top."""
+    """Return the links of the index's rows, from the top."""
     page = (runbook.folder / "reports" / "index.html").read_text(encoding="utf-8")
     return re.findall(r'class="rb-outcome"><a href="([^"]*)"', page)
 
 
 def test_run_is_in_the_index_when_it_has_ended(runbook: Runbook) -> None:
-    """Each run, whatever came of it, stands in the index with its page, the newest first."""
+    """Each run is in the index with its page, whatever its outcome, the newest first."""
     first = runbook.feature("1.feature", GOOD).run("features")
     second = runbook.feature("1.feature", BAD).run(*EXECUTE)
     assert first.folder is not None
@@ -27,7 +27,7 @@ def test_run_is_in_the_index_when_it_has_ended(runbook: Runbook) -> None:
 
 
 def test_killed_run_gets_its_page_from_the_next(runbook: Runbook) -> None:
-    """A record that has no page, as its run was killed, has one when the next run has ended."""
+    """The next run makes the missing page of a killed run's record."""
     killed = filed(runbook.folder / "reports", "2025-12-18T03:00:00", over()[:-1])
     runbook.feature("1.feature", GOOD).run("features")
     assert "not whole" in (killed / "record.html").read_text(encoding="utf-8")
@@ -35,7 +35,7 @@ def test_killed_run_gets_its_page_from_the_next(runbook: Runbook) -> None:
 
 
 def test_index_that_cannot_be_made_changes_nothing(runbook: Runbook) -> None:
-    """Where the index cannot be written, one line says so; exit code, record and the last line are what they were."""
+    """If the index cannot be written, one line says so; exit code, record and last line are not affected."""
     (runbook.folder / "reports" / "index.html").mkdir(parents=True)
     ran = runbook.feature("1.feature", GOOD).run(*EXECUTE)
     assert ran.exit_code == 0
@@ -47,14 +47,14 @@ def test_index_that_cannot_be_made_changes_nothing(runbook: Runbook) -> None:
 
 
 def test_refused_run_makes_no_index(runbook: Runbook) -> None:
-    """A run that was refused, and left no record, leaves no index."""
+    """A refused run makes no index."""
     ran = runbook.feature("1.feature", GOOD).run("features", "--execute", "another-project")
     assert ran.exit_code == 4
     assert not (runbook.folder / "reports" / "index.html").exists()
 
 
 def test_what_lies_among_the_records_holds_up_no_run(runbook: Runbook) -> None:
-    """Neither a journal without an end nor one that is none keeps a run from its end or its exit code."""
+    """A huge file without entries named journal.jsonl affects neither the end nor the exit code of a run."""
     reports = runbook.folder / "reports"
     (reports / "20250101T000000Z-shop-rollback").mkdir(parents=True)
     with (reports / "20250101T000000Z-shop-rollback" / "journal.jsonl").open("wb") as file:
@@ -65,7 +65,7 @@ def test_what_lies_among_the_records_holds_up_no_run(runbook: Runbook) -> None:
 
 
 def test_record_is_in_the_jobs_summary(runbook: Runbook) -> None:
-    """Where CI has a summary of the job, the record stands in it when the run has ended."""
+    """If CI has a job summary (GITHUB_STEP_SUMMARY), the run writes its record there when it ends."""
     summary = runbook.folder / "summary.md"
     environment = {"GITHUB_STEP_SUMMARY": str(summary)}
     ran = runbook.feature("1.feature", BAD).run(*EXECUTE, environment=environment)
@@ -77,7 +77,7 @@ def test_record_is_in_the_jobs_summary(runbook: Runbook) -> None:
 
 
 def test_jobs_summary_that_cannot_be_written_changes_nothing(runbook: Runbook) -> None:
-    """Where the summary cannot be written, one line says so; exit code and the last line are what they were."""
+    """If the job summary cannot be written, one line says so; exit code and last line are not affected."""
     environment = {"GITHUB_STEP_SUMMARY": str(runbook.folder)}
     ran = runbook.feature("1.feature", GOOD).run(*EXECUTE, environment=environment)
     assert ran.exit_code == 0

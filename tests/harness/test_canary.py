@@ -1,4 +1,4 @@
-"""Before anything real, a made-up secret: a run whose redaction does not work refuses to begin."""
+"""A run tests its redaction with a made-up secret before it begins; if the redaction fails, the run is refused."""
 
 import pytest
 
@@ -17,7 +17,7 @@ BROKEN = {
 @pytest.mark.parametrize("how", BROKEN)
 @pytest.mark.parametrize("arguments", [(), ("--execute", "shop")], ids=["plan", "execute"])
 def test_run_is_refused(runbook: Runbook, how: str, arguments: tuple[str, ...]) -> None:
-    """Exit code 4, one line that says why, nothing done, and no journal."""
+    """Without working redaction the run exits with 4 and one line that says why; it changes nothing, has no journal."""
     runbook.steps(f"{IMPORTS}\n{BROKEN[how]}")
     ran = runbook.feature("1.feature", GOOD).run("features", *arguments)
     assert ran.exit_code == 4
@@ -29,7 +29,7 @@ def test_run_is_refused(runbook: Runbook, how: str, arguments: tuple[str, ...]) 
 
 
 def test_incident_is_not_gone_on_with(runbook: Runbook) -> None:
-    """A journal that is gone on with stays as it is."""
+    """A resume without working redaction is refused and leaves the journal unchanged."""
     runbook.feature("1.feature", GOOD, scenario("Bad", "Then all is not well"))
     first = runbook.run("features", "--execute", "shop")
     assert first.folder is not None
@@ -41,7 +41,7 @@ def test_incident_is_not_gone_on_with(runbook: Runbook) -> None:
 
 
 def test_terminal_alone_is_told(runbook: Runbook) -> None:
-    """The terminal has its own way to the redactor, and it is tried as well."""
+    """The terminal's redaction is tested separately, and a failure there is reported as one of the terminal."""
     runbook.steps(
         "from harness.compat import Redacting\n"
         "Redacting.flush = lambda self: self._stream.write(''.join(self._pending))"

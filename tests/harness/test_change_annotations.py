@@ -1,4 +1,4 @@
-"""A step whose function is annotated with `-> Action` is a change, and no other."""
+"""Only a step whose function is annotated with `-> Action` is a change."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from runbook.actions import Action, Check
 def action() -> Action: ...
 def check() -> Check: ...
 def neither() -> None: ...
-def unknown() -> NoSuchName: ...  # type: ignore[name-defined]  # noqa: F821 - that is what it is about
-def bare(): ...  # type: ignore[no-untyped-def]  # noqa: ANN201 - the same
+def unknown() -> NoSuchName: ...  # type: ignore[name-defined]  # noqa: F821 - the unknown name is the case
+def bare(): ...  # type: ignore[no-untyped-def]  # noqa: ANN201 - the missing annotation is the case
 
 
 @functools.wraps(action)
@@ -31,5 +31,5 @@ CHANGES = (action, wrapped)
     ids=["action", "wrapped", "check", "neither", "unknown", "bare"],
 )
 def test_annotation_says_it(function: Callable[..., object]) -> None:
-    """Annotations are texts here, and resolved."""
+    """Annotations that are strings, as in this module, are resolved."""
     assert makes_change(function) is (function in CHANGES)

@@ -1,4 +1,4 @@
-"""What CI shows of a run: annotations, JUnit's test cases, the releases that it names, and what a failure ends with."""
+"""A run in CI: annotations, JUnit test cases, the options for releases, and the last lines after a failure."""
 
 import os
 import re
@@ -35,14 +35,14 @@ def way_decided(context):
 
 @pytest.fixture
 def failed(runbook: Runbook) -> tuple[Runbook, Ran]:
-    """A validation that failed, in a job of GitHub Actions."""
+    """A failed validation in a job of GitHub Actions."""
     odd = ODD.replace("@post_deploy", "@post_deploy @provides:odd")
     runbook.feature("1.feature", GOOD, odd, LEFT)
     return runbook, runbook.run(*VALIDATE, "--junitxml=junit.xml", environment=ON_GITHUB)
 
 
 def test_failed_validation_in_ci(failed: tuple[Runbook, Ran]) -> None:
-    """The error stands at the step's line, nothing foreign is read as a command, and the last lines lead on."""
+    """The annotation is at the step's line, output cannot inject commands, and the last lines name the next command."""
     runbook, ran = failed
     assert ran.exit_code == 1
     stop = next(line for line in ran.lines if line.startswith("::stop-commands::"))
@@ -98,14 +98,14 @@ def test_failed_validation_in_ci(failed: tuple[Runbook, Ran]) -> None:
 
 
 def test_nothing_for_github_elsewhere(runbook: Runbook) -> None:
-    """Without GITHUB_ACTIONS=true no command is printed."""
+    """Without GITHUB_ACTIONS=true no workflow command is printed."""
     ran = runbook.feature("1.feature", ODD).run(*VALIDATE, environment={"GITHUB_ACTIONS": "false"})
     assert ran.exit_code == 1
     assert not [line for line in ran.lines if line.startswith("::")]
 
 
 def test_refused_run_lets_github_read_commands_again(runbook: Runbook) -> None:
-    """What comes behind a refused run in the same step of the job works."""
+    """A refused run lets GitHub read workflow commands again for the rest of the job's step."""
     (runbook.feature("1.feature", ODD).folder / "down").touch()
     ran = runbook.run(*VALIDATE, environment=ON_GITHUB)
     refusal(ran)
@@ -114,7 +114,7 @@ def test_refused_run_lets_github_read_commands_again(runbook: Runbook) -> None:
 
 
 def test_secret_is_in_no_annotation(runbook: Runbook) -> None:
-    """Annotations and JUnit's output come from the journal, which holds none."""
+    """A secret is redacted in annotations and in JUnit's output."""
     bug = scenario("Bug", "Then there is a bug", tags="@post_deploy")
     ran = runbook.feature("1.feature", bug).run(*VALIDATE, "--junitxml=junit.xml", environment=ON_GITHUB)
     (error,) = [line for line in ran.lines if line.startswith("::error")]
@@ -155,7 +155,7 @@ def test_secret_is_in_no_annotation(runbook: Runbook) -> None:
 def test_what_does_not_go_together_is_refused(
     runbook: Runbook, arguments: tuple[str, ...], said: str, again: list[str]
 ) -> None:
-    """One whole command each; production is asked nothing."""
+    """Each refusal prints at most one full command, and production is asked nothing."""
     refused = refusal(runbook.steps(DECIDED).feature("1.feature", GOOD, BEFORE).run("features", *arguments))
     assert said in refused
     typed = [
@@ -167,7 +167,7 @@ def test_what_does_not_go_together_is_refused(
 
 
 def test_question_before_a_deploy(runbook: Runbook) -> None:
-    """It is a plan: what waits for a person exits with 6, names the whole command, and is a warning; decided, 0."""
+    """A pre-deploy check that needs a decision exits with 6, a warning and the full command; once decided, with 0."""
     runbook.steps(DECIDED).feature("1.feature", BEFORE)
     ran = runbook.run("features", "-m", "pre_deploy", "--release", "v2", environment=ON_GITHUB)
     assert (ran.exit_code, ran.ending) == (6, "decision needed")
@@ -185,7 +185,7 @@ def test_question_before_a_deploy(runbook: Runbook) -> None:
 
 
 def test_release_that_could_not_be_rolled_back(runbook: Runbook) -> None:
-    """Exit code 1, and the same question as the next command."""
+    """If a release could not be rolled back, the run exits with 1 and prints the command that checks it again."""
     runbook.feature("1.feature", scenario("Before", "Then all is not well", tags="@pre_deploy"))
     ran = runbook.run("features", "-m", "pre_deploy", "--release", "v2")
     assert ran.exit_code == 1
@@ -195,7 +195,7 @@ def test_release_that_could_not_be_rolled_back(runbook: Runbook) -> None:
 
 
 def journal(folder: Path, detail: str, outcome: str = "failed") -> Journal:
-    """A run that stopped at the second step, with that detail."""
+    """Return the journal of a run whose second step has that outcome."""
     told = Journal(folder / "journal.jsonl", Redactor())
     told.write("opened", type="validation", mode="validate")
     told.write("scenario began", scenario="S", feature="F", description="")
@@ -209,7 +209,7 @@ def journal(folder: Path, detail: str, outcome: str = "failed") -> Journal:
 
 
 def test_annotation_is_escaped_by_githubs_rules(tmp_path: Path) -> None:
-    """Percent signs and line ends in a message, and commas and colons besides in what stands before it."""
+    """Percent signs and line ends are escaped in a message; in its properties also commas and colons."""
     entries = journal(tmp_path, "100 %0A\r\n::set-env name=x::y").entries
     files = {"1_x.feature": "of, one: 5%/1_x.feature"}
     assert list(annotations(entries, files)) == [
@@ -218,7 +218,7 @@ def test_annotation_is_escaped_by_githubs_rules(tmp_path: Path) -> None:
 
 
 def test_long_annotation_keeps_what_helps(tmp_path: Path) -> None:
-    """GitHub cuts a message behind 4096 characters, and the most important stands at its end."""
+    """GitHub cuts a message after 4096 characters, so the detail is shortened and the next step stays at the end."""
     entries = journal(tmp_path, "x" * 20_000).entries
     told = [each | {"next_step": "look by hand"} if each["kind"] == "step ended" else each for each in entries]
     (error,) = annotations(told, {})
@@ -229,12 +229,12 @@ def test_long_annotation_keeps_what_helps(tmp_path: Path) -> None:
 
 
 def test_passed_run_has_no_annotations(tmp_path: Path) -> None:
-    """Nothing stopped it."""
+    """A run that passed has no annotations."""
     assert list(annotations(journal(tmp_path, "seen", "passed").entries, {})) == []
 
 
 def test_step_that_never_ended_is_told(tmp_path: Path) -> None:
-    """A run that was stopped names the step in which it was."""
+    """A step without an end is listed as interrupted."""
     entries = [each for each in journal(tmp_path, "seen").entries if each["kind"] != "step ended"]
     assert list(steps_told(entries, "S"))[-1] == "interrupted: Then a, b: 5 %"
     assert list(steps_told(entries, "another")) == []

@@ -34,14 +34,14 @@ def ids(terminal: str) -> list[str]:
     ],
 )
 def test_scenarios_have_names_and_an_order(runbook: Runbook, arguments: list[str], expected: list[str]) -> None:
-    """A scenario's id is its file and its own name; they come by file name, then in the order of the file."""
+    """A scenario's id is its file and its name; scenarios are ordered by file name, then as in the file."""
     ran = project(runbook).run(*arguments, "--collect-only", "-q")
     assert ran.exit_code == 0, ran.terminal
     assert ids(ran.terminal) == expected
 
 
 def test_tenth_chapter_comes_after_the_ninth(runbook: Runbook) -> None:
-    """Chapters go by the number that their names begin with, then by name; those without a number come last."""
+    """Chapters are ordered by the number at the start of their names, then by name; those without one come last."""
     for name in ("10_tenth", "9_ninth", "9_also", "appendix", "02_second"):
         runbook.feature(f"{name}.feature", scenario(name, "Then all is well"))
     collected = ids(runbook.run("features", "--collect-only", "-q").terminal)
@@ -49,7 +49,7 @@ def test_tenth_chapter_comes_after_the_ninth(runbook: Runbook) -> None:
 
 
 def test_what_is_needed_comes_first(runbook: Runbook) -> None:
-    """A scenario goes behind the one of a later chapter that provides what it needs; all others stay in their order."""
+    """A scenario runs after the scenario of a later chapter that it needs; all others keep their order."""
     runbook.feature(
         "1.feature",
         scenario("Pause", "When a file is made", tags="@provides:paused"),
@@ -70,7 +70,7 @@ BY_DEFAULT = [
 
 
 def test_what_is_no_part_of_a_rollback_is_left_out(runbook: Runbook) -> None:
-    """By default a run leaves out emergencies, checks before a deploy, and those that are for every deploy only."""
+    """By default a run leaves out emergencies, checks before a deploy, and checks that are only for every deploy."""
     runbook.feature("1.feature", *BY_DEFAULT)
     collected = ids(runbook.run("features", "--collect-only", "-q").terminal)
     assert collected == ["features/1.feature::Rolling back", "features/1.feature::Also after it"]
@@ -89,7 +89,7 @@ def test_what_is_no_part_of_a_rollback_is_left_out(runbook: Runbook) -> None:
     ],
 )
 def test_nothing_selected_says_how_to_ask(runbook: Runbook, arguments: tuple[str, ...], said: str) -> None:
-    """Who names the emergency chapter and nothing else is told the mark without which it does not run."""
+    """If only an emergency scenario is named, nothing runs, and the command with -m emergency is printed."""
     ran = runbook.feature("4.feature", BY_DEFAULT[1]).feature("1.feature", FIRST).run(*arguments)
     assert ran.exit_code == 5
     assert "NOTHING SELECTED" in ran.terminal
@@ -110,7 +110,7 @@ def test_collecting_needs_no_settings_and_asks_nobody(runbook: Runbook) -> None:
 
 
 def test_scenarios_run_in_the_order_in_which_they_are_collected(runbook: Runbook) -> None:
-    """What is collected first runs first, and chapters are told in that order."""
+    """Scenarios run, and are shown, in the order in which they are collected."""
     ran = project(runbook).run("features", "--execute", "shop")
     assert list(ran.scenarios) == ["Zebra", "Aardvark", "Monkey"]
     assert ran.terminal.index("Zebra") < ran.terminal.index("Aardvark") < ran.terminal.index("Monkey")
@@ -118,7 +118,7 @@ def test_scenarios_run_in_the_order_in_which_they_are_collected(runbook: Runbook
 
 
 def test_own_tests_never_meet_features(runbook: Runbook) -> None:
-    """A bare `pytest` runs the project's own tests; feature files are not even collected, and nobody is asked."""
+    """A bare `pytest` runs the project's own tests; no feature file is collected, and production is asked nothing."""
     (project(runbook).folder / "tests").mkdir()
     (runbook.folder / "tests" / "test_x.py").write_text("def test_x():\n    pass\n")
     (runbook.folder / "tests" / "data").mkdir()
@@ -134,7 +134,7 @@ def test_own_tests_never_meet_features(runbook: Runbook) -> None:
 
 
 def test_outline_runs_once_for_each_row(runbook: Runbook) -> None:
-    """A Scenario Outline is one scenario for each of its rows."""
+    """A Scenario Outline runs as one scenario per row."""
     outline = scenario("Several", "Then all is <how>").replace("Scenario:", "Scenario Outline:")
     examples = "    Examples:\n      | how |\n      | well |\n      | not well |"
     ran = runbook.feature("1.feature", f"{outline}\n{examples}").run("features", "--execute", "shop")
@@ -160,7 +160,7 @@ def test_record_is_named_by_what_was_asked(runbook: Runbook, arguments: tuple[st
 
 
 def test_record_can_land_elsewhere(runbook: Runbook) -> None:
-    """--reports names the folder in which records land."""
+    """--reports sets the folder for records."""
     ran = project(runbook).run("features", "--reports", "elsewhere/records")
     (record,) = (path for path in (runbook.folder / "elsewhere" / "records").iterdir() if path.is_dir())
     assert ran.lines[-1] == str(record / "record.html")

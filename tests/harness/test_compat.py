@@ -1,4 +1,4 @@
-"""One test for each private touch in harness/compat.py: when pytest or a plugin moves it, the test says which."""
+"""One test for each private name that harness/compat.py uses: if pytest or a plugin moves it, its test fails."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,7 +24,7 @@ def ran(runbook: Runbook) -> Ran:
 
 
 def test_feature_file_is_a_module_of_scenarios(runbook: Runbook) -> None:
-    """pytest.Module._getobj and _genfunctions: a feature file is collected under its name, a scenario under its own."""
+    """pytest.Module._getobj and _genfunctions: a feature file and its scenarios are collected under their names."""
     collected = runbook.feature("1.feature", GOOD, BAD).run("features", "--collect-only").terminal
     for line in ("<FeatureFile 1.feature>", "<Function Good>", "<Function Bad>"):
         assert line in collected
@@ -41,7 +41,7 @@ def test_feature_file_is_a_module_of_scenarios(runbook: Runbook) -> None:
     ],
 )
 def test_steps_are_counted(tmp_path: Path, body: str) -> None:
-    """pytest_bdd's parsed scenario: its steps, with those of the background."""
+    """pytest_bdd's parsed scenario: its steps are counted with those of the background."""
     (tmp_path / "x.feature").write_text(f"Feature: X\n  {body}\n")
     file: Any = SimpleNamespace(feature=get_feature(str(tmp_path), "x.feature"))
     item: Any = SimpleNamespace(name="X", originalname="X")
@@ -49,7 +49,7 @@ def test_steps_are_counted(tmp_path: Path, body: str) -> None:
 
 
 def test_scenario_knows_its_place_in_its_file(runbook: Runbook) -> None:
-    """callspec.indices and originalname: rows of an outline run in their order, behind what stands above them."""
+    """callspec.indices and originalname: an outline's rows run in order, at the outline's place in the file."""
     outline = scenario("Several", "Then all is <how>").replace("Scenario:", "Scenario Outline:")
     examples = "    Examples:\n      | how |\n      | well |\n      | not well |"
     ran = runbook.feature("1.feature", BAD, f"{outline}\n{examples}", GOOD).run("features")
@@ -59,7 +59,7 @@ def test_scenario_knows_its_place_in_its_file(runbook: Runbook) -> None:
 
 
 def test_contents_have_the_chapters_as_headings(runbook: Runbook) -> None:
-    """TerminalReporter._printcollecteditems: `--collect-only -q` reads like a table of contents, ids can be copied."""
+    """TerminalReporter._printcollecteditems: `--collect-only -q` prints chapters as headings, and ids to copy."""
     runbook.feature("1.feature", GOOD).feature("2.feature", BAD)
     ran = runbook.run("features", "--collect-only", "-q")
     assert ran.lines[:6] == ["", "1.feature", "features/1.feature::Good", "", "2.feature", "features/2.feature::Bad"]
@@ -67,13 +67,13 @@ def test_contents_have_the_chapters_as_headings(runbook: Runbook) -> None:
 
 
 def test_quiet_reporter_prints_no_dots_and_counts(ran: Ran) -> None:
-    """TerminalReporter._tests_ran and _add_stats: no progress of pytest's own, and still its summary."""
+    """TerminalReporter._tests_ran and _add_stats: pytest prints its summary, but no progress."""
     assert not [line for line in ran.lines if line.startswith("features/1.feature ") or line in (".F", "F.")]
     assert "1 failed, 1 passed" in ran.terminal
 
 
 def test_everything_that_pytest_prints_is_redacted(runbook: Runbook) -> None:
-    """TerminalReporter._tw._file: what pytest itself prints goes through redaction as well."""
+    """TerminalReporter._tw._file: pytest's own output is redacted as well."""
     runbook.feature("1.feature", scenario("Bad ticket-canary", "Then all is not well"))
     ran = runbook.run("features", "-rA", "-v")
     assert "ticket-canary" not in ran.terminal
@@ -81,7 +81,7 @@ def test_everything_that_pytest_prints_is_redacted(runbook: Runbook) -> None:
 
 
 def test_internal_error_is_redacted_for_everybody(runbook: Runbook) -> None:
-    """ExceptionRepr.toterminal: the terminal and JUnit's XML ask the same object, which shows itself redacted."""
+    """ExceptionRepr.toterminal: an internal error is redacted on the terminal and in JUnit's XML."""
     runbook.steps("def pytest_runtest_logfinish(): raise ValueError(CANARY)").feature("1.feature", GOOD)
     ran = runbook.run("features", "--junitxml=junit.xml")
     assert "INTERNALERROR> ValueError: [secret METRICS_TOKEN]" in ran.terminal
@@ -89,7 +89,7 @@ def test_internal_error_is_redacted_for_everybody(runbook: Runbook) -> None:
 
 
 def test_terminal_can_be_tried(runbook: Runbook) -> None:
-    """TerminalWriter._file: what would be shown is made by the writer of the terminal, and not shown."""
+    """TerminalWriter._file: `through_terminal` returns what the terminal would show, without showing it."""
     runbook.steps("""
 def pytest_collection_finish(session):
     from harness.compat import through_terminal
@@ -102,7 +102,7 @@ def pytest_collection_finish(session):
 
 
 def test_terminal_that_cannot_write_a_character_writes_its_number(runbook: Runbook) -> None:
-    """TerminalWriter.write asks again with other characters, which comes too late for a stream that waits."""
+    """TerminalWriter.write retries after an encoding error; `Redacting` buffers, so it escapes characters itself."""
     ran = runbook.feature("1.feature", scenario("Schäden", "Then all is well")).run(
         "features", "-v", environment={"PYTHONIOENCODING": "ascii"}
     )
@@ -111,13 +111,13 @@ def test_terminal_that_cannot_write_a_character_writes_its_number(runbook: Runbo
 
 
 def test_line_of_pytest_html_is_left_out(ran: Ran) -> None:
-    """TerminalReporter.write_sep, and the words of pytest-html's line."""
+    """TerminalReporter.write_sep: pytest-html's line about its report is not printed."""
     assert "html report" not in ran.terminal
     assert "Generated" not in ran.terminal
 
 
 def test_progress_is_shown_while_output_is_captured(runbook: Runbook) -> None:
-    """CaptureManager.global_and_fixture_disabled: steps are shown as they run; what they print is not."""
+    """CaptureManager.global_and_fixture_disabled: steps are shown as they run, their output is not."""
     runbook.feature("1.feature", scenario("Good", "Given a secret is printed", "Then all is well"))
     ran = runbook.run("features", "-v")
     assert "ok      Given a secret is printed" in ran.terminal
@@ -134,7 +134,7 @@ def test_collecting_says_nothing_on_a_terminal(runbook: Runbook) -> None:
 
 
 def test_real_terminal_is_reached_while_output_is_captured(runbook: Runbook) -> None:
-    """CaptureManager and descriptor 1: the live view draws on the terminal during a step, behind the redaction."""
+    """CaptureManager and file descriptor 1: the live view draws on the terminal during a step, redacted."""
     feature = scenario("Secret ticket-canary", "Given a secret is printed", "Then all is well")
     with on_terminal(runbook.feature("1.feature", feature), "features", "-v") as terminal:
         assert terminal.finish() == 0
@@ -145,5 +145,5 @@ def test_real_terminal_is_reached_while_output_is_captured(runbook: Runbook) -> 
 
 
 def test_types_are_those_of_pytest() -> None:
-    """The types that others name through compat."""
+    """`compat.CaptureManager` and `compat.TerminalReporter` are pytest's types."""
     assert (compat.CaptureManager, compat.TerminalReporter) == (CaptureManager, TerminalReporter)

@@ -1,4 +1,4 @@
-"""One test for each private touch in harness/collection/feature_parser.py: when pytest-bdd moves it, one says which."""
+"""One test for each private name that harness/collection/feature_parser.py uses and pytest-bdd may move."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -46,7 +46,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_scenarios_are_kept_as_they_stand(path: Path) -> None:
-    """FeatureParser.parse_scenario: two scenarios of one name are two, each with its line."""
+    """FeatureParser.parse_scenario: two scenarios with one name are both kept, each with its line."""
     found = read_chapter(path).scenarios
     assert [(scenario.name, scenario.place) for scenario in found] == [
         ("Twin", "x.feature:5"),
@@ -57,7 +57,7 @@ def test_scenarios_are_kept_as_they_stand(path: Path) -> None:
 
 
 def test_steps_are_those_that_will_run(path: Path) -> None:
-    """ScenarioTemplate.render: with both backgrounds, with every row, and with what stands below them."""
+    """ScenarioTemplate.render: the steps include both backgrounds, every row, and the tables below them."""
     found = read_chapter(path).scenarios
     assert [str(step) for step in found[2].steps] == [
         'Given "a background"',
@@ -81,7 +81,7 @@ def test_tags_have_their_lines(path: Path) -> None:
 
 
 def test_outlines_are_known(path: Path) -> None:
-    """gherkin.dialect.DIALECTS, and the raw examples: how often an outline runs, and that one has no rows."""
+    """gherkin.dialect.DIALECTS and the raw examples: the number of an outline's runs, and an outline without rows."""
     found = read_chapter(path).scenarios
     assert [(scenario.runs, scenario.without_rows) for scenario in found] == [
         (1, ()),
@@ -101,7 +101,7 @@ def test_outlines_are_known(path: Path) -> None:
     ],
 )
 def test_unreadable_file_is_returned_with_its_reason(path: Path, content: str, place: str, why: str) -> None:
-    """GherkinParseError, and the KeyError of a file without a feature."""
+    """GherkinParseError, and the KeyError of a file without a feature: both become a place and a reason."""
     path.write_text(content)
     found = read_chapter(path)
     assert found.place == place
@@ -128,7 +128,7 @@ def test_definitions_are_those_of_the_steps(request: pytest.FixtureRequest) -> N
 
 
 def test_what_a_step_returns_is_handed_over(request: pytest.FixtureRequest) -> None:
-    """StepFunctionContext.step_func: what a step's function returns is had, and it keeps its file, line and name."""
+    """StepFunctionContext.step_func: a step's return value is handed over; its place and arguments stay known."""
     definitions: Any = definitions_of(request.session)
     contexts = list(feature_parser._contexts(request.session))
     kept = [context.step_func for context in contexts]

@@ -1,4 +1,4 @@
-"""A plan that waits for a person's decision says which, shows what would be done, and exits with 6."""
+"""A plan that waits for a person's decision names it, shows the commands, and exits with 6."""
 
 import shlex
 
@@ -45,13 +45,13 @@ def plan(runbook: Runbook, *scenarios: str) -> Ran:
 
 
 def typed(ran: Ran) -> list[str]:
-    """The arguments of the command that the last lines say to type."""
+    """Return the arguments of the command in the last lines."""
     (command,) = (line.strip() for line in ran.lines if line.strip().split(" ")[0].endswith("pytest"))
     return shlex.split(command)[1:]
 
 
 def test_loss_that_is_not_accepted_is_a_decision(runbook: Runbook) -> None:
-    """The plan goes on, shows the downgrade's commands, exits with 6, and its last command carries it out."""
+    """The plan shows the commands after the open decision, exits with 6, and its printed command carries it out."""
     ran = plan(runbook, SEEN, ACCEPTED, UNDONE)
     assert (ran.exit_code, ran.ending) == (6, "decision needed")
     assert "touch made" in commands(ran.journal)
@@ -65,7 +65,7 @@ def test_loss_that_is_not_accepted_is_a_decision(runbook: Runbook) -> None:
 
 
 def test_execution_without_the_decision_stops(runbook: Runbook) -> None:
-    """Where something would be changed, what was not accepted stops the run."""
+    """An execution stops at a loss that is not accepted, before it changes anything."""
     runbook.steps(STEPS).feature("1.feature", SEEN, ACCEPTED, UNDONE)
     ran = runbook.run("features", *EXECUTE)
     assert (ran.exit_code, ran.ending) == (1, "failed")
@@ -73,7 +73,7 @@ def test_execution_without_the_decision_stops(runbook: Runbook) -> None:
 
 
 def test_verdict_of_a_person_is_a_decision(runbook: Runbook) -> None:
-    """Without a verdict the plan shows the more careful way and no other; one command decides all that is open."""
+    """Without a verdict the plan shows only the downgrade; one printed command decides everything that is open."""
     ran = plan(runbook, JUDGED, BACK, ACCEPTED, UNDONE)
     assert (ran.exit_code, ran.ending) == (6, "decision needed")
     assert ran.scenarios["Back"] == "not applicable"
@@ -85,21 +85,21 @@ def test_verdict_of_a_person_is_a_decision(runbook: Runbook) -> None:
 
 
 def test_impossible_downgrade_does_not_take_the_decision_away(runbook: Runbook) -> None:
-    """A person may judge that nothing has to be undone, also where nothing can be."""
+    """An impossible downgrade leaves the decision open, because a person may decide that none is needed."""
     unusable = scenario("Unusable", "Then all is not well", tags="@strategy:downgrade @needs:seen @provides:accepted")
     ran = plan(runbook, JUDGED, BACK, unusable, UNDONE)
     assert (ran.exit_code, ran.ending) == (6, "decision needed")
 
 
 def test_what_fails_apart_from_a_decision_has_failed(runbook: Runbook) -> None:
-    """An open decision is no excuse for what is known to be bad."""
+    """A plan fails if a check fails that does not depend on the open decision."""
     bad = scenario("Bad", "Then all is not well", tags="@needs:seen")
     ran = plan(runbook, SEEN, ACCEPTED, bad)
     assert (ran.exit_code, ran.ending) == (1, "failed")
 
 
 def test_nothing_to_do_is_said_and_ends_well(runbook: Runbook) -> None:
-    """In a plan and in an execution: nothing else is run, nobody is told, exit code 0."""
+    """With nothing to do, plan and execution exit with 0, run nothing else and send no message."""
     nothing = scenario("Target", "Given the target runs already", "Then all is well", tags="@provides:seen")
     told = scenario("Told", "When a message is sent", tags="@needs:seen")
     runbook.steps(STEPS).feature("1.feature", nothing, told)

@@ -1,4 +1,4 @@
-"""The last lines: what was changed, what production is now, and what to type next."""
+"""The last lines: the changes made, the state of production, and the next command."""
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -23,7 +23,7 @@ STATES = ((2, "running"), (1, "created"))
 
 @dataclass
 class Ended:
-    """What the last lines read of an incident."""
+    """The parts of an incident that the last lines read."""
 
     told: dict[str, Any] = field(default_factory=dict)
     changes_made: list[str] = field(default_factory=list)
@@ -38,7 +38,7 @@ class Ended:
 
 
 def lines(folder: Path, ending: str, ended: Ended, lock: str = "released", **more: Any) -> str:
-    """The last lines of a run that ended like this, in one text; `more` says more about the run."""
+    """Return the last lines of a run that ended like this, as one text. `more` sets further fields of the run."""
     (folder / "runbook.toml").write_text(SETTINGS)
     usual: dict[str, Any] = {
         "kind": "rollback",
@@ -99,7 +99,7 @@ def after(**more: Any) -> dict[str, Any]:
     ],
 )
 def test_changes_are_counted_and_named(tmp_path: Path, changes: list[str], counted: str) -> None:
-    """The first line says how it ended and how many changes were made; each is named."""
+    """The first line gives the outcome and the number of changes; each change is named."""
     assert lines(tmp_path, "passed", Ended(after(), changes)).startswith(counted)
 
 
@@ -115,14 +115,14 @@ def test_plan_says_how_to_carry_it_out(tmp_path: Path) -> None:
 
 
 def test_what_was_asked_for_is_asked_for_again(tmp_path: Path) -> None:
-    """What a person typed besides (an accepted loss, a verdict with its reason) stands in the command to type next."""
+    """The next command repeats the options that were typed: an accepted loss, a verdict with its reason."""
     asked = Options(accept_loss="c3", verdict="additive", because="no one's rows")
     said = lines(tmp_path, "planned", Ended({"target": {"tag": "v1"}}, mode=Mode.PLAN), options=asked)
     assert "--to v1 --accept-loss c3 --verdict additive --because 'no one'\"'\"'s rows' --execute shop" in said
 
 
 def test_emergency_goes_on_as_an_emergency(tmp_path: Path) -> None:
-    """A switch that was not turned to its end is gone on with as an emergency; planned, as what was asked for."""
+    """An unfinished emergency is resumed with -m emergency; its plan prints the command with --disable."""
     asked = Options(disable="exports")
     said = lines(
         tmp_path, "failed", Ended(after(), ["EXPORT_MODE=off"]), options=asked, kind="emergency", mark="emergency"
@@ -135,7 +135,7 @@ def test_emergency_goes_on_as_an_emergency(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("options", [[], ["--to", "v0"]])
 def test_incident_that_can_never_be_gone_on_with_is_planned_anew(tmp_path: Path, options: list[str]) -> None:
-    """A `--resume` that would stop at the same check is not offered; what is on record of the newest run counts."""
+    """If an incident cannot be resumed, a new plan is offered instead; only facts of the newest run count."""
     anew = {"why": "another release runs", "options": options}
     facts = after() | {"begin anew": anew}
     said = lines(tmp_path, "failed", Ended(facts, ["user traffic is paused"]), options=Options(verdict="additive"))
@@ -151,14 +151,14 @@ def test_incident_that_can_never_be_gone_on_with_is_planned_anew(tmp_path: Path,
 
 @pytest.mark.parametrize("ending", ["failed", "interrupted"])
 def test_broken_off_run_says_how_to_go_on(tmp_path: Path, ending: str) -> None:
-    """A run that changed something and did not end well says how to go on."""
+    """A failed or interrupted run that changed something prints the command that resumes it."""
     said = lines(tmp_path, ending, Ended(after(), ["user traffic is paused"]), reports_given="/srv/records")
     assert "(what is done is not done twice), type:" in said
     assert "features --reports /srv/records --resume i-1 --execute shop" in said
 
 
 def test_run_that_changed_nothing_says_what_production_is(tmp_path: Path) -> None:
-    """A run that failed before it changed anything says what production is, and that the same would fail again."""
+    """A run that failed before any change shows the state of production and the command for a new plan."""
     said = lines(tmp_path, "failed", Ended({"before": snapshot("running", "v2", gate="open", schema=["x", "y"])}))
     assert "release   v2\n" in said
     assert "gate      open (traffic is served)\n" in said
@@ -169,22 +169,22 @@ def test_run_that_changed_nothing_says_what_production_is(tmp_path: Path) -> Non
 
 
 def test_failed_plan_is_made_again(tmp_path: Path) -> None:
-    """A plan that failed cannot be gone on with: it is made again when what it said is mended."""
+    """A failed plan prints the command for a new plan, without the target."""
     before = {"before": snapshot("running", "v2", gate="closed")}
     said = lines(tmp_path, "failed", Ended(before, mode=Mode.PLAN), kind="plan", options=Options(target="v9"))
-    assert said.endswith("/pytest features")  # without the target that there may not be
+    assert said.endswith("/pytest features")  # without the target, which may not exist
     assert "traffic is paused: the gate was closed by someone unknown" in said
 
 
 def test_digest_that_runs_is_shown(tmp_path: Path) -> None:
-    """Each service that is rolled back has a line with the digest that runs, short enough to compare by eye."""
+    """Each rolled-back service has a line with its running digest, shortened for comparison by eye."""
     digests = {"api": "sha256:" + "0123456789ab" * 5 + "0123"}
     said = lines(tmp_path, "failed", Ended(after(digests=digests), ["a"]))
     assert "api       sha256:0123456789ab running" in said
 
 
 def test_old_and_new_containers_are_told_apart(tmp_path: Path) -> None:
-    """Cut short, old and new containers stand side by side: each is shown with its own release and digest."""
+    """After an interruption old and new containers are each shown with their release and digest."""
     old, new = ({"tag": f"v{n}", "digest": "sha256:" + str(n) * 64, "state": state} for n, state in STATES)
     one = snapshot("x", "v1")["containers"][0]
     found = after(tags=["v1", "v2"], containers=[one | new, one | old])
@@ -194,7 +194,7 @@ def test_old_and_new_containers_are_told_apart(tmp_path: Path) -> None:
 
 
 def test_change_that_was_not_finished_is_not_called_made(tmp_path: Path) -> None:
-    """What was begun when the run was stopped is told apart, and may be at work still; what was done later is done."""
+    """A change without an end is not finished and may still be running; one that ended later counts as made."""
     ended = Ended(after(at="2026-01-01T03:04:05.000000Z"), ["a", "b", "c"])
     states = [("a", "begun"), ("a", "done"), ("b", "begun"), ("b", "already so"), ("c", "begun")]
     ended.journal.entries = [{"kind": "action", "state": state, **about(summary)} for summary, state in states]
@@ -206,12 +206,12 @@ def test_change_that_was_not_finished_is_not_called_made(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("state", ["released", "NOT RELEASED: the host does not answer"])
 def test_lock_is_told(tmp_path: Path, state: str) -> None:
-    """What became of the lock stands in the last lines."""
+    """The last lines give the state of the lock."""
     assert f"lock      {state}" in lines(tmp_path, "failed", Ended(after(), ["a"]), lock=state)
 
 
 def test_closed_gate_is_shouted(tmp_path: Path) -> None:
-    """That traffic is paused stands in the last lines, also when this run did not close the gate."""
+    """The last lines say that traffic is paused, also if this run did not close the gate."""
     closed = snapshot("running", "v2", gate="closed")
     assert "TRAFFIC IS PAUSED" in lines(tmp_path, "failed", Ended({"before": closed}))
     under_way = {"incident": "i-0", "since": "2026-01-01T02:00:00.000000Z", "target": "v1", "recorded_here": True}
@@ -250,13 +250,13 @@ def test_closed_gate_is_shouted(tmp_path: Path) -> None:
     ],
 )
 def test_gate_is_told_by_its_word_and_its_answers(tmp_path: Path, gate: str, by: str, words: str) -> None:
-    """The gate's own word alone does not say whether traffic is paused."""
+    """The gate's reported state is compared with the public address's answer, and contradictions are shown."""
     seen = snapshot("running", "v2", gate=gate) | {"public": {"by": by, "seen": "it gave no answer"}}
     assert words in lines(tmp_path, "failed", Ended({"before": seen}))
 
 
 def test_ailing_containers_are_named(tmp_path: Path) -> None:
-    """A container that does not run, or is unhealthy, is named."""
+    """A container that does not run or is unhealthy is named."""
     container = snapshot("x", "v1")["containers"][0] | {"service": "jobs", "state": "restarting", "health": "none"}
     said = lines(tmp_path, "failed", Ended(after(containers=[container], digests={}), ["a"]))
     assert "jobs      restarting" in said
@@ -268,7 +268,7 @@ def test_ailing_containers_are_named(tmp_path: Path) -> None:
 
 
 def test_unknown_state_is_said_to_be_unknown(tmp_path: Path) -> None:
-    """When nobody could look at production after the changes, that is said, and nothing older is shown for it."""
+    """If production could not be read after the changes, its state is called unknown, and no older state is shown."""
     facts = {"before": snapshot("running", "v2", gate="open"), "after": {"unknown": "no engine"}}
     said = lines(tmp_path, "interrupted", Ended(facts, ["a"]))
     assert "the state of production is unknown: unknown: no engine" in said
@@ -276,7 +276,7 @@ def test_unknown_state_is_said_to_be_unknown(tmp_path: Path) -> None:
 
 
 def test_host_that_was_lost_before_any_change(tmp_path: Path) -> None:
-    """What production was at the beginning is not shown for what it is now, also where nothing was changed."""
+    """If the host was lost before any change, the state at the start is not shown as the current one."""
     told = {"before": snapshot("running", "v2", gate="open"), "after": {"unknown": "no SSH connection to ssh://shop-1"}}
     said = lines(tmp_path, "failed", Ended(told))
     assert "the state of production is unknown: unknown: no SSH connection to ssh://shop-1" in said

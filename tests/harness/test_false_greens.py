@@ -1,6 +1,6 @@
-"""No false greens: what goes wrong in whichever way is green nowhere, neither for people nor for machines.
+"""No false greens: every kind of failure is shown as one everywhere, to people and to machines.
 
-docs/harness.md has the same table for people.
+docs/harness.md, "False greens", has the table for readers.
 """
 
 import json
@@ -26,23 +26,23 @@ LATER = scenario("Later", "When a file is made", tags="@needs:bad")
 
 
 def step(code: str, *, looks: str = "context.incident.expect(all_well(context))", arguments: str = "context") -> str:
-    """A step that looks, and sees that all is well, and then does this."""
+    """Return a step that sees that all is well and then runs `code`."""
     return f"@then({WRONG!r})\ndef goes_wrong({arguments}):\n    {looks}\n    {code}"
 
 
 def plugin(hook: str, code: str = "raise ValueError('a plugin is broken')") -> str:
-    """A plugin with that hook, beside a step in which nothing goes wrong."""
+    """Return a plugin with that hook, and a step that passes."""
     return f"{step('pass')}\n\n\ndef {hook}:\n    {code}"
 
 
 def fixture(code: str, *, of_step: bool = False) -> str:
-    """A fixture like this, around the scenario or asked for by its step, in which nothing goes wrong."""
+    """Return a fixture with `code`, and a step that passes. The fixture is automatic, or requested by the step."""
     looks = step("pass", arguments="context, around" if of_step else "context")
     return f"import pytest\n\n@pytest.fixture(autouse={not of_step})\ndef around():\n    {code}\n\n\n{looks}"
 
 
 def green_places(ran: Ran, junit: Path) -> list[str]:
-    """Every place in which such a run looks as if all were well."""
+    """Return every place in which the run looks as if it had passed."""
     assert ran.folder is not None, ran.terminal
     page = ran.folder / "record.html"
     text = (page if page.exists() else render(ran.folder / "journal.jsonl")).read_text(encoding="utf-8")
@@ -129,7 +129,7 @@ AROUND_STEP = {
 
 @pytest.mark.parametrize("steps", [pytest.param(code, id=name) for name, code in (IN_STEP | AROUND_STEP).items()])
 def test_what_goes_wrong_is_green_nowhere(runbook: Runbook, steps: str) -> None:
-    """Exit code, terminal, journal, page and JUnit agree that it went wrong, and nothing that needs it is run."""
+    """Exit code, terminal, journal, page and JUnit all show the failure; scenarios that need this one do not run."""
     runbook.steps(steps).feature("1.feature", BAD, LATER)
     ran = runbook.run(*EXECUTE)
     assert green_places(ran, runbook.folder / "junit.xml") == []
@@ -138,7 +138,7 @@ def test_what_goes_wrong_is_green_nowhere(runbook: Runbook, steps: str) -> None:
 
 @pytest.mark.parametrize("steps", [pytest.param(code, id=name) for name, code in IN_STEP.items()])
 def test_step_that_goes_wrong_is_not_shown_as_ok(runbook: Runbook, steps: str) -> None:
-    """The terminal shows no `ok` for the step, in a plan either; the record has another outcome for it."""
+    """A plan shows neither `ok` nor `plan` for the step, and its record has another outcome."""
     ran = runbook.steps(steps).feature("1.feature", BAD).run("features")
     assert ran.exit_code != 0
     assert not re.search(rf"\b(ok|plan) +Then +{WRONG}", ran.terminal), ran.terminal
@@ -146,7 +146,7 @@ def test_step_that_goes_wrong_is_not_shown_as_ok(runbook: Runbook, steps: str) -
 
 
 def test_when_that_changes_nothing_is_green_nowhere(runbook: Runbook) -> None:
-    """A When that hands no Action to execute has not been done, whatever it looked at."""
+    """A When that returns no Action fails, even if it returns a check that passes."""
     runbook.steps(f"@when({WRONG!r})\ndef goes_wrong(context) -> Action:\n    return all_well(context)")
     ran = runbook.feature("1.feature", BAD.replace("Then", "When"), LATER).run(*EXECUTE)
     assert green_places(ran, runbook.folder / "junit.xml") == []
@@ -157,13 +157,13 @@ def test_when_that_changes_nothing_is_green_nowhere(runbook: Runbook) -> None:
     "arguments", [("-x",), ("--maxfail=1",), ("--tb=no",), ("-q",), ("--no-summary",), ("-W", "error")]
 )
 def test_options_do_not_make_it_green(runbook: Runbook, arguments: tuple[str, ...]) -> None:
-    """Options that end a run early, or let it say less, change nothing about how it ended."""
+    """Options that end a run early or shorten its output do not make a failure green."""
     runbook.steps(IN_STEP["skip"]).feature("1.feature", BAD, LATER)
     assert green_places(runbook.run(*EXECUTE, *arguments), runbook.folder / "junit.xml") == []
 
 
 def test_later_scenario_does_not_make_up_for_it(runbook: Runbook) -> None:
-    """A run with one good scenario and one that nobody ran is not good."""
+    """A run fails if one of its scenarios never ran, even if another one passed."""
     code = "return True if 'Bad' in item.nodeid else None"
     runbook.steps(plugin("pytest_runtest_protocol(item)", code))
     runbook.feature("1.feature", BAD, scenario("Good", "Then all is well"))
@@ -173,7 +173,7 @@ def test_later_scenario_does_not_make_up_for_it(runbook: Runbook) -> None:
 
 
 def test_scenario_that_is_run_again_does_not_make_up_for_it(runbook: Runbook) -> None:
-    """A plugin that runs a failed scenario once more cannot turn it into a good one."""
+    """A failed scenario stays failed, even if a plugin runs it again and it passes."""
     again = "from _pytest.runner import runtestprotocol\n    runtestprotocol(item, nextitem=nextitem, log=False)"
     failing_once = step("assert hasattr(sys, 'again') or setattr(sys, 'again', 1)")
     hook = f"def pytest_runtest_protocol(item, nextitem):\n    {again}"
@@ -184,7 +184,7 @@ def test_scenario_that_is_run_again_does_not_make_up_for_it(runbook: Runbook) ->
 
 
 def test_step_at_its_deadline_is_green_nowhere(runbook: Runbook) -> None:
-    """A step that does not end is ended by its deadline, whatever it waits for."""
+    """A step that hangs is ended at its deadline and fails."""
     settings = runbook.folder / "runbook.toml"
     others = settings.read_text().partition("[deadlines]")[0]
     settings.write_text(f"{others}\n[deadlines]\n{DEADLINES}\nstep = 1\n")
@@ -195,7 +195,7 @@ def test_step_at_its_deadline_is_green_nowhere(runbook: Runbook) -> None:
 
 
 def test_record_that_vanishes_stops_the_run(runbook: Runbook) -> None:
-    """With the journal's folder gone nothing more is changed, and the run does not end well."""
+    """If the journal's folder is deleted, nothing more is changed, and the run fails."""
     runbook.steps(step("import shutil; shutil.rmtree('reports')"))
     runbook.feature("1.feature", BAD, scenario("Later", "When a file is made"))
     ran = runbook.run(*EXECUTE)
@@ -206,7 +206,7 @@ def test_record_that_vanishes_stops_the_run(runbook: Runbook) -> None:
 
 @pytest.mark.parametrize("method", ["signal", "thread"])
 def test_timeout_of_a_plugin_is_green_nowhere(runbook: Runbook, method: str) -> None:
-    """pytest-timeout in a step: its first method fails it, its other one kills the process in the middle."""
+    """pytest-timeout is green nowhere: its method `signal` fails the step, `thread` kills the process."""
     runbook.steps(step("time.sleep(30)")).feature("1.feature", BAD, LATER)
     ran = runbook.run(*EXECUTE, "-p", "timeout", "--timeout", "1", "--timeout-method", method)
     assert green_places(ran, runbook.folder / "junit.xml") == []
@@ -214,7 +214,7 @@ def test_timeout_of_a_plugin_is_green_nowhere(runbook: Runbook, method: str) -> 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_aborted_run_is_green_nowhere(runbook: Runbook, number: signal.Signals) -> None:
-    """Ctrl-C, SIGTERM, a lost connection and SIGKILL in the middle of a step."""
+    """A run that Ctrl-C, SIGTERM, SIGHUP or SIGKILL ends during a step is green nowhere."""
     waiting = "open(context.production.directory + '/here', 'w').close(); time.sleep(30)"
     runbook.steps(step(waiting)).feature("1.feature", BAD, LATER)
     ran = runbook.run(*EXECUTE, meanwhile=when_there(runbook.server / "here", number))
@@ -222,7 +222,7 @@ def test_aborted_run_is_green_nowhere(runbook: Runbook, number: signal.Signals) 
 
 
 def when_there(path: Path, number: signal.Signals) -> Callable[[int], None]:
-    """Send that signal as soon as the file is there."""
+    """Return a function that sends the signal as soon as the file exists."""
 
     def meanwhile(process: int) -> None:
         until = time.monotonic() + 30
@@ -234,20 +234,20 @@ def when_there(path: Path, number: signal.Signals) -> Callable[[int], None]:
 
 
 def test_process_that_ends_itself_is_green_on_no_record(runbook: Runbook) -> None:
-    """os._exit(0) leaves no code of ours a chance at the exit code; the record says that it was broken off."""
+    """After os._exit(0) only the exit code is green, because no code of ours runs; the record is not."""
     ran = runbook.steps(step("import os; os._exit(0)")).feature("1.feature", BAD, LATER).run(*EXECUTE)
     assert green_places(ran, runbook.folder / "junit.xml") == ["exit code"]
     assert "to carry it out" not in ran.terminal
 
 
 def test_nothing_to_run_is_not_green(runbook: Runbook) -> None:
-    """An empty folder of features ends with another code than 0, and with --execute it is refused."""
+    """A run of an empty folder of features exits with 5, and with 4 (refused) if --execute is given."""
     assert runbook.run("features").exit_code == 5
     assert runbook.run("features", "--execute", "shop").exit_code == 4
 
 
 def test_gate_is_not_stepped_round(runbook: Runbook) -> None:
-    """What is deselected, or lies in a file that is ignored, is missed by what needs it."""
+    """An execution is refused if a needed scenario is deselected or in an ignored file."""
     runbook.feature("1.feature", scenario("First", "When a file is made", tags="@provides:bad"))
     runbook.feature("2.feature", LATER)
     for arguments in (["--deselect", "features/1.feature::First"], ["--ignore", "features/1.feature"], ["-k", "Later"]):
@@ -258,7 +258,7 @@ def test_gate_is_not_stepped_round(runbook: Runbook) -> None:
 
 @pytest.mark.parametrize("style", ["short", "line", "no", "native", "long", "auto"])
 def test_traceback_styles_are_redacted(runbook: Runbook, style: str) -> None:
-    """With every --tb, and in JUnit's XML, a secret in an error is struck out."""
+    """A secret in an error is redacted with every --tb style and in JUnit's XML."""
     runbook.feature("1.feature", scenario("Bug", "Given something to begin with", "Then there is a bug"))
     ran = runbook.run(*EXECUTE, f"--tb={style}", "-o", "junit_logging=all")
     junit = (runbook.folder / "junit.xml").read_text()

@@ -1,4 +1,4 @@
-"""The live view, on a real terminal: it moves, it marks what changes production, and it leaves nothing behind."""
+"""The live view on a real terminal: it is redrawn, it marks changes to production, and it is erased in the end."""
 
 import contextlib
 import os
@@ -58,7 +58,7 @@ def slow(runbook: Runbook) -> Runbook:
 
 
 def test_elapsed_time_moves_against_the_deadline(slow: Runbook) -> None:
-    """While a step runs its elapsed time is drawn again and again, beside its deadline and what is waited for."""
+    """While a step runs, its elapsed time is redrawn, with its deadline and the expected state."""
     slow.feature("1.feature", scenario("Slow", "Given the metrics are at hand", "Then it becomes well in a while"))
     with on_terminal(slow, *EXECUTE) as terminal:
         assert terminal.finish() == 0, terminal.text
@@ -71,7 +71,7 @@ def test_elapsed_time_moves_against_the_deadline(slow: Runbook) -> None:
 
 
 def test_change_to_production_is_marked(runbook: Runbook) -> None:
-    """While production is changed the view says so in words, and with a sign that the finished line keeps."""
+    """While production is being changed, the view says so in words and with a sign, and shows the command."""
     with on_terminal(runbook.feature("1.feature", LONG), *EXECUTE) as terminal:
         terminal.until("PRODUCTION IS BEING CHANGED")
         terminal.until("s of 50 s")
@@ -80,7 +80,7 @@ def test_change_to_production_is_marked(runbook: Runbook) -> None:
 
 
 def test_finished_steps_stay(runbook: Runbook) -> None:
-    """What has ended is a line of its own, and what was drawn below it is gone in the end."""
+    """Each finished step keeps a line, and the last line is the record's path."""
     with on_terminal(runbook.feature("1.feature", CHANGING), *EXECUTE, "-v") as terminal:
         assert terminal.finish() == 0
     assert "▲ CHANGED When  a file is made" in terminal.text
@@ -89,7 +89,7 @@ def test_finished_steps_stay(runbook: Runbook) -> None:
 
 
 def test_no_finished_line_is_drawn_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However the live part grows and shrinks while lines are finished, all of them stay, and nothing else does."""
+    """All finished lines stay, and nothing else does, however the live part grows and shrinks."""
     monkeypatch.setattr(live, "_DRAW_EVERY", 0.0)
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
@@ -120,7 +120,7 @@ def test_no_finished_line_is_drawn_over(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_pull_is_shown_by_layer(slow: Runbook) -> None:
-    """While images are fetched, each layer that is not here yet is shown with how far it is."""
+    """While images are pulled, each unfinished layer is shown with its progress."""
     slow.feature("1.feature", scenario("Fetch", "When images are fetched"))
     with on_terminal(slow, *EXECUTE, "-v") as terminal:
         assert terminal.finish() == 0
@@ -130,7 +130,7 @@ def test_pull_is_shown_by_layer(slow: Runbook) -> None:
 
 
 def test_public_address_is_shown(runbook: Runbook) -> None:
-    """Nobody answers at the public address: the view says that it is down, in words and with crosses."""
+    """If the public address does not answer, the view shows DOWN and crosses, and the last lines count the probes."""
     with on_terminal(runbook.feature("1.feature", LONG), *EXECUTE) as terminal:
         terminal.until("DOWN (no answer)")
         terminal.until("\N{MULTIPLICATION SIGN}")
@@ -141,7 +141,7 @@ def test_public_address_is_shown(runbook: Runbook) -> None:
 
 
 def test_ctrl_c_leaves_the_terminal_as_it_was(runbook: Runbook) -> None:
-    """After Ctrl-C in the middle of a change the cursor is shown again, and the last lines stand alone."""
+    """After Ctrl-C during a change the cursor is shown again, and only the last lines follow."""
     with on_terminal(runbook.feature("1.feature", LONG), *EXECUTE) as terminal:
         terminal.until("PRODUCTION IS BEING CHANGED")
         assert terminal.written.count(HIDE_CURSOR) == 1
@@ -156,7 +156,7 @@ def test_ctrl_c_leaves_the_terminal_as_it_was(runbook: Runbook) -> None:
 
 
 def test_error_in_a_hook_leaves_the_terminal_as_it_was(runbook: Runbook) -> None:
-    """When pytest itself breaks off, the cursor is shown again too."""
+    """If a hook ends pytest with an error, the cursor is shown again."""
     with (runbook.folder / "conftest.py").open("a") as file:
         file.write("\n\ndef pytest_runtest_teardown(item):\n    raise SystemExit(7)\n")
     with on_terminal(runbook.feature("1.feature", CHANGING), *EXECUTE) as terminal:
@@ -175,7 +175,7 @@ def test_error_in_a_hook_leaves_the_terminal_as_it_was(runbook: Runbook) -> None
     ],
 )
 def test_live_view_without_colour(runbook: Runbook, arguments: tuple[str, ...], environment: dict[str, str]) -> None:
-    """Without colours it is drawn all the same, and says by signs and words what it would say by colour."""
+    """Without colours the live view is still drawn, with signs and words."""
     runbook.feature("1.feature", CHANGING)
     with on_terminal(runbook, *EXECUTE, *arguments, environment=environment) as terminal:
         assert terminal.finish() == 0
@@ -195,7 +195,7 @@ def test_live_view_without_colour(runbook: Runbook, arguments: tuple[str, ...], 
 def test_no_live_view_where_it_would_do_harm(
     runbook: Runbook, arguments: tuple[str, ...], environment: dict[str, str]
 ) -> None:
-    """In CI, on a terminal that cannot, and where steps print for themselves, there are plain lines only."""
+    """In CI, on a dumb terminal and with -s only plain lines are printed."""
     runbook.feature("1.feature", CHANGING)
     with on_terminal(runbook, *EXECUTE, *arguments, environment=environment) as terminal:
         assert terminal.finish() == 0
@@ -204,7 +204,7 @@ def test_no_live_view_where_it_would_do_harm(
 
 
 def test_narrow_terminal_breaks_between_words(slow: Runbook) -> None:
-    """On sixty columns no finished line is longer than that, and no word of a step is cut."""
+    """On 60 columns no finished line is longer than 60 characters, and no word of a step is cut."""
     slow.feature("1.feature", scenario("Narrow", f"Given {WORDY}"))
     with on_terminal(slow, "features", "-v", columns=60) as terminal:
         assert terminal.finish() == 0
@@ -216,7 +216,7 @@ def test_narrow_terminal_breaks_between_words(slow: Runbook) -> None:
 
 
 def test_long_step_keeps_its_seconds(slow: Runbook) -> None:
-    """On eighty columns a step that needs two lines shows its seconds at the end of the first."""
+    """On 80 columns a step that needs two lines shows its seconds at the end of the first."""
     slow.feature("1.feature", scenario("Long", f"Given {WORDY}"))
     with on_terminal(slow, "features", "-v", columns=80) as terminal:
         assert terminal.finish() == 0

@@ -1,4 +1,4 @@
-"""What the settings leave out: one line for each step, counted at the end, and neither green nor failed."""
+"""Steps that the settings do not configure: one line each, counted at the end, neither passed nor failed."""
 
 import pytest
 
@@ -73,14 +73,14 @@ DECIDING = scenario(
 
 @pytest.fixture
 def runbook(runbook: Runbook) -> Runbook:
-    """The small project, whose settings have nothing but the project."""
+    """The small project, whose settings have only the section [project]."""
     (runbook.folder / "runbook.toml").write_text(PROJECT.format(folder=runbook.server))
     return runbook.steps(STEPS)
 
 
 @pytest.mark.parametrize("execute", [(), ("--execute", "shop")])
 def test_every_step_says_what_is_left_out_and_what_follows(runbook: Runbook, execute: tuple[str, ...]) -> None:
-    """In a plan and in its execution alike; nothing is done, and the last lines count it."""
+    """In plan and execution, steps that are not configured do nothing, and the last lines count them."""
     ran = runbook.feature("1.feature", ALL).run("features", *execute)
     outcomes = [entry["outcome"] for entry in ran.entries("step ended")]
     assert outcomes == ["not configured"] * 6
@@ -96,7 +96,7 @@ def test_every_step_says_what_is_left_out_and_what_follows(runbook: Runbook, exe
 
 
 def test_nobody_assumes_that_migrations_are_well(runbook: Runbook) -> None:
-    """Without a database the plan waits for a word; with it the strategy is the application alone, for all runs."""
+    """Without a database a plan waits for --no-migrations, which is recorded as a human's decision with its reason."""
     runbook.feature("1.feature", DECIDING)
     asked = runbook.run("features")
     assert (asked.exit_code, asked.ending) == (6, "decision needed")
@@ -119,7 +119,7 @@ def test_nobody_assumes_that_migrations_are_well(runbook: Runbook) -> None:
 
 
 def test_word_needs_a_reason_and_a_question(runbook: Runbook) -> None:
-    """Without --because it is refused, and where migrations are looked at, or declared to be none, as well."""
+    """--no-migrations is refused without --because, and also if the settings say that there are no migrations."""
     runbook.feature("1.feature", DECIDING)
     assert runbook.run("features", "--no-migrations").exit_code == 4
     settings = runbook.folder / "runbook.toml"

@@ -1,4 +1,4 @@
-"""Exit code 0 means that the checks ran: what leaves some of them out, or runs nothing, is refused where one asked."""
+"""Exit code 0 means that the checks ran: an execution or validation that would leave some out is refused."""
 
 import pytest
 
@@ -39,7 +39,7 @@ def untouched(runbook: Runbook, ran: Ran) -> bool:
     ],
 )
 def test_part_of_the_whole_is_refused(runbook: Runbook, paths: tuple[str, ...], arguments: tuple[str, ...]) -> None:
-    """Who executes or validates runs all of it; the refusal names what would be left out, and the whole command."""
+    """An execution or validation of a part is refused, with the scenarios left out and the full command."""
     ran = project(runbook).run(*paths, *arguments)
     said = refusal(ran)
     assert "would be left out" in said
@@ -49,7 +49,7 @@ def test_part_of_the_whole_is_refused(runbook: Runbook, paths: tuple[str, ...], 
 
 
 def test_plan_may_be_one_of_a_part(runbook: Runbook) -> None:
-    """A plan changes nothing, so a part of it may be looked at."""
+    """A plan of a part is allowed, because it changes nothing."""
     assert project(runbook).run("features", "-k", "First").scenarios == {"First": "planned"}
 
 
@@ -63,7 +63,7 @@ def test_plan_may_be_one_of_a_part(runbook: Runbook) -> None:
     ],
 )
 def test_option_that_runs_nothing_is_refused(runbook: Runbook, asked: tuple[str, ...], option: str) -> None:
-    """What only shows something does not end with 0 where an execution or a validation was asked for."""
+    """Options that only show something are refused together with an execution or a validation."""
     ran = project(runbook).run("features", *asked, option)
     assert "it runs nothing" in refusal(ran)
     assert untouched(runbook, ran)
@@ -71,13 +71,13 @@ def test_option_that_runs_nothing_is_refused(runbook: Runbook, asked: tuple[str,
 
 @pytest.mark.parametrize("options", ["--co", "--setup-plan", "--version", "-k Nonsense", "--markers"])
 def test_option_from_the_environment_is_no_exception(runbook: Runbook, options: str) -> None:
-    """PYTEST_ADDOPTS that a shell, or CI, has left behind: refused, or without effect, and never green for nothing."""
+    """An option in PYTEST_ADDOPTS that would leave out scenarios is refused, or the change is made all the same."""
     ran = project(runbook).run("features", *EXECUTE, environment={"PYTEST_ADDOPTS": options})
     assert ran.exit_code == 4 or (runbook.server / "made").exists(), ran.terminal
 
 
 def test_help_in_front_is_refused_too(runbook: Runbook) -> None:
-    """What stands behind `--help` is not read by pytest; it was asked for all the same."""
+    """`--help` before --execute is refused too, although pytest does not read the options after it."""
     assert "it runs nothing" in refusal(project(runbook).run("--help", "features", *EXECUTE))
     assert "it runs nothing" in refusal(runbook.run("--help", "features", "--execute=shop"))
 
@@ -101,9 +101,9 @@ def test_help_in_front_is_refused_too(runbook: Runbook) -> None:
     ],
 )
 def test_run_without_a_plugin_that_it_needs_is_never_green(runbook: Runbook, name: str) -> None:
-    """Each plugin of ours, and each that ours need, left out with `-p no:`: nothing is changed, and the code is not 0.
+    """Without one of our plugins, or of those that ours need (`-p no:`), nothing changes and the exit code is not 0.
 
-    Without `harness.options` pytest does not know --execute, and says so itself.
+    Without `harness.options` pytest does not know --execute, and reports that itself.
     """
     asked = VALIDATE if name in ("harness.session.step_hooks", "harness.options") else EXECUTE
     ran = project(runbook).run("features", *asked, "-p", f"no:{name}")
@@ -114,7 +114,7 @@ def test_run_without_a_plugin_that_it_needs_is_never_green(runbook: Runbook, nam
 
 
 def test_plugin_that_keeps_pytest_from_running_is_found(runbook: Runbook) -> None:
-    """Whatever ended the run with 0 before it began: it ends with 4."""
+    """If a plugin ends pytest with 0 before an execution begins, the exit code is 4."""
     plugin = "def pytest_cmdline_main():\n    return 0"
     (project(runbook).folder / "idle.py").write_text(plugin)
     assert "but nothing ran: " in refusal(runbook.run("features", *EXECUTE, "-p", "idle"))

@@ -1,4 +1,4 @@
-"""The order of the runbook is its own: whatever would shuffle, repeat, spread or skip scenarios is refused."""
+"""The order of scenarios: plugins and options that shuffle, repeat, distribute or skip them are refused."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def project(runbook: Runbook) -> Runbook:
 
 
 def refusal(ran: Ran) -> str:
-    """What a run was refused with, before anything was changed or left."""
+    """Check that the run was refused without a record. Return its error lines."""
     assert ran.exit_code == 4, ran.terminal
     assert ran.folder is None
     assert "Traceback" not in ran.terminal
@@ -36,7 +36,7 @@ def refusal(ran: Ran) -> str:
     ],
 )
 def test_options_that_take_the_order_away_are_refused(runbook: Runbook, arguments: tuple[str, ...], said: str) -> None:
-    """Each is refused by its name, and production is asked nothing."""
+    """Each option is refused by its name, and production is asked nothing."""
     assert said in refusal(project(runbook).run(*EXECUTE, *arguments))
     assert runbook.asked_of_docker == []
     assert runbook.records == []
@@ -72,27 +72,27 @@ def pytest_generate_tests(metafunc):
     ],
 )
 def test_other_order_is_refused_whoever_made_it(runbook: Runbook, plugin: str, said: str) -> None:
-    """What a plugin that nobody thought of does to the order is found before anything runs."""
+    """A plugin that reorders or repeats scenarios is refused before anything runs, even if it is unknown."""
     (project(runbook).folder / "meddling.py").write_text(plugin)
     assert said in refusal(runbook.run(*EXECUTE, "-p", "meddling"))
     assert runbook.asked_of_docker == []
 
 
 def test_harmless_plugins_are_let_be(runbook: Runbook) -> None:
-    """A plugin that is there and shuffles nothing does not stop a rollback."""
+    """An active plugin that does not change the order does not stop a rollback."""
     ran = project(runbook).run(*EXECUTE, "-p", "randomly", "--randomly-dont-reorganize", "-p", "xdist", "-n", "0")
     assert ran.exit_code == 0, ran.terminal
     assert ran.scenarios == {"First": "passed", "Second": "passed"}
 
 
 def test_tests_do_not_run_among_scenarios(runbook: Runbook) -> None:
-    """A run of the runbook runs feature files only; a Python test beside them would be on no record."""
+    """A Python test named with the features is refused, because it would not be on record."""
     (project(runbook).folder / "test_x.py").write_text("def test_x():\n    pass\n")
     assert "test_x.py::test_x is not a scenario" in refusal(runbook.run("features", "test_x.py"))
 
 
 def test_own_tests_may_be_shuffled(runbook: Runbook) -> None:
-    """The project's own tests are none of this: they run under any plugin."""
+    """The project's own tests may be shuffled and repeated by plugins."""
     (runbook.folder / "tests").mkdir()
     (runbook.folder / "tests" / "test_x.py").write_text("def test_x():\n    pass\n")
     ran = project(runbook).run("-p", "randomly", "-p", "rerunfailures", "--reruns", "1")

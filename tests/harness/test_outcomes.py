@@ -26,7 +26,7 @@ def as_people_do(runbook: Runbook) -> "subprocess.CompletedProcess[str]":
 
 
 def test_good_run_passes(runbook: Runbook) -> None:
-    """A run in which everything is so exits 0, closes its journal as passed, and leaves a page."""
+    """A run whose checks all pass exits 0, closes its journal as passed, and leaves a page."""
     ran = runbook.feature("1.feature", GOOD).run(*EXECUTE)
     assert ran.exit_code == 0, ran.terminal
     assert ran.ending == "passed"
@@ -53,7 +53,7 @@ def test_command_line_behaves_like_our_forked_runs(runbook: Runbook) -> None:
 
 
 def test_run_leaves_nothing_else_behind(runbook: Runbook) -> None:
-    """A run leaves its record; no cache folder, no empty file, nothing beside it."""
+    """A run leaves only its record: no cache folder and no empty file."""
     runbook.feature("1.feature", GOOD)
     before = {path.name for path in runbook.folder.iterdir()}
     ran = runbook.run(*EXECUTE)
@@ -64,7 +64,7 @@ def test_run_leaves_nothing_else_behind(runbook: Runbook) -> None:
 
 
 def test_plan_changes_nothing(runbook: Runbook) -> None:
-    """A plan writes down what it would do, does none of it, and exits 0."""
+    """A plan records what it would do, changes nothing, and exits 0."""
     ran = runbook.feature("1.feature", CHANGING).run("features")
     assert ran.exit_code == 0, ran.terminal
     assert ran.ending == "planned"
@@ -85,7 +85,7 @@ def test_execution_changes(runbook: Runbook) -> None:
 
 
 def test_failed_step_stops_what_needs_it(runbook: Runbook) -> None:
-    """A failed step ends the run with 1; what needs its scenario, directly or not, is left out and changes nothing."""
+    """A failed step ends the run with 1; scenarios that need its scenario, directly or not, are left out."""
     ran = runbook.feature("1.feature", FAILING, DEPENDENT, FURTHER, AFTER, GOOD).run(*EXECUTE)
     assert ran.exit_code == 1
     assert ran.ending == "failed"
@@ -104,7 +104,7 @@ def test_failed_step_stops_what_needs_it(runbook: Runbook) -> None:
 
 
 def test_scenario_is_not_held_up_by_what_was_not_selected(runbook: Runbook) -> None:
-    """`after:` waits only for what is part of the run; `needs:` does not let itself be stepped round."""
+    """`@after:` waits only for scenarios that are part of the run."""
     runbook.feature("1.feature", FAILING, AFTER)
     ran = runbook.run("features", "-k", "After")
     assert ran.exit_code == 0, ran.terminal
@@ -112,7 +112,7 @@ def test_scenario_is_not_held_up_by_what_was_not_selected(runbook: Runbook) -> N
 
 
 def test_run_that_changed_something_and_failed_says_what_production_is(runbook: Runbook) -> None:
-    """After a failure behind a change the record tells what production is now, as far as it can be seen."""
+    """After a change and a failure the record shows the current state of production, as far as it can be read."""
     ran = runbook.feature("1.feature", FAILING).run(*EXECUTE)
     after = [entry["value"] for entry in ran.entries("fact") if entry["name"] == "after"]
     assert len(after) == 1
@@ -122,7 +122,7 @@ def test_run_that_changed_something_and_failed_says_what_production_is(runbook: 
 
 
 def test_unknown_is_not_good(runbook: Runbook) -> None:
-    """What could not be looked at is inconclusive, and the run exits 1."""
+    """A check that gets no answer is inconclusive, and the run exits 1."""
     ran = runbook.feature("1.feature", scenario("Unknown", "Then nobody knows")).run(*EXECUTE)
     assert ran.exit_code == 1
     assert ran.scenarios == {"Unknown": "inconclusive"}
@@ -132,7 +132,7 @@ def test_unknown_is_not_good(runbook: Runbook) -> None:
 
 
 def test_unknown_that_a_person_vouches_for_does_not_stop(runbook: Runbook) -> None:
-    """With --override and its reason the scenario passes and what needs it runs; the step stays inconclusive."""
+    """With --override and a reason the scenario passes and those that need it run; the step stays inconclusive."""
     unknown = scenario("Unknown", "Then nobody knows", "And all is well", tags="@provides:known")
     runbook.feature("1.feature", unknown, scenario("Later", "When a file is made", tags="@needs:known"))
     ran = runbook.run(*EXECUTE, "--override", "1.1.1", "--because", "seen on the wall")
@@ -145,7 +145,7 @@ def test_unknown_that_a_person_vouches_for_does_not_stop(runbook: Runbook) -> No
 
 
 def test_bug_is_told_with_its_place_and_without_its_secret(runbook: Runbook) -> None:
-    """An exception that nobody foresaw fails the run, with its traceback in terminal and page, redacted."""
+    """An unexpected exception fails the run, with a redacted traceback on the terminal and the page."""
     ran = runbook.feature("1.feature", scenario("Bug", "Given something to begin with", "Then there is a bug")).run(
         *EXECUTE
     )
@@ -158,7 +158,7 @@ def test_bug_is_told_with_its_place_and_without_its_secret(runbook: Runbook) -> 
 
 
 def test_warning_of_a_library_does_not_stop_a_rollback(runbook: Runbook) -> None:
-    """In a run of the runbook a deprecation is not an error, though in our own tests it is."""
+    """A deprecation warning is not an error in a run of the runbook, although it is one in our own tests."""
     ran = runbook.feature("1.feature", scenario("Warned", "Then there is a warning")).run(*EXECUTE)
     assert ran.exit_code == 0, ran.terminal
 
@@ -178,7 +178,7 @@ def pytest_unconfigure():
 
 
 def test_plugin_that_warns_or_fails_at_the_ends_of_a_run_hides_nothing(runbook: Runbook) -> None:
-    """A warning between scenarios is no error, and the last lines are there also when another plugin fails last."""
+    """A warning before the scenarios is no error; the last lines are printed even if a plugin fails at the end."""
     with (runbook.folder / "steps.py").open("a") as file:
         file.write(_AT_BOTH_ENDS)
     runbook.feature("1.feature", GOOD)
@@ -197,7 +197,7 @@ def test_first_failure_can_end_the_run(runbook: Runbook) -> None:
 
 
 def test_missing_secret_is_told_by_its_place(runbook: Runbook) -> None:
-    """A secret that the context need and that is not there fails the first step that uses them."""
+    """A missing secret fails the first step that uses it, and the error names its place in the env file."""
     (runbook.server / ".env").write_text("IMAGE_TAG=v1\n")
     ran = runbook.feature("1.feature", scenario("Tools", "Given the metrics are at hand")).run(*EXECUTE)
     assert ran.exit_code == 1
@@ -206,7 +206,7 @@ def test_missing_secret_is_told_by_its_place(runbook: Runbook) -> None:
 
 
 def test_record_says_from_where_it_was_run(runbook: Runbook) -> None:
-    """Who runs it behind sudo, the address that they came from, and the host whose engine answered."""
+    """The record names the user behind sudo, the SSH client's address, and the host whose engine answered."""
     runbook.feature("1.feature", GOOD)
     context = [{"Name": "prod", "Endpoints": {"docker": {"Host": runbook.engine.url}}}]
     (runbook.folder / "context.json").write_text(json.dumps(context))
@@ -219,7 +219,7 @@ def test_record_says_from_where_it_was_run(runbook: Runbook) -> None:
 
 
 def test_run_never_shares_a_record_with_another(runbook: Runbook) -> None:
-    """Where a record of the same second is there already, a run makes one of its own and leaves that one alone."""
+    """If a record of the same second exists, the run adds a number to its name and leaves that record unchanged."""
     runbook.feature("1.feature", GOOD)
     reports = runbook.folder / "reports"
     for seconds in range(60):

@@ -1,4 +1,4 @@
-"""Three-state checks: what could not be checked stops what needs it, unless a person vouches for it by name."""
+"""Three-state checks: an inconclusive check stops the scenarios that need it, unless a person overrides it."""
 
 import getpass
 import shlex
@@ -34,7 +34,7 @@ def run(runbook: Runbook, *arguments: str) -> Ran:
 
 
 def test_unknown_stops_what_needs_it_and_names_the_way_on(runbook: Runbook) -> None:
-    """An inconclusive step stops what depends on it, and says by which id a person could vouch for it."""
+    """An inconclusive step stops the scenarios that need it; the last lines name the --override that accepts it."""
     ran = run(runbook)
     assert ran.exit_code == 1
     assert ran.scenarios == {"Known": "passed", "Unknown": "inconclusive", "Making": "not applicable"}
@@ -46,7 +46,7 @@ def test_unknown_stops_what_needs_it_and_names_the_way_on(runbook: Runbook) -> N
 
 @pytest.mark.parametrize("resumed", [False, True])
 def test_person_can_vouch_for_it(runbook: Runbook, resumed: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    """With --override the run goes on; the step stays inconclusive, and who gave which reason is on record."""
+    """With --override the run continues; the step stays inconclusive, and person and reason are on record."""
     resume = ("--resume", str((run(runbook).folder or runbook.folder).name)) if resumed else ()
     earlier = runbook.records[-1:] if resumed else []
     ran = run(runbook, *resume, *VOUCHED)
@@ -66,7 +66,7 @@ def test_person_can_vouch_for_it(runbook: Runbook, resumed: bool) -> None:  # no
 
 
 def test_person_can_accept_what_failed(runbook: Runbook) -> None:
-    """A check that failed can be accepted by name and reason; it stays failed on record, and the run goes on."""
+    """A failed check can be accepted with --override and a reason; it stays failed on record, and the run continues."""
     worse = scenario("Worse", "Then all is not well", "And all is well", tags="@needs:changed @provides:seen")
     changed = scenario("Changed", "When something is sent", tags="@provides:changed")
     runbook.steps(BEHIND_A_CHANGE).feature("1_first.feature", changed, worse, MAKING)
@@ -91,7 +91,7 @@ def test_person_can_accept_what_failed(runbook: Runbook) -> None:
 
 
 def test_emergency_offers_to_go_on_before_anything_was_changed(runbook: Runbook) -> None:
-    """Harm goes on until the switch is turned: a check of chapter 4 that is mistaken must not keep it from that."""
+    """Before any change only an emergency offers --override: a wrong check must not prolong the harm."""
     switched = scenario("Switched", "Given all is not well", "When a file is made", tags="@emergency")
     runbook.steps('given("all is not well")(not_well)').feature("4_first.feature", switched)
     marks = ("features", "-m", "emergency")
@@ -112,7 +112,7 @@ def test_emergency_offers_to_go_on_before_anything_was_changed(runbook: Runbook)
 
 
 def test_what_nobody_may_accept_stays_failed(runbook: Runbook) -> None:
-    """What is declared never acceptable (digests, schema) stops the run, whoever accepts it."""
+    """A failed check that is declared not acceptable (digests, schema) stops the run despite --override."""
     bad = scenario("Bad", "Then the schema is another one", tags="@provides:bad")
     runbook.steps(BEHIND_A_CHANGE).feature("1_first.feature", bad)
     ran = runbook.run("features", *EXECUTE, "--override", "1.1.1", "--because", "it is well")
@@ -121,7 +121,7 @@ def test_what_nobody_may_accept_stays_failed(runbook: Runbook) -> None:
 
 
 def test_option_that_had_no_effect_says_so(runbook: Runbook) -> None:
-    """An override of what passed, a verdict where nothing was judged, a loss where none was named."""
+    """Options without effect are listed: an override of a passed step, a verdict or a loss that no step asked for."""
     options = ("--verdict", "additive", "--accept-loss", "c3", "--override", "1.1.1", "--because", "so it is")
     ran = runbook.feature("1_first.feature", KNOWN).run("features", *EXECUTE, *options)
     assert ran.exit_code == 0
@@ -131,7 +131,7 @@ def test_option_that_had_no_effect_says_so(runbook: Runbook) -> None:
 
 
 def test_override_is_given_for_one_step(runbook: Runbook) -> None:
-    """Who vouches for one step does not vouch for another."""
+    """An override of one step does not apply to another step."""
     other = scenario("Other", "Then nobody knows", tags="@provides:other")
     runbook.feature("1_first.feature", KNOWN, UNKNOWN, other)
     ran = runbook.run("features", *EXECUTE, *VOUCHED)
@@ -148,13 +148,13 @@ def test_override_is_given_for_one_step(runbook: Runbook) -> None:
     ],
 )
 def test_override_that_cannot_be_meant_is_refused(runbook: Runbook, arguments: tuple[str, ...], said: str) -> None:
-    """An override needs a reason, and a step that is there."""
+    """An override without a reason, or of a step that does not exist, is refused."""
     assert said in refusal(run(runbook, *arguments))
     assert not (runbook.server / "made").exists()
 
 
 def test_step_that_was_known_is_not_overridden_when_resumed(runbook: Runbook) -> None:
-    """In an incident that is gone on with, only what failed or was inconclusive there can be vouched for."""
+    """In a resumed incident only steps that failed or were inconclusive can be overridden."""
     ran = run(runbook)
     name = str((ran.folder or runbook.folder).name)
     said = refusal(run(runbook, "--resume", name, "--override", "1.1.1", "--because", "x"))
@@ -162,7 +162,7 @@ def test_step_that_was_known_is_not_overridden_when_resumed(runbook: Runbook) ->
 
 
 def test_reason_is_redacted_from_the_first_entry_on(runbook: Runbook) -> None:
-    """A secret that only the env file has does not come out with the reason that somebody typed."""
+    """A secret of the env file is redacted in the reason that a person typed."""
     ran = run(runbook, "--override", ID, "--because", f"curl with {CANARY} worked")
     assert ran.exit_code == 0, ran.terminal
     assert ran.folder is not None

@@ -1,4 +1,4 @@
-"""Chapters of a team's own, beside its settings: the example of docs/own_steps.md, and what is refused."""
+"""A team's own chapters beside its settings: the example of docs/own_steps.md, and the refusals."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ ROLLED_BACK = scenario("Rolled back", "Given something to begin with", tags="@pr
 
 
 def files() -> dict[str, str]:
-    """The files of the page, by the names that stand in their first lines."""
+    """Return the files of the page by the names in their first lines."""
     blocks = re.findall(r"^```\w+\n# (\S+)\n(.+?)^```", PAGE, re.MULTILINE | re.DOTALL)
     return dict(blocks)
 
@@ -29,7 +29,7 @@ def runbook(runbook: Runbook) -> Runbook:
 
 
 def test_example_is_planned_and_carried_out(runbook: Runbook) -> None:
-    """It comes last, its change is only planned in a plan, and found done when it is."""
+    """The team's chapter runs last; a plan only plans its change, and an execution carries it out."""
     plan = runbook.run("features")
     assert plan.exit_code == 0, plan.terminal
     assert list(plan.scenarios.values()) == ["passed", "planned"]
@@ -51,7 +51,7 @@ def test_example_is_planned_and_carried_out(runbook: Runbook) -> None:
     ],
 )
 def test_what_cannot_be_used_is_refused(runbook: Runbook, change: tuple[str, str, str], told: str) -> None:
-    """With exit code 4, before anything is looked at."""
+    """Unusable own steps or features are refused with exit code 4, and no record is left."""
     name, old, new = change
     path = runbook.folder / name
     path.write_text(path.read_text().replace(old, new))

@@ -1,4 +1,4 @@
-"""People are told at the turns of an execution: beside the work, once, and without any effect on the run."""
+"""Messages to people at the turns of an execution: sent beside the run, once each, without effect on it."""
 
 import json
 import os
@@ -98,14 +98,14 @@ def told(ran: Ran) -> list[tuple[str, str]]:
 
 
 def resumed(runbook: Runbook) -> Ran:
-    """Go on with the incident of the one record that is there."""
+    """Resume the incident of the only record."""
     (folder,) = runbook.records
     ran = runbook.run("features", "--resume", folder.name, "--execute", "shop")
     return Ran(ran.exit_code, ran.terminal, folder)
 
 
 def test_held_run_is_told(runbook: Runbook, channel: Server) -> None:
-    """One that changed nothing is held: where, why, and what to type; nobody hears of a start."""
+    """A failed run that changed nothing sends one message: where and why it is held, and what to type."""
     runbook.feature("1.feature", HELD)
     ran = runbook.run("features", "--execute", "shop")
     assert ran.exit_code == 1
@@ -118,7 +118,7 @@ def test_held_run_is_told(runbook: Runbook, channel: Server) -> None:
 
 
 def test_failed_run_is_told_and_not_again_when_it_is_gone_on_with(runbook: Runbook, channel: Server) -> None:
-    """Start and failure are told once each, however often the incident comes to the same step."""
+    """Start and failure are announced once each, also if the resumed incident fails again."""
     runbook.feature("1.feature", CHANGE, HELD)
     ran = runbook.run("features", "--execute", "shop")
     assert ran.ending == "failed"
@@ -132,7 +132,7 @@ def test_failed_run_is_told_and_not_again_when_it_is_gone_on_with(runbook: Runbo
 
 
 def test_interrupted_run_is_told(runbook: Runbook, channel: Server) -> None:
-    """Ctrl-C in the middle of a change: people read what goes on, and what leads on."""
+    """After Ctrl-C during a change a message says that the rollback was interrupted and how to resume it."""
     pid = runbook.server / "pid"
 
     def interrupt(process: int) -> None:
@@ -150,7 +150,7 @@ def test_interrupted_run_is_told(runbook: Runbook, channel: Server) -> None:
 
 
 def test_traffic_that_an_emergency_lets_on_is_no_turn(runbook: Runbook, channel: Server) -> None:
-    """Requests waited for some seconds: people hear that users are served again of a rollback alone."""
+    """Resumed traffic is announced for a rollback, but not for an emergency."""
     runbook.steps("@when('users go on')\ndef users_go_on(context) -> Action:\n    return context.gate.resume()\n")
     steps = ("When a file is made", "And users go on", "Then all is not well")
     runbook.feature("1.feature", scenario("Leak", *steps, tags="@emergency"), scenario("Back", *steps))
@@ -162,7 +162,7 @@ def test_traffic_that_an_emergency_lets_on_is_no_turn(runbook: Runbook, channel:
 
 
 def test_decision_that_is_needed_is_told(runbook: Runbook, channel: Server) -> None:
-    """With the option that decides it."""
+    """A needed decision is announced with the option that decides it."""
     runbook.steps(
         "@then('somebody decides')\n"
         "def decided(context):\n"
@@ -179,9 +179,11 @@ def test_decision_that_is_needed_is_told(runbook: Runbook, channel: Server) -> N
 
 
 def test_plan_and_validation_tell_nobody(runbook: Runbook, channel: Server) -> None:
-    """Nor does a run of which the settings want nothing told."""
+    """A plan and a validation send no messages, and neither does an execution whose turns the settings leave out."""
     runbook.feature("1.feature", CHANGE, HELD)
+    runbook.feature("5.feature", scenario("Validated", "Then all is not well", tags="@post_deploy"))
     assert told(runbook.run("features")) == []
+    assert told(runbook.run("features", "-m", "post_deploy")) == []
     settings = runbook.folder / "runbook.toml"
     settings.write_text(settings.read_text().replace('/announce" }', '/announce" }\nturns = ["interrupted"]'))
     assert told(runbook.run("features", "--execute", "shop")) == []
@@ -189,7 +191,7 @@ def test_plan_and_validation_tell_nobody(runbook: Runbook, channel: Server) -> N
 
 
 def test_templates_lie_beside_the_settings(runbook: Runbook, channel: Server) -> None:
-    """Wherever the run is started; a secret in what they say is struck out."""
+    """Message templates are found relative to the settings, and secrets in messages are redacted."""
     (runbook.folder / "ours").mkdir()
     (runbook.folder / "ours" / "held.jinja").write_text("@here held\n{{ stopped.why }}")
     settings = runbook.folder / "runbook.toml"
@@ -202,14 +204,14 @@ def test_templates_lie_beside_the_settings(runbook: Runbook, channel: Server) ->
 
 
 def seconds_at_work(ran: Ran) -> float:
-    """From its beginning to the end of its last step."""
+    """Return the seconds from the run's start to the end of its last step."""
     return seconds_between(ran.entries("opened")[0]["time"], ran.entries("step ended")[-1]["time"])
 
 
 @pytest.mark.usefixtures("channel")
 @pytest.mark.parametrize("hangs", [True, False], ids=["hangs", "refuses"])
 def test_channel_that_is_down_changes_neither_outcome_nor_duration(runbook: Runbook, *, hangs: bool) -> None:
-    """What people were to be told is in the record, with the reason, and on the page."""
+    """If the channel is down, the run ends as usual, and the unsent messages are recorded and shown on the page."""
     settings = runbook.folder / "runbook.toml"
     settings.write_text(settings.read_text().replace("no_answer = 0.1", "no_answer = 0.1\nhttp = 1"))
     runbook.feature("1.feature", CHANGE, HELD)
@@ -241,7 +243,7 @@ ANNOUNCED = scenario(
 
 
 def test_restore_is_told(runbook: Runbook, channel: Server) -> None:
-    """Its start and its end, each with what users will miss; its plan has the same words, and tells nobody."""
+    """Start and end of a restore are announced with the data that will be missing; its plan sends nothing."""
     restoring(runbook, ANNOUNCED)
     plan = runbook.run("features", *DUMP)
     assert plan.exit_code == 0, plan.terminal
@@ -260,7 +262,7 @@ def test_restore_is_told(runbook: Runbook, channel: Server) -> None:
 
 
 def test_restore_that_failed_is_told_once(runbook: Runbook, channel: Server) -> None:
-    """As a rollback is; the command that goes on with it is a restore's."""
+    """A failed restore is announced once, with the command that resumes it as a restore."""
     restoring(runbook, scenario("Bad", "Then all is not well", tags="@restore"))
     steps = runbook.folder / "features" / "6.feature"
     steps.write_text(steps.read_text().replace("    Then it has taken the live database's place\n", ""))
@@ -275,7 +277,7 @@ def test_restore_that_failed_is_told_once(runbook: Runbook, channel: Server) -> 
 
 
 def test_restore_of_which_people_could_not_be_told(runbook: Runbook) -> None:
-    """The last lines have what starts the application before what tells people, who are told by that."""
+    """If the announcement fails, the last lines say how to start the application, then how to resume and announce."""
     restoring(runbook, ANNOUNCED)
     containers = runbook.folder / "containers.json"
     (stopped,), (database,) = (json.loads(containers.read_text()) for _ in range(2))
@@ -297,7 +299,7 @@ def test_restore_of_which_people_could_not_be_told(runbook: Runbook) -> None:
 
 @pytest.mark.parametrize("gate", ["open", "closed"])
 def test_abandoned_switch_is_told(runbook: Runbook, channel: Server, gate: str) -> None:
-    """Behind a rollback that failed: it goes another way, which is told; resumed, that is not told again."""
+    """Abandoning a failed rollback's switch is announced once; resumed traffic only if the gate was closed."""
     settings, state = runbook.folder / "runbook.toml", runbook.server / "gate"
     state.write_text(gate)
     shown, opened = f'state = {{ command = ["cat", "{state}"] }}', f'["sh", "-c", "echo open > {state}"]'
@@ -334,7 +336,7 @@ def test_abandoned_switch_is_told(runbook: Runbook, channel: Server, gate: str) 
 
 
 def test_rollback_behind_an_abandoned_switch_is_told_again(runbook: Runbook, channel: Server) -> None:
-    """Each change of the way is told, and within one way nothing twice."""
+    """Each change between rollback and abandoning is announced, and within each of them nothing twice."""
     runbook.steps(SWITCHING)
     switch = scenario("Switch", "Given both releases", "When a file is made")
     back = scenario("Back", "When a file is made", "Then all is not well", tags="@abandon")

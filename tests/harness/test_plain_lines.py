@@ -1,4 +1,4 @@
-"""What is said where nothing can be drawn: one line a step, with UTC times, in a pipe and in CI."""
+"""Plain output without a live view, in a pipe and in CI: one line per step, with UTC times."""
 
 import re
 import subprocess
@@ -19,12 +19,12 @@ STEP = re.compile(r"^\d\d:\d\d:\d\dZ   (.) (.{8})(Given|When |Then ) (.+?) +\d+\
 
 
 def steps(lines: list[str]) -> list[tuple[str, ...]]:
-    """Sign, mark, keyword and text of each line that tells of a step."""
+    """Return sign, mark, keyword and text of each step's line."""
     return [tuple(part.strip() for part in found.groups()) for line in lines if (found := STEP.match(line))]
 
 
 def test_each_step_is_one_line_with_utc(runbook: Runbook) -> None:
-    """In a pipe each step is one line, with the time, a sign where production was changed, and its outcome."""
+    """In a pipe each step is one line with UTC time, outcome, and a sign if it changed production."""
     ran = runbook.feature("1.feature", CHANGING, SENDING, BAD).run(*EXECUTE, environment={"TZ": "UTC-9"})
     assert steps(ran.lines) == [
         ("", "ok", "Given", "something to begin with"),
@@ -40,7 +40,7 @@ def test_each_step_is_one_line_with_utc(runbook: Runbook) -> None:
 
 
 def test_plan_shows_facts_and_commands(runbook: Runbook) -> None:
-    """A plan shows, if it is asked to, under each step what it saw, what it would do, and what it would check."""
+    """With -v a plan shows under each step what it saw, would do or would check; with -vv also the commands."""
     feature = scenario("Plan", "Then all is well", "When a file is made", "Then all is well")
     ran = runbook.feature("1.feature", feature).run("features", "-v")
     assert [mark for sign, mark, *_ in steps(ran.lines) if sign == "▲"] == ["plan"]
@@ -50,7 +50,7 @@ def test_plan_shows_facts_and_commands(runbook: Runbook) -> None:
 
 
 def test_change_that_was_so_already_is_told(runbook: Runbook) -> None:
-    """A change that found nothing to do is no change, and its line says so."""
+    """An action that finds nothing to do is shown as "already so", not as a change."""
     with (runbook.folder / "steps.py").open("a") as file:
         file.write(
             '\n\n@when("it was so")\ndef was_so(context) -> Action:\n'
@@ -62,7 +62,7 @@ def test_change_that_was_so_already_is_told(runbook: Runbook) -> None:
 
 
 def test_quiet_run_says_what_matters(runbook: Runbook) -> None:
-    """With -q there are the changes, what did not pass, and the last lines; a failure is told with its scenario."""
+    """With -q only changes, failed steps with their scenario, and the last lines are printed."""
     ran = runbook.feature("1.feature", GOOD, CHANGING, BAD).run(*EXECUTE, "-q")
     assert ran.exit_code == 1
     assert [(mark, text) for _, mark, _, text in steps(ran.lines)] == [
@@ -76,7 +76,7 @@ def test_quiet_run_says_what_matters(runbook: Runbook) -> None:
 
 
 def test_verbose_run_says_what_was_seen_and_run(runbook: Runbook) -> None:
-    """With -v each step is followed by what it saw, with -vv by its commands, with -vvv by what those said, too."""
+    """With -v each step is followed by what it saw, with -vv also by its commands, with -vvv also by their output."""
     with (runbook.folder / "steps.py").open("a") as file:
         file.write(
             '\n\n@then("it is looked at")\ndef looked_at(context):\n'
@@ -111,7 +111,7 @@ def test_verbose_run_says_what_was_seen_and_run(runbook: Runbook) -> None:
 def test_colour_is_as_asked_for(
     runbook: Runbook, arguments: tuple[str, ...], environment: dict[str, str], *, coloured: bool
 ) -> None:
-    """Colours follow the options and variables that people know; nothing is drawn over in any case."""
+    """Colours follow --color, --no-color, NO_COLOR and FORCE_COLOR; in a pipe nothing is drawn over in any case."""
     ran = runbook.feature("1.feature", CHANGING).run(*EXECUTE, *arguments, environment=environment)
     assert ("\x1b[" in ran.terminal) is coloured
     assert "\x1b[?25" not in ran.terminal
@@ -119,7 +119,7 @@ def test_colour_is_as_asked_for(
 
 
 def test_lines_come_when_they_happen(runbook: Runbook) -> None:
-    """Who follows a pipe sees a step when it ended, and not when the run is over."""
+    """A step's line appears in a pipe when the step ends, not only at the end of the run."""
     runbook.feature("1.feature", scenario("Long", "Given something to begin with", "When a long command is run"))
     with subprocess.Popen(
         [sys.executable, "-m", "pytest", "--allow-unused", *EXECUTE],
@@ -140,7 +140,7 @@ def test_lines_come_when_they_happen(runbook: Runbook) -> None:
 
 
 def test_pipe_that_is_closed_stops_nothing(runbook: Runbook) -> None:
-    """With `| head -1` the run goes on to its end all the same, and closes its record."""
+    """With `| head -1` the run still continues to its end and closes its record."""
     runbook.feature("1.feature", CHANGING)
     with subprocess.Popen(
         [sys.executable, "-m", "pytest", "--allow-unused", *EXECUTE],
@@ -161,7 +161,7 @@ def test_pipe_that_is_closed_stops_nothing(runbook: Runbook) -> None:
 
 
 def test_availability_is_on_record_and_in_the_end(runbook: Runbook) -> None:
-    """Probes are journaled between `opened` and `closed`, and the end says what they saw."""
+    """Probes are journaled between `opened` and `closed`, and the last lines sum them up."""
     ran = runbook.feature("1.feature", GOOD).run(*EXECUTE)
     probes = ran.entries("availability")
     assert probes
@@ -174,7 +174,7 @@ def test_availability_is_on_record_and_in_the_end(runbook: Runbook) -> None:
 
 
 def test_nothing_is_probed_where_nothing_is_run(runbook: Runbook) -> None:
-    """Collecting, and a run that is refused, ask nobody; an interval of 0 asks nobody either."""
+    """With --collect-only or an interval of 0 nothing is probed; with the project down, the run is refused."""
     runbook.feature("1.feature", GOOD)
     assert "public address" not in runbook.run("features", "--collect-only").terminal
     settings = runbook.folder / "runbook.toml"

@@ -1,4 +1,4 @@
-"""A plan and the execution that follows it: the same steps, the same commands, by the same code."""
+"""A plan and the execution after it run the same steps and the same commands by the same code."""
 
 import pytest
 
@@ -52,14 +52,14 @@ EXECUTE = ("features", "--execute", "shop")
 
 @pytest.fixture
 def runbook(runbook: Runbook) -> Runbook:
-    """The small project, with steps of these tests."""
+    """The small project with the steps of these tests."""
     with (runbook.folder / "steps.py").open("a") as steps:
         steps.write(STEPS)
     return runbook
 
 
 def test_execution_does_what_the_plan_said(runbook: Runbook) -> None:
-    """Every command and message of the plan is the execution's, in the plan's order, and no other."""
+    """The execution runs exactly the commands and messages of its plan, in the plan's order."""
     runbook.feature(*FEATURES)
     plan, execution = runbook.run("features"), runbook.run(*EXECUTE)
     assert (plan.exit_code, execution.exit_code) == (0, 0), plan.terminal + execution.terminal
@@ -70,7 +70,7 @@ def test_execution_does_what_the_plan_said(runbook: Runbook) -> None:
 
 
 def test_execution_keeps_its_plan(runbook: Runbook) -> None:
-    """The execution's own journal holds what its plan said, so that its page can be made from it alone."""
+    """An execution's journal contains its plan; a second execution has no plan to compare with."""
     runbook.feature(*FEATURES)
     plan, execution = runbook.run("features"), runbook.run(*EXECUTE)
     assert plan.entries("plan") == []
@@ -87,7 +87,7 @@ def test_execution_keeps_its_plan(runbook: Runbook) -> None:
 
 
 def test_plan_that_lies_is_told_on_the_record(runbook: Runbook) -> None:
-    """What was done otherwise than planned stands in the journal of the execution, line by line."""
+    """Each command that differs from the plan is listed in the execution's journal."""
     runbook.feature("1.feature", scenario("Lying", "When a plan says one thing and its execution does another"))
     runbook.run("features")
     held = plan_and_actual(runbook.run(*EXECUTE).journal)
@@ -97,7 +97,7 @@ def test_plan_that_lies_is_told_on_the_record(runbook: Runbook) -> None:
 
 
 def test_rehearsal_plans_as_a_rehearsal(runbook: Runbook) -> None:
-    """The plan of a rehearsal changes nothing, says in its record that it is one, and is its execution's plan."""
+    """The plan of a rehearsal changes nothing, its record says "rehearsal", and the execution is compared with it."""
     settings = str(runbook.folder / "runbook.toml")
     runbook.plugin("rehearsal.plugin").feature(*FEATURES)
     plan = runbook.run("features", "--rehearse-plan", settings)
@@ -111,7 +111,7 @@ def test_rehearsal_plans_as_a_rehearsal(runbook: Runbook) -> None:
 
 
 def test_what_a_plan_may_do_is_done_once(runbook: Runbook) -> None:
-    """What a plan carries out for real, because nothing that runs changes by it, the execution finds done."""
+    """A plan carries out actions that change nothing that runs, such as FETCH_IMAGES; the execution finds them done."""
     runbook.feature("1.feature", scenario("Noting", "When a note is left", "And a file is made"))
     plan, execution = runbook.run("features"), runbook.run(*EXECUTE)
     assert [entry["state"] for entry in execution.entries("action")] == ["already so", "begun", "done"]
@@ -119,7 +119,7 @@ def test_what_a_plan_may_do_is_done_once(runbook: Runbook) -> None:
 
 
 def test_held_plan_stops_where_its_execution_does(runbook: Runbook) -> None:
-    """A plan that cannot be carried out says at which step it would stop, and why, in the execution's words."""
+    """A plan that stops names the step and the next step in the words of its execution."""
     runbook.feature("1.feature", scenario("Holding", "Then all is not well", "When a file is made"))
     plan, execution = runbook.run("features"), runbook.run(*EXECUTE)
     assert (plan.exit_code, execution.exit_code) == (1, 1)
@@ -131,7 +131,7 @@ def test_held_plan_stops_where_its_execution_does(runbook: Runbook) -> None:
 
 
 def test_plan_that_lies_is_found_out(runbook: Runbook) -> None:
-    """The comparison of these tests, and of those on the engine, sees a command that is not the planned one."""
+    """`differences`, which these tests and the engine tests use, reports a command that is not the planned one."""
     runbook.feature(
         "1.feature", scenario("Lying", "When a plan says one thing and its execution does another", "Then all is well")
     )
@@ -143,7 +143,7 @@ def test_plan_that_lies_is_found_out(runbook: Runbook) -> None:
 
 
 def test_drift_between_plan_and_execution_is_told(runbook: Runbook) -> None:
-    """What somebody else did between the two is not done again, and counts as a difference."""
+    """A change that somebody else made between plan and execution is not repeated, and counts as a difference."""
     runbook.feature("1.feature", scenario("Late", "When a file is made", "And a note is left"))
     plan = runbook.run("features")
     (runbook.server / "note").touch()

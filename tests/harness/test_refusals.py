@@ -15,7 +15,7 @@ def project(runbook: Runbook) -> Runbook:
 
 
 def refusal(ran: Ran) -> str:
-    """The one line in which a run was refused."""
+    """Check that the run was refused. Return its only error line."""
     errors = [line for line in ran.lines if line.startswith("ERROR: ")]
     assert ran.exit_code == 4, ran.terminal
     assert len(errors) == 1, ran.terminal
@@ -61,7 +61,7 @@ def with_reports_in_the_way(runbook: Runbook) -> None:
 
 
 def as_it_is(_runbook: Runbook) -> None:
-    """Nothing is prepared: the arguments are the mistake."""
+    """Prepare nothing, because the arguments are the mistake."""
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def as_it_is(_runbook: Runbook) -> None:
 def test_run_is_refused_in_one_line(
     runbook: Runbook, prepare: Callable[[Runbook], None], arguments: tuple[str, ...], said: str
 ) -> None:
-    """What cannot begin is told in one line; there is no record of it, and nothing was changed."""
+    """A run that cannot begin is refused in one line, leaves no record and changes nothing."""
     prepare(project(runbook))
     execute = () if "--execute" in arguments else ("--execute", "shop")
     assert said in refusal(runbook.run("features", *execute, *arguments))
@@ -96,7 +96,7 @@ def test_run_is_refused_in_one_line(
 
 
 def test_need_that_each_strategy_provides_names_all_that_would_do(runbook: Runbook) -> None:
-    """Which strategy applies is not known yet when scenarios are selected."""
+    """The refusal names the providers for all strategies, because the strategy is not known at the selection."""
     runbook.feature(
         "1.feature",
         scenario("Images", "Then all is well", tags="@strategy:image-only @provides:begun"),
@@ -111,7 +111,7 @@ def test_need_that_each_strategy_provides_names_all_that_would_do(runbook: Runbo
 
 
 def test_plan_is_refused_like_an_execution(runbook: Runbook) -> None:
-    """A plan that could not be carried out is refused as well."""
+    """A plan that could not be carried out is refused like its execution."""
     said = refusal(project(runbook).run("features", "-k", "Needing", "--to", "v1"))
     assert "'Needing' needs 'Changing'" in said
     assert said.endswith("pytest features --to v1")
@@ -119,7 +119,7 @@ def test_plan_is_refused_like_an_execution(runbook: Runbook) -> None:
 
 
 def test_settings_are_read_before_anything_is_asked(runbook: Runbook) -> None:
-    """A mistake in the settings or in the arguments is told before production's host is asked anything."""
+    """A mistake in the settings is reported before production's host is asked anything."""
     with_unknown_key(project(runbook))
     refusal(runbook.run("features", "--execute", "shop"))
     assert runbook.asked_of_docker == []
@@ -135,7 +135,7 @@ def test_execute_belongs_to_features(runbook: Runbook) -> None:
 
 
 def test_nothing_selected_is_no_success(runbook: Runbook) -> None:
-    """A selection that matches nothing says so, exits with another code than 0, and leaves no record."""
+    """A selection that matches nothing says so, exits with 5 and leaves no record."""
     ran = project(runbook).run("features", "-k", "Nonsense")
     assert ran.exit_code == 5
     assert "NOTHING SELECTED" in ran.terminal
@@ -144,7 +144,7 @@ def test_nothing_selected_is_no_success(runbook: Runbook) -> None:
 
 
 def test_refusal_does_not_show_a_secret(runbook: Runbook) -> None:
-    """What the host said when a run was refused is shown without the secrets that are known by then."""
+    """Known secrets are redacted in the host's answer that a refusal shows."""
     said_by_engine = 500, {"message": "cannot connect with ticket-canary"}
     runbook.engine.instead = lambda path: None if path == "/version" else said_by_engine
     said = refusal(project(runbook).run("features"))

@@ -1,4 +1,4 @@
-"""--resume: the same incident goes on in the same journal; what is not its own, or is over, is refused."""
+"""--resume continues an incident in its journal; an incident that is over, or of another production, is refused."""
 
 import json
 import os
@@ -22,7 +22,7 @@ EXECUTE = ("--execute", "shop")
 
 
 def broken_off(runbook: Runbook, how: signal.Signals = signal.SIGTERM) -> Ran:
-    """A run that was stopped in the middle of its second change."""
+    """Return a run that was stopped during its second change."""
     runbook.feature("1.feature", MADE, SWITCH, TOLD)
     pid = runbook.server / "pid"
     ran = runbook.run("features", *EXECUTE, meanwhile=after_file(pid, how))
@@ -40,7 +40,7 @@ def name_of(ran: Ran) -> str:
 def resumed(
     runbook: Runbook, ran: Ran, *arguments: str, meanwhile: Callable[[int], None] = lambda _process: None
 ) -> Ran:
-    """Go on with it; the long command is a short one by now."""
+    """Resume that run. The long command is now a short one."""
     steps = runbook.folder / "steps.py"
     steps.write_text(steps.read_text().replace("sleep 60", "true"))
     again = runbook.run("features", "--resume", name_of(ran), *EXECUTE, *arguments, meanwhile=meanwhile)
@@ -50,7 +50,7 @@ def resumed(
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_incident_goes_on_where_it_stopped(runbook: Runbook, how: signal.Signals) -> None:
-    """Stopped or killed, an incident goes on in its own journal, which is whole at the end and tells of both runs."""
+    """A stopped or killed incident is resumed in its journal, which is whole at the end and contains both runs."""
     ran = broken_off(runbook, how)
     again = resumed(runbook, ran)
     assert again.exit_code == 0, again.terminal
@@ -65,7 +65,7 @@ def test_incident_goes_on_where_it_stopped(runbook: Runbook, how: signal.Signals
 
 
 def test_dead_run_is_followed_by_nobody_else(runbook: Runbook) -> None:
-    """After SIGKILL the lock is seen to be abandoned: another incident is refused, with the command that goes on."""
+    """After SIGKILL a new incident is refused: the lock's process has ended, and the command to resume is shown."""
     ran = broken_off(runbook, signal.SIGKILL)
     said = refusal(runbook.run("features", *EXECUTE))
     assert "its process has ended" in said
@@ -76,14 +76,14 @@ def test_dead_run_is_followed_by_nobody_else(runbook: Runbook) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP])
 def test_lock_is_let_go_of_when_a_run_is_stopped(runbook: Runbook, how: signal.Signals) -> None:
-    """Every ending that lets code run frees the lock, and says so."""
+    """A run that SIGTERM or SIGHUP stops releases the lock and says so."""
     ran = broken_off(runbook, how)
     assert "lock      released" in ran.terminal
     assert not (runbook.server / ".runbook" / "lock").exists()
 
 
 def test_command_that_was_left_at_work_is_waited_for(runbook: Runbook) -> None:
-    """A change that a killed run began may still be at work: it is let come to its end before anything else begins."""
+    """A resumed run waits for the end of a command that the killed run left running."""
     steps = runbook.folder / "steps.py"
     at_work = "until test -e go; do sleep 0.1; done; echo ended > ended"
     steps.write_text(steps.read_text().replace("sleep 60", at_work))
@@ -104,7 +104,7 @@ def test_command_that_was_left_at_work_is_waited_for(runbook: Runbook) -> None:
 
     def let_it_end(_process: int) -> None:
         wait_for("resumed")
-        time.sleep(2)  # by then it is waited for
+        time.sleep(2)  # by then the resumed run waits for it
         (runbook.server / "go").touch()
 
     ran = runbook.run("features", *EXECUTE, meanwhile=kill)
@@ -118,7 +118,7 @@ def test_command_that_was_left_at_work_is_waited_for(runbook: Runbook) -> None:
 
 
 def test_what_passed_before_must_pass_again(runbook: Runbook) -> None:
-    """A scenario that is part of the resumed run is looked at afresh, and its failure stops what needs it."""
+    """A resumed run checks scenarios again that had passed, and a failure stops those that need them."""
     ran = broken_off(runbook)
     runbook.feature("1.feature", MADE.replace("all is well", "all is not well"), SWITCH, TOLD)
     again = resumed(runbook, ran)
@@ -127,7 +127,7 @@ def test_what_passed_before_must_pass_again(runbook: Runbook) -> None:
 
 
 def test_people_are_told_once(runbook: Runbook) -> None:
-    """A message that was sent before the run broke off is not sent a second time."""
+    """A message that was sent before the failure is not sent again when the incident is resumed."""
     runbook.feature("1.feature", MADE, SWITCH.replace("a long command is run", "a file is made"), TOLD, ENDS_BADLY)
     ran = runbook.run("features", *EXECUTE)
     assert ran.exit_code == 1
@@ -139,7 +139,7 @@ def test_people_are_told_once(runbook: Runbook) -> None:
 
 
 def test_facts_of_before_are_those_of_the_first_run(runbook: Runbook) -> None:
-    """What production was before the first change is not overwritten by what a resumed run finds."""
+    """The recorded state of production before the first change is not overwritten by a resumed run."""
     see = scenario("Seen", "Then the state of production before any change is on record", tags="@provides:seen")
     steps = runbook.folder / "steps.py"
     steps.write_text(
@@ -216,7 +216,7 @@ def of_another_folder(runbook: Runbook) -> str:
 def test_what_cannot_be_gone_on_with_is_refused(
     runbook: Runbook, prepare: "pytest.FixtureRequest", arguments: tuple[str, ...], said: str
 ) -> None:
-    """The refusal says why, the record stays as it was, and nothing is changed."""
+    """An incident that cannot be resumed is refused with the reason, and its record stays unchanged."""
     name = prepare(runbook)  # type: ignore[operator]
     record = runbook.folder / "reports" / name
     kept = {path.name: path.read_bytes() for path in record.iterdir()} if record.is_dir() else {}
@@ -225,7 +225,7 @@ def test_what_cannot_be_gone_on_with_is_refused(
 
 
 def test_other_target_is_another_incident(runbook: Runbook) -> None:
-    """An incident that changed something goes where it was going; for another target, the command is told."""
+    """After a change, --resume with another target is refused, with the command for the other target."""
     ran = broken_off(runbook)
     journal = Path(str(ran.folder)) / "journal.jsonl"
     asked = json.loads(journal.read_text().splitlines()[0])["asked_for"]
@@ -250,7 +250,7 @@ WAY_STEP += '    context.incident.record_fact("strategy", "image-only")'
 
 
 def test_what_is_for_another_way_back_is_not_left(runbook: Runbook) -> None:
-    """Also the second scenario of another way, which needs the first, is not left: the incident is over."""
+    """Scenarios of another strategy, and those that need them, do not count as remaining: the incident is over."""
     first = scenario("First", "When a file is made", tags="@strategy:downgrade @needs:way @provides:first")
     second = scenario("Second", "When a file is made", tags="@strategy:downgrade @needs:first @provides:second")
     runbook.steps(WAY_STEP).feature("1.feature", WAY, first, second)
@@ -264,7 +264,7 @@ def test_what_is_for_another_way_back_is_not_left(runbook: Runbook) -> None:
 
 @pytest.mark.parametrize("mark", ["post_deploy", "pre_deploy", "emergency or post_deploy"])
 def test_validation_is_not_executed(runbook: Runbook, mark: str) -> None:
-    """--execute goes with a whole rollback or an emergency: anything else could not be gone on with as what it was."""
+    """--execute is refused with a validation, because only a rollback, an emergency and a restore can be executed."""
     runbook.feature("1.feature", MADE)
     release = ("--release", "v2") if mark == "pre_deploy" else ()
     assert "--execute allows only -m emergency and -m restore" in refusal(
@@ -274,7 +274,7 @@ def test_validation_is_not_executed(runbook: Runbook, mark: str) -> None:
 
 
 def test_scenario_that_never_ran_is_not_said_to_have_passed(runbook: Runbook) -> None:
-    """Past the point up to which scenarios are run, those that ran passed already, and the others did not run."""
+    """After the @until point a resumed run reports only those early scenarios as passed that did pass."""
     late = scenario("Late", "When a file is made", tags="@until:switched @needs:never @provides:late")
     never = scenario("Never", "Then all is not well", tags="@until:switched @provides:never")
     early = scenario("Early", "When a file is made", tags="@until:switched @provides:made")
@@ -289,7 +289,7 @@ def test_scenario_that_never_ran_is_not_said_to_have_passed(runbook: Runbook) ->
 
 
 def test_other_text_than_the_incident_began_with_is_told(runbook: Runbook) -> None:
-    """The hash of features and code stands in the journal at each start; who goes on with other text is told."""
+    """Each start journals the hashes of features and code; a resumed run says if the features have changed."""
     runbook.feature("1.feature", MADE, SWITCH.replace("a long command is run", "a file is made"), TOLD, ENDS_BADLY)
     ran = runbook.run("features", *EXECUTE)
     again = runbook.run("features", "--resume", name_of(ran), *EXECUTE)

@@ -1,4 +1,4 @@
-"""What was typed, with words taken out: options by any of their names, with and without values, wherever they stand."""
+"""The typed command without some options, whatever their name, value and position."""
 
 import pytest
 
@@ -46,18 +46,18 @@ def typed(*words: str) -> Typed:
     ],
 )
 def test_options_are_left_out(words: tuple[str, ...], left: str) -> None:
-    """What is left out goes with its value, if it has one; all else stays, as it was typed."""
+    """Options are left out with their values; all other words stay as typed."""
     assert str(typed(*words).without(*BY_NAME)) == left
 
 
 def test_option_is_left_out_where_it_has_a_value() -> None:
-    """One of several of the same name."""
+    """Of several options with one name, only the one with the given value is left out."""
     words = ("--override", "1.1.1", "--override=1.1.2", "features")
     assert str(typed(*words).without_value("--override", "1.1.2")) == "pytest --override 1.1.1 features"
 
 
 def test_words_are_added_to_the_options() -> None:
-    """Behind `--` stand paths only."""
+    """Options are added before `--`, because only paths may follow it."""
     assert str(typed("--", "features").plus("-v")) == "pytest -v -- features"
 
 
@@ -75,14 +75,14 @@ def test_words_are_added_to_the_options() -> None:
 def test_options_that_were_not_typed_are_left_out(
     environment: tuple[str, ...], settings: tuple[str, ...], command: str
 ) -> None:
-    """What PYTEST_ADDOPTS or `addopts` brings is taken out there; the rest of either stays."""
+    """Options from PYTEST_ADDOPTS or `addopts` are removed there; the rest of both stays."""
     found = Typed(("pytest", "features", "-n2"), KNOWN, environment, settings).without(*BY_NAME)
     assert str(found) == command
     assert str(found.saying("pytest features")) == command
 
 
 def test_options_are_known_by_all_their_names(pytestconfig: pytest.Config) -> None:
-    """Parser.optparser._option_string_actions: each name of an option, and whether it has a value."""
+    """Parser.optparser._option_string_actions: options are known by each name, and whether they take a value."""
     known = known_options(pytestconfig)
     assert known["--lf"] == known["--last-failed"] == OptionKind("lf", takes_value=False)
     assert known["-k"] == OptionKind("keyword", takes_value=True)

@@ -1,4 +1,4 @@
-"""The locks of several hosts: taken one by one in their order, all or none, and kept together."""
+"""The locks of several hosts: taken one by one in order, all or none, and kept together."""
 
 from collections.abc import Mapping
 from types import SimpleNamespace
@@ -12,7 +12,7 @@ from runbook.errors import LockHeld, LockLost
 
 
 class OneLock:
-    """A lock that tells what becomes of it."""
+    """A fake lock that lists each take and release in `told`."""
 
     def __init__(self, told: list[str], name: str, *, held: bool = False) -> None:
         self.told, self.name, self.held = told, name, held
@@ -39,7 +39,7 @@ def locks(found: Mapping[str, OneLock]) -> RunLocks:
 
 
 def test_lock_that_was_seen_a_moment_ago_is_not_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that is lost stops every change from then on."""
+    """A lock that was checked a moment ago is not checked again; a lost lock makes every later `keep` fail."""
     looks: list[bool] = []
 
     def heartbeat() -> None:
@@ -73,7 +73,7 @@ def test_all_are_taken_in_their_order() -> None:
 
 
 def test_where_one_is_held_none_is_kept() -> None:
-    """The refusal names the host, and those that were taken before are free again."""
+    """If one lock is held, the refusal names its host, and the locks taken before are released."""
     told: list[str] = []
     found = {
         "shop-1": OneLock(told, "shop-1"),

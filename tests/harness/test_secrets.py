@@ -1,4 +1,4 @@
-"""Secrets and hostile output: neither gets out of a run, by whichever way it is shown."""
+"""Redaction: no secret and no hostile output leaves a run, whichever way it is shown."""
 
 import json
 from datetime import datetime, timedelta
@@ -9,12 +9,12 @@ from tests.harness.inner import CANARY, Ran, Runbook, scenario
 
 FAILING = scenario("Failing", "Given something to begin with", "Then a secret fails")
 PASSING = scenario("Passing", "Given something to begin with", "And a secret is printed")
-#: Where the secret is kept on purpose.
+#: Files and folders that contain the secret on purpose.
 KEPT = {"steps.py", ".env", "features", "project.json", "containers.json"}
 
 
 def leaks(runbook: Runbook, word: str = "canary") -> list[str]:
-    """The files below the project in which the word stands, but for those in which it is kept."""
+    """Return the project's files that contain `word`, except those in `KEPT`."""
     found = [path for path in runbook.folder.rglob("*") if path.is_file() and word.encode() in path.read_bytes()]
     return [str(path) for path in found if not KEPT & set(path.parts) and "__pycache__" not in path.parts]
 
@@ -30,7 +30,7 @@ def leaks(runbook: Runbook, word: str = "canary") -> list[str]:
     ],
 )
 def test_no_secret_gets_out(runbook: Runbook, arguments: tuple[str, ...]) -> None:
-    """Printed, learned, or in an error: a secret is in no file and nowhere on the terminal, and its label is."""
+    """A secret that is printed, recorded or in an error is replaced by its label in all files and on the terminal."""
     ran = runbook.feature("1.feature", PASSING, FAILING).run("features", "--execute", "shop", *arguments)
     assert ran.exit_code == 1
     assert leaks(runbook) == []
@@ -39,7 +39,7 @@ def test_no_secret_gets_out(runbook: Runbook, arguments: tuple[str, ...]) -> Non
 
 
 def test_secret_does_not_get_out_in_pieces(runbook: Runbook) -> None:
-    """A secret with blanks in it is not broken over two lines of the terminal, where nothing would find it."""
+    """A secret with spaces is redacted, also if it would be wrapped over several lines of the terminal."""
     phrase = "correct horse battery staple with many more words so that it has to be zigzagged over some lines"
     environment = runbook.server / ".env"
     environment.write_text(environment.read_text().replace(CANARY, phrase))
@@ -52,7 +52,7 @@ def test_secret_does_not_get_out_in_pieces(runbook: Runbook) -> None:
 
 
 def test_secret_of_the_environment_does_not_get_out(runbook: Runbook) -> None:
-    """What CI keeps in its environment is known from the beginning, also as part of an address."""
+    """Secrets in CI's environment variables are redacted, also a password inside a URL."""
     feature = scenario("Environment", "Then the environment is shown")
     environment = {
         "DEPLOY_TOKEN": "ci-canary-1",
@@ -73,7 +73,7 @@ def shown(runbook: Runbook) -> Ran:
 
 
 def test_output_of_others_does_not_act_on_the_terminal(runbook: Runbook) -> None:
-    """What a container said cannot rename the terminal, clear it, or turn its text round."""
+    """A container's output cannot rename the terminal, clear it, or reverse its text."""
     ran = shown(runbook)
     assert "owned" in ran.terminal
     for character in ("\x1b]", "\x1b[2J", "\x07", "\N{RIGHT-TO-LEFT OVERRIDE}"):
@@ -81,7 +81,7 @@ def test_output_of_others_does_not_act_on_the_terminal(runbook: Runbook) -> None
 
 
 def test_output_of_others_does_not_act_on_the_page(runbook: Runbook) -> None:
-    """What a container said is text on the page, in our part and in pytest-html's."""
+    """A container's output is plain text on the page, in our part and in pytest-html's."""
     ran = shown(runbook)
     assert "owned" in ran.page
     assert "<script>alert(1)" not in ran.page
@@ -90,7 +90,7 @@ def test_output_of_others_does_not_act_on_the_page(runbook: Runbook) -> None:
 
 
 def test_record_does_not_name_the_local_time(runbook: Runbook) -> None:
-    """Wherever the operator sits, the page knows UTC only: at no moment does it name the day of another zone."""
+    """The page shows only UTC, whatever the operator's time zone."""
     runbook.feature("1.feature", scenario("Good", "Given something to begin with"))
     for zone, hours in (("UTC-14", 14), ("UTC+12", -12)):
         ran = runbook.run("features", environment={"TZ": zone})
@@ -101,7 +101,7 @@ def test_record_does_not_name_the_local_time(runbook: Runbook) -> None:
 
 
 def test_secret_is_not_written_in_two_pieces(runbook: Runbook) -> None:
-    """What pytest writes in pieces is redacted as one text."""
+    """A secret that pytest writes in two pieces is redacted."""
     runbook.steps("""
 def pytest_terminal_summary(terminalreporter):
     terminalreporter.write("one " + CANARY[:7])
@@ -113,7 +113,7 @@ def pytest_terminal_summary(terminalreporter):
 
 
 def test_uncaptured_output_is_redacted(runbook: Runbook) -> None:
-    """With -s what a step prints goes to the terminal, and not as it is."""
+    """With -s a step's output goes to the terminal, redacted."""
     ran = runbook.feature("1.feature", PASSING).run("features", "-s")
     assert ran.exit_code == 0
     assert "stdout says [secret METRICS_TOKEN]" in ran.terminal
@@ -123,7 +123,7 @@ def test_uncaptured_output_is_redacted(runbook: Runbook) -> None:
 
 @pytest.mark.parametrize("option", ["--capture=tee-sys", "--debug", "--log-file=log", "--pastebin=all"])
 def test_unredacted_ways_are_refused(runbook: Runbook, option: str) -> None:
-    """Options of pytest that write past all redaction are refused."""
+    """Options of pytest whose output would bypass the redaction are refused."""
     ran = runbook.feature("1.feature", PASSING).run("features", option)
     assert ran.exit_code == 4
     assert "its output is not redacted and may contain secrets" in ran.terminal
@@ -140,14 +140,14 @@ def test_unredacted_ways_are_refused(runbook: Runbook, option: str) -> None:
     ],
 )
 def test_secret_of_a_plugin_does_not_get_out(runbook: Runbook, code: str) -> None:
-    """What plugins print and raise, at whichever moment, is redacted wherever pytest shows or writes it."""
+    """Secrets that plugins print or raise at any moment are redacted wherever pytest shows or writes them."""
     runbook.steps(code).feature("1.feature", scenario("Good", "Given something to begin with"))
     runbook.run("features", "--junitxml=junit.xml", "-o", "junit_logging=all", "-rA", "-v")
     assert leaks(runbook) == []
 
 
 def test_secret_of_a_module_that_cannot_be_loaded(runbook: Runbook) -> None:
-    """What is raised while the features are collected is redacted too."""
+    """A secret in an error during collection is redacted too."""
     runbook.steps(
         "import os\ndef pytest_collect_file(file_path):\n    raise ValueError(os.environ['TICKET_TOKEN'])"
     ).feature("1.feature", PASSING)
@@ -156,7 +156,7 @@ def test_secret_of_a_module_that_cannot_be_loaded(runbook: Runbook) -> None:
 
 
 def test_secret_that_the_settings_alone_name(runbook: Runbook) -> None:
-    """A secret in the env file under a name that says nothing is known before it is used."""
+    """A value of the env file that the settings use as a secret is redacted, whatever its name."""
     environment = runbook.server / ".env"
     environment.write_text(environment.read_text() + "WHERE_TO=canary-of-the-channel\n")
     settings = runbook.folder / "runbook.toml"
@@ -173,19 +173,19 @@ def said(context):
 
 
 def test_registry_login_does_not_get_out(runbook: Runbook) -> None:
-    """The login that docker keeps is known too."""
-    folder = runbook.folder / "features"  # where canaries may be
+    """The registry login in docker's configuration is redacted too."""
+    folder = runbook.folder / "features"  # in KEPT
     (folder / "config.json").write_text('{"auths": {"r.example": {"identitytoken": "canary-login"}}}')
     ran = runbook.feature("1.feature", scenario("Environment", "Then the environment is shown")).run(
         "features", environment={"DOCKER_CONFIG": str(folder), "SHOWN": "with canary-login"}
     )
-    # On the page, since the terminal breaks lines and cuts what is long.
+    # On the page, because the terminal wraps lines and cuts long text.
     assert "with [secret registry login of r.example]" in ran.page
     assert leaks(runbook, "canary-login") == []
 
 
 def test_secrets_of_services_and_containers_do_not_get_out(runbook: Runbook) -> None:
-    """What Compose resolves is known, and so is the secret that a container still has from before it was changed."""
+    """Secrets in Compose's resolved project are redacted, and so are older values in running containers."""
     project = {"services": {"api": {"environment": {"SMTP_PASSWORD": "blue$$Heron77flies"}}}}
     (runbook.folder / "project.json").write_text(json.dumps(project))
     containers = json.loads((runbook.folder / "containers.json").read_text())
@@ -199,7 +199,7 @@ def test_secrets_of_services_and_containers_do_not_get_out(runbook: Runbook) -> 
 
 
 def test_run_whose_secrets_cannot_be_known_is_refused(runbook: Runbook) -> None:
-    """Where Compose cannot read the project nothing is begun, and no record is left that could hold a secret."""
+    """If Compose cannot read the project, the run is refused and leaves no record that could contain a secret."""
     (runbook.folder / "project.json").unlink()
     ran = runbook.feature("1.feature", PASSING).run("features")
     assert ran.exit_code == 4
@@ -208,7 +208,7 @@ def test_run_whose_secrets_cannot_be_known_is_refused(runbook: Runbook) -> None:
 
 
 def test_record_is_its_owners_alone(runbook: Runbook) -> None:
-    """Folders are 0700 and files 0600, pytest-html's page and the index among them."""
+    """Folders of records have mode 0700 and all files 0600, including pytest-html's page and the index."""
     ran = runbook.feature("1.feature", PASSING).run("features")
     assert ran.folder is not None
     reports = ran.folder.parent

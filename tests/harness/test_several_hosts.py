@@ -1,4 +1,4 @@
-"""Several hosts of one project: looked at together, changed one after the other, stopped and gone on with at one."""
+"""Several hosts of one project: checked together, changed one after the other, stopped and resumed at one."""
 
 import json
 import shutil
@@ -28,7 +28,7 @@ def well_there(context):
 
 @pytest.fixture
 def fleet(runbook: Runbook, tmp_path: Path) -> Iterator[Runbook]:
-    """The project on three hosts, each a folder of this machine, which is reached over SSH by three names."""
+    """The project on three hosts: three folders of this machine, reached over SSH by three names."""
     with ssh_server(tmp_path / "ssh") as server:
         alone = server.config.read_text()
         server.config.write_text("".join(alone.replace("Host shop-1", f"Host {name}") for name in HOSTS))
@@ -37,11 +37,11 @@ def fleet(runbook: Runbook, tmp_path: Path) -> Iterator[Runbook]:
         environment = {"DOCKER_HOST": runbook.engine.url, "PATH": runbook.search_path}
         containers = json.loads((runbook.folder / "containers.json").read_text())
         for each in containers:
-            # They are those of each host: its folder is not what is asked here.
+            # Every host answers with these containers, so the label with the folder cannot be right for all.
             del each["Config"]["Labels"]["com.docker.compose.project.working_dir"]
         (runbook.folder / "containers.json").write_text(json.dumps(containers))
         settings = (runbook.folder / "runbook.toml").read_text()
-        # Not the loopback address, which is refused beside SSH; nobody answers there either, and says so at once.
+        # Not 127.0.0.1, which is refused with SSH hosts. 0.0.0.0 refuses connections at once as well.
         settings = settings.replace("http://127.0.0.1:1", "http://0.0.0.0:1").replace('name = "shop"\n\n[tr', _EACH)
         hosts = "".join(f'  {{ address = "ssh://{name}", directory = "{folder(runbook, name)}" }},\n' for name in HOSTS)
         there = "".join(f"{name} = {json.dumps(value)}\n" for name, value in environment.items())
@@ -61,12 +61,12 @@ def folder(runbook: Runbook, host: str) -> Path:
 
 
 def begun(ran: Ran) -> list[tuple[str, str]]:
-    """The changes that were begun: on which host, and what."""
+    """Return host and action of each change that was begun."""
     return [(entry["on"], entry["action"]) for entry in ran.entries("action") if entry["state"] == "begun"]
 
 
 def test_one_host_is_done_with_before_the_next_begins(fleet: Runbook) -> None:
-    """The looks are for all hosts, then each is changed and proved, then people are told, once."""
+    """All hosts are checked first, then each host is changed and proved in turn, then people are told once."""
     ran = fleet.run("features", "--execute", "shop")
     assert ran.exit_code == 0, ran.terminal
     each = [f"{name}[{host}]" for host in HOSTS for name in ("Made", "Proved")]
@@ -87,7 +87,7 @@ def test_one_host_is_done_with_before_the_next_begins(fleet: Runbook) -> None:
 
 
 def test_it_stops_at_the_first_host_that_fails_and_goes_on_there(fleet: Runbook) -> None:
-    """The hosts behind it are left as they are, the record says which; resumed, it ends well, and tells people once."""
+    """Hosts after a failed one are left unchanged; the resumed run finishes them and tells people once."""
     (folder(fleet, "shop-2") / "bad").touch()
     stopped = fleet.run("features", "--execute", "shop")
     assert stopped.exit_code == 1, stopped.terminal
@@ -99,7 +99,7 @@ def test_it_stops_at_the_first_host_that_fails_and_goes_on_there(fleet: Runbook)
     assert left_out["Made[shop-3]"] == "is for shop-3, and shop-2, which comes before it, is not finished"
     assert "Told" in left_out
     assert "2.1.2@shop-2" in stopped.terminal
-    # The locks are free again.
+    # All locks are released.
     assert not any((folder(fleet, host) / ".runbook" / "lock").exists() for host in HOSTS)
 
     (folder(fleet, "shop-2") / "bad").unlink()
@@ -115,7 +115,7 @@ def test_it_stops_at_the_first_host_that_fails_and_goes_on_there(fleet: Runbook)
 
 
 def test_only_the_hosts_that_are_named_are_meant(fleet: Runbook) -> None:
-    """`--hosts` narrows; one that there is not is refused, with those that there are."""
+    """`--hosts` limits the run to these hosts; an unknown one is refused with the list of known hosts."""
     ran = fleet.run("features", "--hosts", "shop-3,shop-1", "--execute", "shop")
     assert ran.exit_code == 0, ran.terminal
     assert begun(ran)[:2] == [("shop-1", "bring_up"), ("shop-3", "bring_up")]
@@ -127,7 +127,7 @@ def test_only_the_hosts_that_are_named_are_meant(fleet: Runbook) -> None:
 
 
 def test_plan_of_all_hosts_is_one_plan(fleet: Runbook) -> None:
-    """A plan looks at all of them, changes none, and shows what each would have done to it."""
+    """A plan checks all hosts, changes none, and shows the planned changes of each."""
     ran = fleet.run("features", "-v")
     assert ran.exit_code == 0, ran.terminal
     assert not any((folder(fleet, host) / "made").exists() for host in HOSTS)
@@ -173,7 +173,7 @@ def goes_back(context) -> Action:
 
 
 def test_a_schema_that_all_share_changes_once_behind_all_closed_gates(fleet: Runbook) -> None:
-    """Before it does, traffic is paused and the application stopped on every host; the others find it done."""
+    """A shared schema is changed once, after traffic is paused and the application stopped on every host."""
     settings = fleet.folder / "runbook.toml"
     shared = 'url = { env = "DATABASE" }\nhosts = "shared"\n'
     text = settings.read_text().replace('user = "shop"\nname = "shop"\nhosts = "each"\n', shared)

@@ -1,4 +1,4 @@
-"""A plan on one screen, the same for programs, and an execution that is held to it."""
+"""A plan on one screen, the plan as JSON, and an execution that must follow a given plan."""
 
 import json
 import os
@@ -50,7 +50,7 @@ EXECUTE = ("features", "--execute", "shop")
 
 @pytest.fixture
 def broken(runbook: Runbook) -> Runbook:
-    """A production that can be planned for: its facts lie in a file, and so does what its change is made with."""
+    """A production whose facts, and the release to bring up, are read from files."""
     runbook.steps(STEPS).feature("1.feature", LOOK, UP, ELSEWHERE)
     (runbook.server / "release").write_text(plans.TARGET)
     find(runbook)
@@ -58,17 +58,17 @@ def broken(runbook: Runbook) -> Runbook:
 
 
 def find(runbook: Runbook, **facts: Any) -> None:
-    """Let production be found with these facts, and else as the plan of a regression finds it."""
+    """Write the facts of production: those of `plans.FACTS`, overridden by `facts`."""
     (runbook.server / "facts.json").write_text(json.dumps(dict(plans.FACTS) | facts))
 
 
 def shown(ran: Ran) -> list[str]:
-    """What the terminal shows of a plan, without what differs from run to run."""
+    """Return the terminal's lines of a plan, without those that differ from run to run."""
     return [line for line in ran.lines if line and "users are NOT served" not in line]
 
 
 def test_plan_is_one_screen(broken: Runbook) -> None:
-    """Each line of it, to the command that carries it out and the record's path; no step is told by itself."""
+    """A plan prints exactly these lines, with the command that carries it out and the record's path, and no steps."""
     ran = broken.run("features")
     assert ran.exit_code == 0
     pytest_of_this = os.path.relpath(Path(sys.prefix) / "bin/pytest", broken.folder)
@@ -91,7 +91,7 @@ def test_plan_is_one_screen(broken: Runbook) -> None:
 
 
 def test_plan_with_its_steps_and_with_their_commands(broken: Runbook) -> None:
-    """With -v each step with what it saw, would do or would check; with -vv the commands; the plan behind them."""
+    """With -v a plan prints its steps before the summary, with -vv also their commands."""
     steps, commands = broken.run("features", "-v"), broken.run("features", "-vv")
     for ran in (steps, commands):
         assert re.search(r"▲ plan    When  the release is brought up", ran.terminal)
@@ -104,7 +104,7 @@ def test_plan_with_its_steps_and_with_their_commands(broken: Runbook) -> None:
 
 
 def test_stopped_plan_says_first_why(broken: Runbook) -> None:
-    """The step, why, and what to type, above what was found; pytest's blocks are not there."""
+    """A stopped plan begins with the step, the reason and the next command, and has no FAILURES block."""
     broken.feature("1.feature", LOOK, scenario("Bad", "Given the metrics are at hand", "Then all is not well"))
     ran = broken.run("features")
     lines = shown(ran)
@@ -119,13 +119,13 @@ def test_stopped_plan_says_first_why(broken: Runbook) -> None:
 
 
 def test_bug_keeps_its_traceback(broken: Runbook) -> None:
-    """What no step tells, pytest does: an error that nobody expected."""
+    """An unexpected exception is shown with pytest's traceback, redacted."""
     broken.feature("1.feature", scenario("Bug", "Then there is a bug"))
     assert "cannot parse [secret METRICS_TOKEN] here" in broken.run("features").terminal.partition("= FAILURES =")[2]
 
 
 def test_interrupt_has_no_block_of_failures(broken: Runbook) -> None:
-    """Ctrl-C is no failure of the code: the last lines say where it stopped."""
+    """After Ctrl-C there is no FAILURES block; the last lines name the step where the run stopped."""
     broken.feature("1.feature", scenario("Long", "When a long command is run"))
 
     def interrupt(process: int) -> None:
@@ -144,7 +144,7 @@ def test_interrupt_has_no_block_of_failures(broken: Runbook) -> None:
 
 @dataclass(frozen=True)
 class Separate:
-    """A run whose output and errors are kept apart."""
+    """A run with separate standard output and standard error."""
 
     exit_code: int
     output: str
@@ -159,7 +159,7 @@ def separately(runbook: Runbook, *arguments: str, **environment: str) -> Separat
 
 
 def test_plan_for_programs(broken: Runbook) -> None:
-    """Standard output is the plan and nothing else, as the schema says; secrets are struck out of it."""
+    """With --json standard output is only the plan, valid by its schema and redacted."""
     ran = separately(broken, "features", "--json")
     plan = json.loads(ran.output)
     jsonschema.validate(plan, SCHEMA)
@@ -172,7 +172,7 @@ def test_plan_for_programs(broken: Runbook) -> None:
 
 
 def test_plan_for_programs_that_stops(broken: Runbook) -> None:
-    """It is JSON too, with why, and the same exit code; in a job of GitHub Actions as well."""
+    """A stopped plan is JSON too, with the step and exit code 1, also in a job of GitHub Actions."""
     broken.feature("1.feature", LOOK, scenario("Bad", "Then all is not well"))
     for more in ({}, {"GITHUB_ACTIONS": "true", "CI": "true"}):
         ran = separately(broken, "features", "--json", **more)
@@ -192,7 +192,7 @@ def test_plan_for_programs_that_stops(broken: Runbook) -> None:
     ],
 )
 def test_what_does_not_go_together_is_refused(broken: Runbook, arguments: tuple[str, ...], told: str) -> None:
-    """Before anything is asked, with a whole command."""
+    """Options that do not go together are refused with the next command, and no record is left."""
     ran = broken.run(*arguments)
     assert (ran.exit_code, ran.folder) == (4, None)
     assert told in ran.terminal
@@ -200,13 +200,13 @@ def test_what_does_not_go_together_is_refused(broken: Runbook, arguments: tuple[
 
 
 def planned(runbook: Runbook, *arguments: str) -> str:
-    """The path of a plan as a file."""
+    """Make a plan as a JSON file. Return its path."""
     (runbook.folder / "plan.json").write_text(separately(runbook, "features", "--json", *arguments).output)
     return "plan.json"
 
 
 def test_plan_is_carried_out(broken: Runbook) -> None:
-    """From its file, from its record, and by its name: its target is pinned, and the journal keeps the plan."""
+    """--plan takes a file, a record or a name; the target is the plan's, and the journal contains the plan."""
     made = broken.server / plans.TARGET
     file = planned(broken)
     record = broken.records[-1]
@@ -239,7 +239,7 @@ MOVED: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize(("facts", "told"), MOVED.values(), ids=MOVED)
 def test_plan_that_reality_has_left_is_refused(broken: Runbook, facts: dict[str, Any], told: str) -> None:
-    """Exit code 4, what moved with both, and what to type; nothing is changed, and the record says so."""
+    """If production has changed since the plan, the execution exits with 4, names the change and changes nothing."""
     file = planned(broken)
     find(broken, **facts)
     ran = broken.run(*EXECUTE, "--plan", file)
@@ -255,7 +255,7 @@ def test_plan_that_reality_has_left_is_refused(broken: Runbook, facts: dict[str,
 
 
 def test_change_that_the_plan_has_not_is_refused(broken: Runbook) -> None:
-    """What only a change itself shows: it is not begun. What was done before it stays, and is told."""
+    """A change whose command differs from the plan is not begun; earlier changes stay and are listed."""
     file = planned(broken)
     (broken.server / "release").write_text("v9")
     ran = broken.run(*EXECUTE, "--plan", file)
@@ -292,7 +292,7 @@ def other_production(runbook: Runbook) -> None:
     ],
 )
 def test_plan_of_another_runbook_is_refused(broken: Runbook, change: Callable[[Runbook], None], told: str) -> None:
-    """Before production is asked anything: no record is left."""
+    """A plan of other settings, other features or another production is refused, and no record is left."""
     file = planned(broken)
     change(broken)
     ran = broken.run(*EXECUTE, "--plan", file)
@@ -309,7 +309,7 @@ def test_plan_of_another_runbook_is_refused(broken: Runbook, change: Callable[[R
     ],
 )
 def test_hostile_plan_is_refused(broken: Runbook, asked_for: dict[str, Any], told: str) -> None:
-    """What a plan names is checked as what is typed, and shown without what moves a terminal."""
+    """Values from a plan file are checked like typed options, and shown without escape sequences."""
     plan = json.loads(separately(broken, "features", "--json").output)
     (broken.folder / "plan.json").write_text(json.dumps(plan | asked_for))
     ran = broken.run(*EXECUTE, "--plan", "plan.json")
@@ -319,13 +319,13 @@ def test_hostile_plan_is_refused(broken: Runbook, asked_for: dict[str, Any], tol
 
 
 def test_other_way_than_the_plan_is_refused(broken: Runbook) -> None:
-    """A plan goes to its own target."""
+    """A plan is refused together with --to for another target."""
     ran = broken.run(*EXECUTE, "--plan", planned(broken), "--to", "v9")
     assert (ran.exit_code, ran.folder) == (4, None)
     assert f"the plan has target {plans.TARGET}, but v9 was typed" in ran.terminal
 
 
 def test_help_shows_the_runbook_first(runbook: Runbook) -> None:
-    """Its options stand before pytest's own."""
+    """--help lists the runbook's options before pytest's own."""
     told = runbook.run("--help").terminal
     assert 0 < told.index("--execute") < told.index("--forward-fix") < told.index("-k EXPRESSION")

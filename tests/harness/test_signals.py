@@ -1,4 +1,4 @@
-"""Signals: whatever stops a run, its record is closed and says in which state production is."""
+"""Signals that stop a run: its record is closed and gives the state of production."""
 
 import json
 import os
@@ -17,7 +17,7 @@ LATER = scenario("Later", "When a file is made")
 
 
 def after_file(path: Path, *signals: signal.Signals) -> Callable[[int], None]:
-    """Send the signals as soon as that file has content."""
+    """Return a function that sends the signals as soon as the file has content."""
 
     def meanwhile(process: int) -> None:
         until = time.monotonic() + 30
@@ -61,7 +61,7 @@ def test_stopped_run_closes_its_record(runbook: Runbook, signals: list[signal.Si
 
 
 def test_killed_run_leaves_a_journal_that_says_so(runbook: Runbook) -> None:
-    """A run that was killed leaves everything up to its last intent, and the page can be made from that."""
+    """A killed run leaves a journal up to the command that had begun, and no page."""
     pid = runbook.server / "pid"
 
     def when_the_command_is_on_record(process: int) -> None:
@@ -77,14 +77,14 @@ def test_killed_run_leaves_a_journal_that_says_so(runbook: Runbook) -> None:
     assert ran.exit_code == -signal.SIGKILL
     assert ran.folder is not None
     entries = map(json.loads, (ran.folder / "journal.jsonl").read_text().splitlines())
-    # Beside them others write: probes, and looks of other threads.
+    # Probes and looks in other threads also write entries.
     told = [(each["kind"], each.get("state")) for each in entries if each["kind"] in ("action", "command began")]
     assert told[-2:] == [("action", "begun"), ("command began", None)]
     assert not (ran.folder / "record.html").exists()
 
 
 def test_step_that_never_ends_is_ended(runbook: Runbook) -> None:
-    """A step that hangs outside of any command fails at deadlines.step; the run goes on to its end."""
+    """A step that hangs outside of any command fails at deadlines.step, and the run continues to its end."""
     steps = runbook.folder / "steps.py"
     steps.write_text(steps.read_text() + '\n\n@then("this takes for ever")\ndef for_ever():\n    time.sleep(60)\n')
     settings = runbook.folder / "runbook.toml"

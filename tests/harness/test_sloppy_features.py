@@ -1,4 +1,4 @@
-"""Sloppy features are refused before anything runs, with the place and with what to do; one test for each way."""
+"""Sloppy features are refused before anything runs, with the place and the fix; one case per mistake."""
 
 import re
 
@@ -19,7 +19,7 @@ TAKING_ANYTHING = (
 
 
 def refusals(ran: Ran) -> list[str]:
-    """The lines with which a run was refused, before anything at all happened."""
+    """Check that the run was refused before it began. Return the lines of the refusal."""
     assert ran.exit_code == 4, ran.terminal
     assert ran.folder is None
     assert "Traceback" not in ran.terminal
@@ -285,7 +285,7 @@ def refusals(ran: Ran) -> list[str]:
     ],
 )
 def test_sloppy_feature_is_refused(runbook: Runbook, body: str, steps: str, said: str) -> None:
-    """Each is refused in one line with its place; production is asked nothing, and nothing is left behind."""
+    """Each mistake is refused in one line with its place; production is asked nothing, and no record is left."""
     runbook.steps(steps).feature("1.feature", body)
     lines = refusals(runbook.run("features", "--execute", "shop"))
     assert len(lines) == 1, lines
@@ -304,14 +304,14 @@ def test_sloppy_feature_is_refused(runbook: Runbook, body: str, steps: str, said
     ],
 )
 def test_file_that_is_no_feature_is_refused(runbook: Runbook, content: bytes, said: str) -> None:
-    """A file that ends in .feature and holds none is refused by its name."""
+    """A .feature file without a feature is refused by its name."""
     runbook.feature("1.feature", GOOD)
     (runbook.folder / "features" / "2.feature").write_bytes(content)
     assert refusals(runbook.run("features"))[0].startswith(said)
 
 
 def test_lint_says_what_a_run_would_say(runbook: Runbook) -> None:
-    """--collect-only, which needs no settings and no host, refuses like a plan and like an execution: CI can lint."""
+    """--collect-only refuses like a plan, without settings and without a host, so CI can lint with it."""
     runbook.feature("1.feature", scenario("Empty"))
     (runbook.folder / "runbook.toml").rename(runbook.folder / "kept.toml")
     lines = refusals(runbook.run("features", "--collect-only", "-q"))
@@ -320,7 +320,7 @@ def test_lint_says_what_a_run_would_say(runbook: Runbook) -> None:
 
 
 def test_definition_that_nothing_uses_is_refused(runbook: Runbook) -> None:
-    """A definition without a step is named with its place, unless --allow-unused says that this is meant."""
+    """A step definition that no step uses is refused with its place, unless --allow-unused is given."""
     runbook.feature("1.feature", GOOD)
     lines = refusals(runbook.run("features", allow_unused=False))
     assert all(line.startswith("steps.py:") for line in lines)
@@ -330,7 +330,7 @@ def test_definition_that_nothing_uses_is_refused(runbook: Runbook) -> None:
 
 
 def test_every_problem_is_told_at_once(runbook: Runbook) -> None:
-    """Several problems, in several files, are several lines."""
+    """All problems in all files are reported at once."""
     runbook.feature("1.feature", scenario("Empty"), scenario("Bad", "Then a unicorn appears", tags="@odd"))
     runbook.feature("2.feature", scenario("Empty", "Then all is well"))
     said = "\n".join(refusals(runbook.run("features")))
@@ -347,7 +347,7 @@ def test_every_problem_is_told_at_once(runbook: Runbook) -> None:
     "arguments", [("features/1.feature",), ("features/1.feature::Good",), ("features", "-k", "Good")]
 )
 def test_whole_folder_is_checked(runbook: Runbook, arguments: tuple[str, ...]) -> None:
-    """A mistake in a chapter that is not run is found all the same: one day it would be needed."""
+    """A mistake in a chapter that is not part of the run is refused too."""
     runbook.feature("1.feature", GOOD).feature("2.feature", scenario("Empty"))
     assert refusals(runbook.run(*arguments)) == [
         "features/2.feature:3: no step in 'Empty' → add one, or delete the scenario"
@@ -355,7 +355,7 @@ def test_whole_folder_is_checked(runbook: Runbook, arguments: tuple[str, ...]) -
 
 
 def test_same_name_is_provided_for_different_ways(runbook: Runbook) -> None:
-    """Two scenarios may provide one name when they are for different strategies: only one of them can apply."""
+    """Two scenarios for different strategies may provide the same name, because only one of them can apply."""
     runbook.feature(
         "1.feature",
         scenario("One", "Then all is well", tags="@strategy:image-only @provides:done"),
@@ -370,7 +370,7 @@ def test_same_name_is_provided_for_different_ways(runbook: Runbook) -> None:
 
 
 def test_same_name_is_provided_for_different_switches(runbook: Runbook) -> None:
-    """The ways to switch are told apart as strategies are; where the schema changes there is one way only."""
+    """Scenarios for different switches may provide the same name; with a schema change only one switch is possible."""
     runbook.feature(
         "1.feature",
         scenario("One", "Then all is well", tags="@switch:beside @provides:done"),
@@ -382,7 +382,7 @@ def test_same_name_is_provided_for_different_switches(runbook: Runbook) -> None:
 
 
 def test_need_that_one_switch_does_not_provide_is_told(runbook: Runbook) -> None:
-    """It names the way on which nothing provides it."""
+    """A need that one switch does not provide is refused with the strategy and the switch."""
     one = scenario("One", "Then all is well", tags="@switch:beside @provides:done")
     runbook.feature("1.feature", one, scenario("After", "Then all is well", tags="@strategy:image-only @needs:done"))
     (said,) = refusals(runbook.run("features"))
@@ -390,13 +390,13 @@ def test_need_that_one_switch_does_not_provide_is_told(runbook: Runbook) -> None
 
 
 def test_hostile_text_of_a_feature_does_not_act_on_the_terminal(runbook: Runbook) -> None:
-    """A refusal shows the text of a feature without letting it clear the screen."""
+    """Text of a feature in a refusal cannot clear the screen."""
     ran = runbook.feature("1.feature", scenario("Bad", "Then \x1b[2J appears")).run("features")
     assert ran.exit_code == 4
     assert "\x1b[2J" not in ran.terminal
 
 
 def test_our_own_runbook_is_not_sloppy(runbook: Runbook) -> None:
-    """The features and the steps of this project pass their own checks, unused definitions included."""
+    """The features and steps of this project pass these checks, including the one for unused definitions."""
     ran = runbook.run("--rootdir", str(ROOT), str(ROOT / "features"), "--collect-only", "-q", allow_unused=False)
     assert ran.exit_code == 0, ran.terminal

@@ -1,4 +1,4 @@
-"""The header of an execution on a terminal: from where to where, how, at which step, and for how long; else quiet."""
+"""The header of an execution on a terminal: releases, strategy, step and time. Everything else is quiet."""
 
 import re
 import subprocess
@@ -39,7 +39,7 @@ def steps(runbook: Runbook) -> Runbook:
 
 
 def test_parts_are_told_as_they_become_known() -> None:
-    """What is not known yet takes no place; a run that repeats a step counts no further than the whole."""
+    """Unknown parts are left out of the header, and the step never exceeds the number of steps."""
     began = Standing(project="shop", steps=9, step=1, began=100.0)
     assert began.parts(161.0) == ["shop", "step 1 of 9", "1:01"]
     known = Standing("shop", "v2", "v1", "image-only", step=10, steps=9, began=0.0, expected=95.0)
@@ -47,7 +47,7 @@ def test_parts_are_told_as_they_become_known() -> None:
 
 
 def test_header_stands_while_it_runs(steps: Runbook) -> None:
-    """From, to, strategy, and the step of as many as this way has; secrets and escapes do not come through."""
+    """The header shows both releases, the strategy and its steps; secrets and escape sequences do not get through."""
     with on_terminal(steps, *EXECUTE) as terminal:
         terminal.until("step 3 of 3")
         assert terminal.finish() == 0
@@ -60,7 +60,7 @@ def test_header_stands_while_it_runs(steps: Runbook) -> None:
 
 
 def test_terminal_shows_the_same_of_a_run_that_is_started(steps: Runbook) -> None:
-    """The other tests fork their runs, which is quicker: neither does what it writes differ, nor how."""
+    """A started run writes the same to the terminal as the forked runs of the other tests, which are quicker."""
 
     def start(meanwhile: Callable[[int], None], terminal: str) -> int:
         argv = [sys.executable, "-m", "pytest", "--allow-unused", *EXECUTE]
@@ -80,13 +80,13 @@ def test_terminal_shows_the_same_of_a_run_that_is_started(steps: Runbook) -> Non
 
 
 def shapes(terminal: Terminal) -> tuple[list[str], set[str]]:
-    """What a terminal shows in the end, without what differs from run to run, and the kinds of escapes sent to it."""
+    """Return the final lines of a terminal, with all numbers replaced by 0, and the kinds of escapes sent to it."""
     left = [re.sub("[0-9]+", "0", line) for line in screen_after(terminal.written)]
     return left, set(re.findall(r"\x1b\[[^a-zA-Z]*([a-zA-Z])", terminal.written))
 
 
 def test_everything_else_is_quiet(steps: Runbook) -> None:
-    """What passed and changed nothing, and a way that is not gone, have no line of their own; a change has."""
+    """Changes have a line; passed checks and scenarios of other strategies have none. With -v all steps have one."""
     with on_terminal(steps, *EXECUTE) as terminal:
         assert terminal.finish() == 0
     left = screen_after(terminal.written)
@@ -102,7 +102,7 @@ def test_everything_else_is_quiet(steps: Runbook) -> None:
 
 @pytest.mark.parametrize("columns", [60, 80])
 def test_header_fits(steps: Runbook, columns: int) -> None:
-    """No line that is drawn is longer than the terminal is wide: the header takes as many as it needs."""
+    """No drawn line is longer than the terminal is wide; the header takes as many lines as it needs."""
     with on_terminal(steps, *EXECUTE, columns=columns) as terminal:
         assert terminal.finish() == 0
     drawn = [line for line in terminal.text.replace("\r", "\n").splitlines() if "·" in line or "step" in line]
@@ -111,7 +111,7 @@ def test_header_fits(steps: Runbook, columns: int) -> None:
 
 
 def test_failure_is_told_where_it_happens(steps: Runbook) -> None:
-    """What did not pass is never quiet."""
+    """A failed step always has a line."""
     steps.feature("1.feature", LOOK, scenario("Bad", "Then all is not well", tags="@needs:seen"))
     with on_terminal(steps, *EXECUTE) as terminal:
         assert terminal.finish() == 1
@@ -120,7 +120,7 @@ def test_failure_is_told_where_it_happens(steps: Runbook) -> None:
 
 
 def test_pipe_gets_no_escape_and_every_step(steps: Runbook) -> None:
-    """In a log nothing stands: each step is one line, without a header and without escapes."""
+    """In a pipe each step is one line, without a header and without escape sequences."""
     for more in ({}, {"CI": "true"}, {"NO_COLOR": "1"}):
         ran = steps.run(*EXECUTE, environment=more)
         assert ran.exit_code == 0
@@ -130,7 +130,7 @@ def test_pipe_gets_no_escape_and_every_step(steps: Runbook) -> None:
 
 
 def test_plan_on_a_terminal_is_one_screen(steps: Runbook) -> None:
-    """What was drawn while it looked is gone, and the plan is what stays; colours only where they are wanted."""
+    """Only the plan stays on the terminal when the live view is erased; with NO_COLOR it has no colours."""
     with on_terminal(steps, "features", columns=80) as terminal:
         assert terminal.finish() == 0
     left = [line for line in screen_after(terminal.written) if line]

@@ -1,4 +1,4 @@
-"""What the last lines say of the recovery: which one applies and why, or that production is held."""
+"""The last lines on the recovery: which one applies and why, or that production is held."""
 
 from typing import Any
 
@@ -59,7 +59,7 @@ def stopped(outcome: str = "failed", detail: str = "expected this; seen: that", 
     ],
 )
 def test_configuration_that_differs_is_said(differences: Any, said: list[str]) -> None:
-    """The rollback is of the image alone, and says so where there is more that differs."""
+    """The last lines say if the configuration has changed since the target was validated, or if that is unknown."""
     drift = {"configuration drift": {"tag": "v1", "differences": differences}}
     assert recovery(ADDITIVE | drift, None) == [*recovery(ADDITIVE, None), *said]
 
@@ -91,7 +91,7 @@ def test_configuration_that_differs_is_said(differences: Any, said: list[str]) -
     ],
 )
 def test_recovery_is_named_with_its_evidence(facts: dict[str, Any], first: str, evidence: str) -> None:
-    """The first line names the recovery, what follows says why; nothing says that production is held."""
+    """The first line names the recovery, the next lines give the evidence, and none says that production is held."""
     lines = recovery(facts, None)
     assert lines[0].startswith(first)
     assert evidence in " ".join(" ".join(lines).split())
@@ -99,13 +99,13 @@ def test_recovery_is_named_with_its_evidence(facts: dict[str, Any], first: str, 
 
 
 def test_loss_is_named_before_it_is_accepted() -> None:
-    """A downgrade says what it destroys."""
+    """A downgrade names the data that it destroys."""
     assert "    - table gifts: 2 rows hold values" in recovery(BREAKING, None)
 
 
 @pytest.mark.parametrize("facts", [FACTS, REVIEW, BREAKING], ids=["no-verdict", "review", "breaking"])
 def test_held_production_says_what_is_missing(facts: dict[str, Any]) -> None:
-    """Where the run stopped, the last lines name the step, what was seen, and what helps, most important last."""
+    """If the run stopped, the last lines name the step, the observation and the next step, and no strategy."""
     assert not [line for line in recovery(facts, stopped()) if line.startswith(("strategy", "recovery"))], "no advice"
     assert recovery(facts, stopped())[-3:] == [
         "production is held as it is, at: Given a working downgrade",
@@ -126,7 +126,7 @@ def test_held_production_says_what_is_missing(facts: dict[str, Any]) -> None:
     ],
 )
 def test_before_a_deploy_a_bridge_is_told(more: dict[str, Any], lines: list[str]) -> None:
-    """That there could be one, and with what; or why not."""
+    """Before a deploy the last lines say that a bridge is possible and what it relaxes, or why it is not."""
     facts = BREAKING | {"release to deploy": {"tag": "v2"}, "target": {"tag": "v1"}} | more
     told = [line for line in way_back_lines(Facts.model_validate(facts)) if "relaxed" in line or "lifted" in line]
     assert len(told) == len(lines)
@@ -134,19 +134,19 @@ def test_before_a_deploy_a_bridge_is_told(more: dict[str, Any], lines: list[str]
 
 
 def test_undecided_verdict_shows_its_evidence() -> None:
-    """Where only a human can decide, the last lines say on what; and name no strategy."""
+    """If only a human can decide the verdict, the last lines show its evidence and name no strategy."""
     said = "\n".join(recovery(REVIEW, stopped()))
     assert "DO $$: cannot be judged" in said
     assert "strategy" not in said
 
 
 def test_interrupted_run_decided_nothing() -> None:
-    """A run that somebody stopped does not say that production is held for a reason."""
+    """A run that a person interrupted names the step where it stopped, and does not say that production is held."""
     assert recovery({}, stopped("interrupted", "stopped by Ctrl-C")) == ["stopped at: Given a working downgrade"]
 
 
 def test_long_evidence_is_cut_and_says_so() -> None:
-    """Evidence that would push everything else off the screen is cut, and what is left out is counted."""
+    """Long evidence is cut, and the number of lines left out is given."""
     many = ADDITIVE | {"verdict": {"verdict": "additive", "evidence": [f"column c{n}: is new" for n in range(30)]}}
     lines = recovery(many, None)
     assert len(lines) < 10
@@ -154,7 +154,7 @@ def test_long_evidence_is_cut_and_says_so() -> None:
 
 
 def test_nothing_known_is_nothing_said() -> None:
-    """A run that decided no strategy, and did not stop, says nothing about one."""
+    """A run without a strategy that did not stop says nothing about the recovery."""
     assert recovery({"before": {}}, None) == []
 
 
@@ -166,7 +166,7 @@ def strategy_decided(context):
 
 
 def earlier_rollback(runbook: Runbook) -> None:
-    """A rollback of last month, behind a gate that was closed for 12 s."""
+    """File the record of an earlier rollback whose gate was closed for 12 s."""
     gate = {"kind": "action", "resource": "the gate", "scope": "production", "summary": "gate"}
     entries = [opened(host="prod-1"), *over(after=30)[1:]]
     entries[1:1] = [
@@ -189,7 +189,7 @@ def earlier_rollback(runbook: Runbook) -> None:
     ],
 )
 def test_plan_forecasts_the_interruption(runbook: Runbook, *, earlier: bool, said: str) -> None:
-    """From the records beside it; where there are none, it is not known."""
+    """A plan forecasts the interruption from earlier records; without any it is unknown."""
     if earlier:
         earlier_rollback(runbook)
     decided = scenario("Decided", "Given the strategy is decided", "When a file is made")

@@ -1,4 +1,4 @@
-"""Every command that is printed is typed, in each state in which a person may read it: it must lead on."""
+"""Every printed command is run in each state in which a person may read it, and must work."""
 
 import os
 import re
@@ -72,7 +72,7 @@ EXECUTE = ("features", "--execute", "shop")
 
 @pytest.fixture
 def runbook(runbook: Runbook) -> Runbook:
-    """A rollback with a gate, which keeps what it is told in a file."""
+    """A rollback with a gate whose state is a file."""
     settings, gate = runbook.folder / "runbook.toml", runbook.server / "gate"
     text = settings.read_text()
     for name, word in (("pause", "closed"), ("resume", "open")):
@@ -84,14 +84,14 @@ def runbook(runbook: Runbook) -> Runbook:
 
 
 def printed(text: str) -> list[str]:
-    """The commands in a text, one a line or behind the word `type`."""
+    """Return the commands in a text: on their own lines or after the word `type`."""
     words = r"(?:PYTEST_ADDOPTS=(?:'[^']*'|\S*) )?\S*(?:pytest|python) (?:features|-m runbook|-).*"
     command = re.compile(rf"(?:^\s*|type )({words})$")
     return [found[1] for line in text.splitlines() if (found := command.search(line))]
 
 
 def typed(runbook: Runbook, command: str, environment: dict[str, str] | None = None) -> Ran:
-    """Type it as it stands there, in a shell with that environment."""
+    """Run the command as printed, with that environment. The long command is now a short one."""
     steps = runbook.folder / "steps.py"
     steps.write_text(steps.read_text().replace("sleep 60", "true"))
     first, *words = shlex.split(command)
@@ -102,7 +102,7 @@ def typed(runbook: Runbook, command: str, environment: dict[str, str] | None = N
 
 
 def stopped(runbook: Runbook, how: signal.Signals) -> Ran:
-    """A run that was stopped behind the closed gate."""
+    """Return a run that was stopped after the gate was closed."""
     pid = runbook.server / "pid"
     ran = runbook.run(*EXECUTE, meanwhile=after_file(pid, how))
     if how is signal.SIGKILL:
@@ -126,7 +126,7 @@ def users_go_on(context) -> Action:
 
 @pytest.mark.parametrize("kind", [(), ("-m", "emergency")])
 def test_after_ctrl_c_while_requests_wait(runbook: Runbook, kind: tuple[str, ...]) -> None:
-    """The last lines say how long who asks waits, and what comes then; their one command lets users on again."""
+    """The last lines say how long requests wait until they are refused, and their one command resumes traffic."""
     settings = runbook.folder / "runbook.toml"
     hold = 'hold = { command = ["cp", "held", "gate"] }\nhold_seconds = 20\npause ='
     settings.write_text(settings.read_text().replace("pause =", hold))
@@ -151,7 +151,7 @@ def is_over(runbook: Runbook, ran: Ran) -> bool:
 
 
 def test_after_ctrl_c_behind_the_closed_gate(runbook: Runbook) -> None:
-    """The last lines say who closed the gate, and their one command brings users back; the page has the same one."""
+    """The last lines say which incident closed the gate; their one command, also on the page, resumes traffic."""
     ran = stopped(runbook, signal.SIGINT)
     assert "traffic is paused: the gate was closed by this incident since" in ran.terminal
     (command,) = printed(ran.terminal)
@@ -160,7 +160,7 @@ def test_after_ctrl_c_behind_the_closed_gate(runbook: Runbook) -> None:
 
 
 def test_another_run_over_it_says_whose_gate_it_is(runbook: Runbook) -> None:
-    """A plan, and an execution that fails, over a rollback that broke off: its name first, and the command for it."""
+    """After an interrupted rollback a plan or a failed execution names its incident, with the command to resume it."""
     first = stopped(runbook, signal.SIGINT)
     assert first.folder is not None
     for arguments in (("features", "--to", "v9"), (*EXECUTE, "--to", "v9")):
@@ -174,7 +174,7 @@ def test_another_run_over_it_says_whose_gate_it_is(runbook: Runbook) -> None:
 
 
 def test_after_sigkill(runbook: Runbook) -> None:
-    """Who types the same again is told the command that goes on; the page of the killed run says the same one."""
+    """After SIGKILL a new execution is refused with the command to resume, which is also on the killed run's page."""
     killed = stopped(runbook, signal.SIGKILL)
     assert killed.folder is not None
     said = refusal(runbook.run(*EXECUTE))
@@ -185,7 +185,7 @@ def test_after_sigkill(runbook: Runbook) -> None:
 
 
 def test_lock_whose_journal_is_lost(runbook: Runbook) -> None:
-    """With no journal to go on from, the lock is taken away by the command that is shown, and the rollback begins."""
+    """If the journal is lost, the printed command removes the lock, and a new rollback can begin."""
     killed = stopped(runbook, signal.SIGKILL)
     assert killed.folder is not None
     shutil.rmtree(killed.folder)
@@ -202,7 +202,7 @@ def test_lock_whose_journal_is_lost(runbook: Runbook) -> None:
 
 
 def test_after_a_mistyped_tag(runbook: Runbook) -> None:
-    """Nothing was changed: the plan that is offered succeeds and its own command too; so does --resume --to."""
+    """After a wrong tag the printed plan command, that plan's command, and --resume with a right --to work."""
     ran = runbook.run(*EXECUTE, "--to", "v9")
     assert ran.exit_code == 1
     assert ran.folder is not None
@@ -217,7 +217,7 @@ def test_after_a_mistyped_tag(runbook: Runbook) -> None:
 
 
 def test_other_target_before_anything_was_changed(runbook: Runbook) -> None:
-    """An incident that changed nothing goes to the target that is asked for, and looks at all anew."""
+    """An incident that changed nothing can be resumed with another target."""
     runbook.feature("1.feature", SEEN, LOSS, ACCEPTED)
     ran = runbook.run(*EXECUTE, "--to", "v2")
     assert ran.folder is not None
@@ -226,7 +226,7 @@ def test_other_target_before_anything_was_changed(runbook: Runbook) -> None:
 
 
 def test_loss_that_was_not_accepted(runbook: Runbook) -> None:
-    """An execution that stopped for a decision goes on with the options that decide."""
+    """An execution that stopped for a decision continues with the printed command, which has the deciding options."""
     runbook.feature("1.feature", SEEN, LOSS, ACCEPTED, CHECKED)
     ran = runbook.run(*EXECUTE)
     assert ran.exit_code == 1
@@ -235,7 +235,7 @@ def test_loss_that_was_not_accepted(runbook: Runbook) -> None:
 
 
 def an_incident(runbook: Runbook, kind: str) -> str:
-    """An incident of that kind that lies in the reports."""
+    """Return the name of an incident of that kind. All but `lost` have a record."""
     if kind == "stopped":
         ran = stopped(runbook, signal.SIGINT)
     elif kind == "plan":
@@ -278,7 +278,7 @@ def an_incident(runbook: Runbook, kind: str) -> str:
     ],
 )
 def test_after_a_refusal(runbook: Runbook, kind: str, arguments: tuple[str, ...]) -> None:
-    """What a refusal says to type is not refused, and ends well."""
+    """The command that a refusal prints is accepted and exits with 0."""
     name = an_incident(runbook, kind) if kind else ""
     said = refusal(runbook.run(*(word.format(name) for word in arguments)))
     (command,) = printed(said)
@@ -299,7 +299,7 @@ IDLE = "def pytest_cmdline_main():\n    return 0\n"
 
 @pytest.fixture
 def meddled(runbook: Runbook) -> Runbook:
-    """The same, with plugins that meddle and a test beside it."""
+    """The rollback with a gate, and with two meddling plugins and a Python test."""
     for name, text in (("meddling", REVERSING), ("idle", IDLE), ("test_beside", "def test_x():\n    pass\n")):
         (runbook.folder / f"{name}.py").write_text(text)
     return runbook
@@ -328,7 +328,7 @@ def meddled(runbook: Runbook) -> Runbook:
     ],
 )
 def test_after_options_that_may_not_be(meddled: Runbook, options: tuple[str, ...], where: str) -> None:
-    """Typed, or from PYTEST_ADDOPTS: what is printed is one command, and works as it is."""
+    """For refused options, typed or from PYTEST_ADDOPTS, one command is printed, and it works."""
     environment = {"PYTEST_ADDOPTS": shlex.join(options)} if where == "environment" else {}
     ran = meddled.run(*EXECUTE, *(options if where == "typed" else ()), environment=environment)
     (command,) = printed(refusal(ran))
@@ -337,7 +337,7 @@ def test_after_options_that_may_not_be(meddled: Runbook, options: tuple[str, ...
 
 
 def test_after_options_of_the_settings(runbook: Runbook) -> None:
-    """What `addopts` brings is taken out of it by the command; what else it brings stays."""
+    """The printed command removes only the refused options from `addopts`."""
     settings = runbook.folder / "pyproject.toml"
     settings.write_text(settings.read_text().replace("addopts = [", 'addopts = [\n    "--lf", "-k", "Seen",', 1))
     (command,) = printed(refusal(runbook.run(*EXECUTE)))
@@ -347,7 +347,7 @@ def test_after_options_of_the_settings(runbook: Runbook) -> None:
 
 
 def test_after_log_file_of_the_settings(runbook: Runbook) -> None:
-    """What pytest's own settings bring besides options is set to nothing by the command."""
+    """The printed command sets `log_file` of pytest's settings to an empty value."""
     settings = runbook.folder / "pyproject.toml"
     settings.write_text(settings.read_text().replace("addopts = [", 'log_file = "log.txt"\naddopts = [', 1))
     (command,) = printed(refusal(runbook.run(*EXECUTE)))
@@ -355,20 +355,20 @@ def test_after_log_file_of_the_settings(runbook: Runbook) -> None:
 
 
 def test_after_a_test_that_was_named(meddled: Runbook) -> None:
-    """What is no scenario is not named any more."""
+    """The printed command leaves out the Python test that was named."""
     (command,) = printed(refusal(meddled.run(*EXECUTE, "test_beside.py")))
     assert is_over(meddled, typed(meddled, command))
 
 
 def test_after_a_test_among_the_features(runbook: Runbook) -> None:
-    """What lies among the features and is none is ignored by the command."""
+    """The printed command ignores a Python test in the folder of features."""
     (runbook.folder / "features" / "test_among.py").write_text("def test_x():\n    pass\n")
     (command,) = printed(refusal(runbook.run(*EXECUTE)))
     assert is_over(runbook, typed(runbook, command))
 
 
 def test_after_an_override_of_what_passed(runbook: Runbook) -> None:
-    """The command goes on without that override, and with the others."""
+    """The printed command resumes without the override of a passed step."""
     ran = stopped(runbook, signal.SIGINT)
     assert ran.folder is not None
     options = ("--resume", ran.folder.name, "--override", "1.1.1", "--because", "so")
@@ -378,14 +378,14 @@ def test_after_an_override_of_what_passed(runbook: Runbook) -> None:
 
 
 def test_after_a_definition_that_no_feature_uses(runbook: Runbook) -> None:
-    """Unused definitions are allowed by the command."""
+    """The printed command allows unused definitions."""
     ran = runbook.run(*EXECUTE, allow_unused=False)
     command = printed("\n".join(ran.lines))[0]
     assert is_over(runbook, typed(runbook, command))
 
 
 def test_after_nothing_was_selected(runbook: Runbook) -> None:
-    """What was left out is asked for by the command."""
+    """The printed command selects the scenario that was left out."""
     runbook.feature("4.feature", scenario("Off", "Then all is well", tags="@emergency"))
     ran = runbook.run("features/4.feature", "-k", "Off")
     assert ran.exit_code == 5
@@ -394,6 +394,6 @@ def test_after_nothing_was_selected(runbook: Runbook) -> None:
 
 
 def test_program_that_is_printed_is_this_one(runbook: Runbook) -> None:
-    """The path of the program is right from the folder in which it was typed."""
+    """The printed path of pytest is correct, relative to the folder of the run."""
     (command,) = printed(runbook.run("features").terminal)
     assert (runbook.folder / shlex.split(command)[0]).resolve() == (Path(sys.prefix) / "bin" / "pytest").resolve()

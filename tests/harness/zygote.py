@@ -1,9 +1,8 @@
 """Runs pytest, or `python -m runbook`, in forked children, so that a test does not wait for imports.
 
-Each line of its standard input is a request in JSON; it answers with the child's process id, then its exit code.
-What a child sees of pytest and of all plugins is what `python -m pytest` would see: loaded here are only libraries, and
-modules of the product that do nothing when they are imported; plugins as pytest loads them, with their assertions
-rewritten.
+Each line of standard input is a request in JSON. The answer is the child's process id, then its exit code.
+A child sees pytest and all plugins as under `python -m pytest`: only libraries, and product modules whose import has no
+effects, are loaded here beforehand, and plugins as pytest loads them, with their assertions rewritten.
 """
 
 import contextlib
@@ -22,10 +21,10 @@ from typing import Any
 
 import apprise
 import docker  # noqa: F401 - loaded for the children
-import gherkin.parser  # noqa: F401 - the same
-import parse_type  # noqa: F401 - the same
+import gherkin.parser  # noqa: F401 - loaded for the children
+import parse_type  # noqa: F401 - loaded for the children
 import pytest
-import yaml  # noqa: F401 - the same
+import yaml  # noqa: F401 - loaded for the children
 
 import runbook.chapters.strategy
 import runbook.cli.assess
@@ -35,7 +34,7 @@ import runbook.report.archive.forecast
 import runbook.report.page.job_summary
 import runbook.report.plan.moved
 import runbook.report.plan.short
-import runbook.settings.loading.loader  # noqa: F401 - the same, all of them
+import runbook.settings.loading.loader  # noqa: F401 - loaded for the children, like the modules above
 from runbook.cli import main
 from runbook.report.archive import index_page
 from runbook.report.page import templating
@@ -45,12 +44,12 @@ _INDEX = Path(index_page.__file__).with_name("templates")
 
 
 def child(request: dict[str, Any]) -> None:
-    """Become the run that was asked for. Does not return."""
+    """Run the request in this process and exit. Does not return."""
     code = 99
     try:
         os.setsid()
-        # A shell starts what stands behind `&` with Ctrl-C ignored, and nohup its command with SIGHUP ignored. We heed
-        # that; these tests send both.
+        # A shell starts a command with `&` with SIGINT ignored, and nohup starts its command with SIGHUP ignored. The
+        # harness respects that, but these tests send both signals.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
         os.chdir(request["folder"])
@@ -58,7 +57,7 @@ def child(request: dict[str, Any]) -> None:
         os.environ.clear()
         os.environ.update(request["environment"])
         code = (_command_line if request.get("is_command") else _pytest)(request)
-    except BaseException:  # noqa: BLE001 - whatever it was must be seen in the output, and must not go on in here
+    except BaseException:  # noqa: BLE001 - every error must be in the output, and must not leave the child
         traceback.print_exc()
     finally:
         sys.stdout.flush()
@@ -68,7 +67,7 @@ def child(request: dict[str, Any]) -> None:
 
 def _pytest(request: dict[str, Any]) -> int:
     sys.path.insert(0, request["folder"])
-    # Hypothesis loads itself at the end of each run, for a summary that no run has.
+    # Hypothesis loads itself at the end of each run, for a summary that no run prints.
     return int(pytest.main(["-p", "no:hypothesispytest", *request["arguments"]]))
 
 
@@ -76,12 +75,12 @@ def _command_line(request: dict[str, Any]) -> int:
     sys.argv = ["runbook", *request["arguments"]]
     try:
         return main.main()
-    except SystemExit as misuse:  # so argparse ends
+    except SystemExit as misuse:  # argparse exits this way
         return int(misuse.code or 0)
 
 
 def _open_streams(request: dict[str, Any]) -> None:
-    """On a terminal or in files. The first terminal that a session opens is its own: Ctrl-C comes from there."""
+    """Open a terminal or files. The first terminal that a session opens controls it: Ctrl-C comes from there."""
     if "terminal" in request:
         streams = [os.open(request["terminal"], os.O_RDWR)] * 3
     else:
@@ -95,7 +94,7 @@ def _open_streams(request: dict[str, Any]) -> None:
 
 
 class _OurPlugins:
-    """Loads the plugins of a runbook project, and registers none: what a run registers is its own matter."""
+    """Loads the plugins of a runbook project without registering them: each run registers its own."""
 
     def pytest_configure(self, config: pytest.Config) -> None:
         for name in plugins_of_harness():
@@ -104,16 +103,16 @@ class _OurPlugins:
 
 
 def _load_plugins() -> None:
-    """Let pytest load the plugins that are installed, as it does in each run: in a run that only lists its marks."""
+    """Let pytest load the installed plugins as in each run, by a run that only lists the marks."""
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()), contextlib.chdir(folder):
         pytest.main(["--markers", "-p", "no:hypothesispytest", "-c", os.devnull], plugins=[_OurPlugins()])
-    # Only now: it brings anyio, of which pytest loads a plugin.
+    # Only now, because it imports anyio, whose plugin pytest must load itself.
     importlib.import_module("httpcore")
     apprise.Apprise().add("json://localhost")  # loads its own plugins
 
 
 def _remember_packages() -> None:
-    """Read once what is installed: pytest reads all of it for each plugin that conftest.py names."""
+    """Read the installed packages once: pytest reads all of them for each plugin that conftest.py names."""
     found = tuple(importlib.metadata.distributions())
     known = importlib.metadata.Distribution
     for name in ("entry_points", "files", "metadata"):
@@ -128,7 +127,7 @@ def _remember_packages() -> None:
 
 
 def _compile_templates() -> None:
-    """Compile what every child's record, index and report are made with: that takes half of a short run."""
+    """Compile the templates of record, index and report for all children: this takes half of a short run."""
     pages, index = templating.environment(), templating.environment(_INDEX)
     for environment, folder in ((pages, templating.TEMPLATES), (index, _INDEX)):
         for path in folder.glob("*.html.jinja"):
@@ -139,20 +138,20 @@ def _compile_templates() -> None:
 
 
 def serve() -> None:
-    """Serve requests until there are no more."""
+    """Serve requests until standard input ends."""
     _load_plugins()
     _remember_packages()
     _compile_templates()
     gc.freeze()
-    # pytest collects garbage twice at its end, to find what was never closed; in a fork that copies every page.
+    # At its end pytest collects garbage twice to find unclosed resources; in a fork that copies every memory page.
     gc.collect = lambda _generation=2: 0  # type: ignore[assignment]
     for line in sys.stdin:
         process = os.fork()
         if process == 0:
             child(json.loads(line))
-        print(process, flush=True)  # noqa: T201 - its answer
+        print(process, flush=True)  # noqa: T201 - the answer
         _, status = os.waitpid(process, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)  # noqa: T201 - its answer
+        print(os.waitstatus_to_exitcode(status), flush=True)  # noqa: T201 - the answer
 
 
 if __name__ == "__main__":

@@ -221,7 +221,7 @@ def irreversible() -> list[dict[str, Any]]:
 
 
 def forward_fix() -> list[dict[str, Any]]:
-    """Forward, to the release that was named."""
+    """The application and the schema go forward to the named release."""
     facts = {name: value for name, value in FACTS.items() if name != "verdict"} | {
         "strategy": "forward-fix",
         "schema": ["0004"],

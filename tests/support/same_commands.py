@@ -1,7 +1,7 @@
 """Compares a plan with the execution that followed it, by their journals: step by step, check by check.
 
-It sees more than the page shows (`runbook/report/plan_diff.py`): every check and every scenario left out. What counts
-as the same is in `runbook/report/action_diff.py`; docs/journal.md, "A plan and its execution", describes it.
+It compares more than the page shows (`runbook/report/plan_diff.py`): every check and every scenario left out.
+Equality is defined in `runbook/report/action_diff.py` and described in docs/journal.md, "A plan and its execution".
 """
 
 from collections.abc import Sequence

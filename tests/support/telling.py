@@ -1,4 +1,4 @@
-"""A small journal of a complete rollback, for tests of what is made from it."""
+"""A small journal of a complete rollback, for tests of the pages and texts made from it."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""The house is as docs/architecture.md says: captions, floors, no circles, and no crowded folder."""
+"""The code matches docs/architecture.md: captions, floors, no import cycles, and no crowded folder."""
 
 import ast
 import re
@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 TOPS = ("runbook", "harness", "steps", "rehearsal")
-#: What runs in containers or on the production host: no modules of this project.
+#: Folders whose code runs in containers or on the production host; not modules of this project.
 _APART = ("application", "releases", "desk", "parts", "server", "outside")
 MOST_FILES = 12
 MOST_LINES = 400
@@ -20,7 +20,7 @@ MOST_LINES = 400
 
 @cache
 def modules() -> Mapping[str, Path]:
-    """Every module of the project by its dotted name."""
+    """Return every module of the project by its dotted name."""
     paths = [path for top in TOPS for path in (ROOT / top).rglob("*.py")]
     ours = [path.relative_to(ROOT) for path in paths if not set(path.relative_to(ROOT).parts[1:-1]) & set(_APART)]
     return {".".join(path.with_suffix("").parts).removesuffix(".__init__"): ROOT / path for path in ours}
@@ -28,7 +28,7 @@ def modules() -> Mapping[str, Path]:
 
 @cache
 def imports(module: str) -> frozenset[str]:
-    """The modules of the project that this one imports, wherever in it."""
+    """Return the project's modules that this one imports, anywhere in its code."""
     found = set()
     for node in ast.walk(ast.parse(modules()[module].read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
@@ -40,13 +40,13 @@ def imports(module: str) -> frozenset[str]:
 
 
 def floors() -> dict[str, int]:
-    """The floor of each folder and file of `runbook/`, as the page says."""
+    """Return the floor of each folder and file of `runbook/`, from the page."""
     rows = re.findall(r"^\| (\d) \| (`.*`) \|$", PAGE, re.MULTILINE)
     return {name.removesuffix(".py"): int(floor) for floor, names in rows for name in re.findall(r"`([\w.]+)`", names)}
 
 
 def test_page_has_every_folder_with_its_caption() -> None:
-    """What the page says of a folder is the first line of its package."""
+    """The page's caption of a folder is the first line of its package's docstring."""
     told = dict(re.findall(r"^\| `([\w/]+)/` \| (.+) \|$", PAGE, re.MULTILINE))
     packages = {
         path.parent.relative_to(ROOT).as_posix(): path for path in modules().values() if path.stem == "__init__"
@@ -60,7 +60,7 @@ def test_page_has_every_folder_with_its_caption() -> None:
 
 @pytest.mark.parametrize("module", [name for name in modules() if name.startswith("runbook.")])
 def test_imports_point_down(module: str) -> None:
-    """A module of `runbook/` imports from floors below its own, and nothing of steps, harness or rehearsal."""
+    """A module of `runbook/` imports only from lower floors, and nothing from steps, harness or rehearsal."""
     place = floors()
     room = module.split(".")[1]
     if room == "__main__":
@@ -74,7 +74,7 @@ def test_imports_point_down(module: str) -> None:
 
 
 def test_nothing_imports_in_a_circle() -> None:
-    """No module reaches itself through what it imports."""
+    """There are no import cycles."""
     assert list(circles()) == []
 
 
@@ -94,7 +94,7 @@ def circles() -> Iterator[list[str]]:
 
 
 def test_no_folder_is_crowded() -> None:
-    """A folder has at most 12 files of Python."""
+    """A folder has at most 12 Python files."""
     crowded = Counter(path.parent.relative_to(ROOT).as_posix() for path in modules().values())
     assert {folder: number for folder, number in crowded.items() if number > MOST_FILES} == {}
 
@@ -106,7 +106,7 @@ def test_no_file_is_long() -> None:
 
 
 def test_chapter_has_one_name() -> None:
-    """`N_name.feature`, `steps/name.py` and `runbook/chapters/name.py` are one chapter."""
+    """`N_name.feature`, `steps/name.py` and `runbook/chapters/name.py` belong to one chapter."""
     for feature in (ROOT / "features").glob("*.feature"):
         name = feature.stem.partition("_")[2]
         assert f"steps.{name}" in modules()

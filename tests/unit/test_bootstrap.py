@@ -1,4 +1,4 @@
-"""script/bootstrap on machines that are not Debian: what works there works, and what is missing is said in one line."""
+"""script/bootstrap on machines without Debian: what works there, and one line for what is missing."""
 
 import shutil
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-#: What POSIX promises, and bash.
+#: Programs of every POSIX system, and bash.
 EVERYWHERE = ("bash", "env", "dirname", "mkdir", "cat", "rm", "awk", "cksum", "id", "uname", "cp", "chmod")
 PYTHON = """#!/bin/sh
 case "$*" in
@@ -20,7 +20,7 @@ esac
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A checkout on a machine that has what every Unix has."""
+    """A checkout on a machine with only the programs that every Unix has."""
     shutil.copytree(ROOT / "script", tmp_path / "script", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "requirements.lock").write_text("")
     (tmp_path / "bin").mkdir()
@@ -37,8 +37,8 @@ def program(checkout: Path, name: str, text: str) -> None:
 
 
 def bootstrap(checkout: Path, *options: str) -> tuple[int, str]:
-    """The exit code, and the last line of what it says."""
-    # script/env adds the system's folders to PATH; there is none here.
+    """Return the exit code and the last line of output."""
+    # script/env adds the system's folders to PATH; the test machine has none.
     environment = checkout / "script" / "env"
     environment.write_text(environment.read_text().replace(":/usr/local/sbin:/usr/sbin:/sbin", ""))
     argv = ["bash", str(checkout / "script" / "bootstrap"), *options]
@@ -49,7 +49,7 @@ def bootstrap(checkout: Path, *options: str) -> tuple[int, str]:
 
 
 def test_python_environment_is_made_anywhere(checkout: Path) -> None:
-    """Without root, flock, GNU's tools or Debian's packages; the second time there is nothing to do."""
+    """No root, flock, GNU tools or Debian packages are needed; a second run has nothing to do."""
     program(checkout, "python3", PYTHON)
     program(checkout, "uname", "#!/bin/sh\necho Darwin\n")
     code, said = bootstrap(checkout, "--fast")
@@ -58,14 +58,14 @@ def test_python_environment_is_made_anywhere(checkout: Path) -> None:
 
 
 def test_practice_production_needs_linux(checkout: Path) -> None:
-    """Elsewhere the line names what works."""
+    """On another system the error names the option that works."""
     program(checkout, "uname", "#!/bin/sh\necho Darwin\n")
     told = "bootstrap: the practice production needs Linux, and this is Darwin; type: script/bootstrap --fast"
     assert bootstrap(checkout) == (1, told)
 
 
 def test_missing_python_is_named(checkout: Path) -> None:
-    """Where there is no apt-get, a person installs it."""
+    """Without apt-get, a missing Python is left to the person to install."""
     code, said = bootstrap(checkout, "--fast")
     assert code == 1
     assert said.startswith("bootstrap: python3 python3-venv missing, and there is no apt-get; install it with")

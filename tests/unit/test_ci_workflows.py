@@ -1,4 +1,4 @@
-"""The workflows of docs/ci are what GitHub and GitLab take, by their published schemas, and call what there is."""
+"""The workflows in docs/ci are valid by GitHub's and GitLab's published schemas, and call existing commands."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ KINDS = [("github.yml", "github-workflow.json"), ("gitlab.yml", "gitlab-ci.json"
 
 
 def document(name: str) -> Any:
-    """A workflow as CI reads it: YAML 1.2, in which `on` is a word."""
+    """Return a workflow as CI reads it: YAML 1.2, where `on` is a string."""
     found = yaml.safe_load((ROOT / "docs/ci" / name).read_text(encoding="utf-8"))
     return {"on" if key is True else key: value for key, value in found.items()}
 
@@ -29,13 +29,13 @@ def problems(schema: str, found: Any) -> list[str]:
 
 @pytest.mark.parametrize(("name", "schema"), KINDS)
 def test_workflow_is_valid(name: str, schema: str) -> None:
-    """Nothing in it is against the format's own schema."""
+    """The workflow is valid by its format's own schema."""
     assert problems(schema, document(name)) == []
 
 
 @pytest.mark.parametrize(("name", "schema"), KINDS)
 def test_schema_finds_what_is_wrong(name: str, schema: str) -> None:
-    """It would be said: a job without what it runs, and a condition that is none."""
+    """The schemas reject an invalid job."""
     found = document(name)
     jobs = found.get("jobs", found)
     jobs["plan"] = {"stage": 7} if "jobs" not in found else {"needs": "deploy"}
@@ -43,7 +43,7 @@ def test_schema_finds_what_is_wrong(name: str, schema: str) -> None:
 
 
 def test_schemas_are_as_published() -> None:
-    """Their hashes are those of the page that says where they are from."""
+    """The schemas' hashes match the README that names their sources."""
     told = re.findall(r"^\| `(.+?)` \|.*`([0-9a-f]{64})` \|$", (SCHEMAS / "README.md").read_text(), re.MULTILINE)
     assert {name for name, _ in told} == {schema for _, schema in KINDS}
     for name, digest in told:
@@ -52,7 +52,7 @@ def test_schemas_are_as_published() -> None:
 
 @pytest.mark.parametrize("name", [name for name, _ in KINDS])
 def test_commands_are_the_runbooks(name: str) -> None:
-    """The four of them, in this order; the rollback waits for a person, and runs only behind a plan."""
+    """The four jobs run the runbook; the rollback waits for a person and runs only after a plan."""
     found = document(name)
     jobs = found.get("jobs", found)
     told = {job: json.dumps(jobs[job]) for job in ("pre_deploy", "deploy", "plan", "rollback")}
@@ -72,7 +72,7 @@ def test_commands_are_the_runbooks(name: str) -> None:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A checkout in which pytest prints its arguments, leaves a record, and ends with 6."""
+    """A checkout where pytest prints its arguments, leaves a record, and exits with 6."""
     for folder in ("script", ".venv/bin", "reports/i-1"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "script/ci-run").write_bytes((ROOT / "script/ci-run").read_bytes())
@@ -95,7 +95,7 @@ def ci_run(checkout: Path, *arguments: str) -> int:
 
 
 def test_job_keeps_the_record(checkout: Path) -> None:
-    """Options reach pytest as they are, its exit code is the script's, and what the job keeps is in one folder."""
+    """Options reach pytest unchanged, its exit code is returned, and all artifacts are in one folder."""
     assert ci_run(checkout, f"{checkout}/kept", "--execute", "shop") == 6
     told = (checkout / "arguments").read_text()
     assert told == f"features --junitxml {checkout}/kept/junit.xml --execute shop\n"
@@ -104,7 +104,7 @@ def test_job_keeps_the_record(checkout: Path) -> None:
 
 
 def test_folder_may_be_relative_to_where_the_job_runs(checkout: Path) -> None:
-    """The runbook changes into its own folder, and the job's folder is still the one that was meant."""
+    """A relative folder is relative to the job's working directory."""
     (checkout / "elsewhere").mkdir()
     script = str(checkout / "script/ci-run")
     assert subprocess.run(["bash", script, "kept"], cwd=checkout / "elsewhere", timeout=30, check=False).returncode == 6
@@ -113,13 +113,13 @@ def test_folder_may_be_relative_to_where_the_job_runs(checkout: Path) -> None:
 
 @pytest.mark.parametrize("arguments", [[], [""], ["-m", "pre_deploy"]])
 def test_folder_that_is_missing_is_told(checkout: Path, arguments: list[str]) -> None:
-    """An option is no folder, and nothing is run without one."""
+    """Without a folder as first argument, nothing is run."""
     assert ci_run(checkout, *arguments) == 4
     assert not (checkout / "arguments").exists()
 
 
 def test_results_of_the_job_before_are_not_those_of_a_refused_run(checkout: Path) -> None:
-    """Runners keep their folders, and a run that is refused writes no results."""
+    """Old results in the folder are removed, because a refused run writes none."""
     (checkout / "kept").mkdir()
     (checkout / "kept/junit.xml").write_text("all green")
     ci_run(checkout, f"{checkout}/kept")
@@ -127,7 +127,7 @@ def test_results_of_the_job_before_are_not_those_of_a_refused_run(checkout: Path
 
 
 def test_jobs_of_gitlab_share_no_folder() -> None:
-    """Without a checkout a runner cleans nothing, and every job would keep the records of those before it."""
+    """Each GitLab job has its own folder, because a runner without a checkout does not clean up."""
     found = document("gitlab.yml")
     kept = found[".runbook"]["variables"]["KEPT"]
     assert "$CI_JOB_ID" in kept
@@ -140,7 +140,7 @@ def test_jobs_of_gitlab_share_no_folder() -> None:
 
 @pytest.mark.parametrize("last", ["ERROR: refused", "/etc/passwd", "reports", ""])
 def test_refused_run_keeps_no_record(checkout: Path, last: str) -> None:
-    """Nothing but a record is copied, whatever the last line is."""
+    """Only a record is copied, whatever the last line of output is."""
     (checkout / "last").write_text(f"{last}\n")
     assert ci_run(checkout, f"{checkout}/kept") == 6
     assert [path.name for path in (checkout / "kept").iterdir()] == ["terminal.txt"]

@@ -1,4 +1,4 @@
-"""The `>>>` examples in docstrings of `runbook/` give what they show."""
+"""The `>>>` examples in docstrings of `runbook/` are correct."""
 
 import doctest
 import importlib
@@ -16,7 +16,7 @@ WITH_EXAMPLES = [
 
 @pytest.mark.parametrize("module", WITH_EXAMPLES)
 def test_examples_hold(module: str) -> None:
-    """Each example of the module gives what stands below it."""
+    """Each example of the module gives the result below it."""
     result = doctest.testmod(importlib.import_module(module))
     assert result.attempted > 0
     assert result.failed == 0

@@ -1,4 +1,4 @@
-"""The console script, installed from a copy of the checkout: it works in any folder, without the checkout."""
+"""The console script, installed from a copy of the checkout, works in any folder without the checkout."""
 
 import os
 import shutil
@@ -19,14 +19,14 @@ NEEDED = (*PACKAGES, "features", "pyproject.toml", "setup.py", "MANIFEST.in", "c
 
 @dataclass(frozen=True)
 class Installed:
-    """A wheel, and an environment in which it is installed."""
+    """A wheel, and an environment where it is installed."""
 
     wheel: Path
     programs: Path
     folder: Path
 
     def run(self, program: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run a program of the environment in a folder that has nothing to do with the checkout."""
+        """Run a program of the environment in a folder outside the checkout."""
         variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
         variables |= {"COLUMNS": "80", "PATH": f"{self.programs}:{os.environ['PATH']}"}
         return subprocess.run(
@@ -42,7 +42,7 @@ def pip(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    """What pip makes of the checkout; the packages that it needs are those of the project's own environment."""
+    """The checkout as pip installs it. Its dependencies are those of the project's own environment."""
     copy, made, folder = (tmp_path_factory.mktemp(name) for name in ("copy", "made", "anywhere"))
     for name in NEEDED:
         leave = shutil.ignore_patterns("__pycache__")
@@ -58,7 +58,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     python = made / "venv" / "bin" / "python"
     assert pip("--python", python, "install", "--no-deps", "--no-index", wheel).returncode == 0
     (site,) = (made / "venv" / "lib").glob("python*/site-packages")
-    # A path that a .pth file names is not searched for others: the checkout stays out.
+    # .pth files in a folder that a .pth file adds are not read, so the checkout stays out.
     (site / "packages.pth").write_text(sysconfig.get_path("purelib"))
     shutil.copy(Path(sys.executable).with_name("pytest"), python.parent)
     pytest_itself = (python.parent / "pytest").read_text().splitlines(keepends=True)
@@ -67,7 +67,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
 
 
 def test_wheel_holds_all_that_runs(installed: Installed) -> None:
-    """Every module, template and feature, and nothing of rehearsals, tests and documents."""
+    """The wheel has every module, template and feature, and no rehearsals, tests or documents."""
     names = set(zipfile.ZipFile(installed.wheel).namelist())
     ours = {path.relative_to(ROOT).as_posix() for name in PACKAGES for path in (ROOT / name).rglob("*.*")}
     expected = {name for name in ours if "__pycache__" not in name and not name.endswith(".pyc")}
@@ -78,7 +78,7 @@ def test_wheel_holds_all_that_runs(installed: Installed) -> None:
 
 
 def test_runs_the_scenarios_of_the_checkout(installed: Installed) -> None:
-    """`runbook run` finds each, in the same order."""
+    """`runbook run` finds the same scenarios in the same order."""
     there = installed.run("runbook", "run", "--collect-only", "-q")
     argv = [sys.executable, "-m", "pytest", "features", "--collect-only", "-q"]
     here = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True).stdout
@@ -92,7 +92,7 @@ def test_runs_the_scenarios_of_the_checkout(installed: Installed) -> None:
 
 
 def test_without_settings_it_says_how_to_begin(installed: Installed) -> None:
-    """In the folder in which it is typed, and not where it is installed."""
+    """Settings are expected in the current folder, and the error names `runbook init`."""
     said = installed.run("runbook", "plan")
     assert said.returncode == 4, said.stdout
     assert f"no settings file at {installed.folder}/runbook.toml" in said.stderr
@@ -100,7 +100,7 @@ def test_without_settings_it_says_how_to_begin(installed: Installed) -> None:
 
 
 def test_refusal_is_typed_as_the_short_form(installed: Installed) -> None:
-    """What it tells to type names neither the environment nor the place of the features."""
+    """The next command to type is in the short form, without the environment and the features' path."""
     settings = installed.folder / "runbook.toml"
     settings.write_text('[project]\nname = "shop"\ndirectory = "/srv/shop"\n')
     said = installed.run("runbook", "rollback", "--execute", "shpo", "--to", "v1")
@@ -110,7 +110,7 @@ def test_refusal_is_typed_as_the_short_form(installed: Installed) -> None:
 
 
 def test_looks_at_no_other_checkout(installed: Installed) -> None:
-    """Its modules are the installed ones."""
+    """The imported modules are the installed ones."""
     said = installed.run("python", "-c", "import runbook, harness, steps; print(runbook.__file__, steps.__file__)")
     assert str(ROOT) not in said.stdout, said.stderr
     assert said.stdout.count("site-packages") == 2
@@ -118,7 +118,7 @@ def test_looks_at_no_other_checkout(installed: Installed) -> None:
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_shell_is_told_how_to_complete(installed: Installed, shell: str) -> None:
-    """What is printed is that shell's own, and is taken by it where it is here."""
+    """The completion script is for the shell, which accepts it if it is installed here."""
     said = installed.run("runbook", "completion", shell)
     assert said.returncode == 0, said.stderr
     assert {"bash": "complete -o", "zsh": "#compdef runbook", "fish": "complete --command runbook"}[
@@ -132,7 +132,7 @@ def test_shell_is_told_how_to_complete(installed: Installed, shell: str) -> None
 
 
 def test_bash_completes_commands(installed: Installed) -> None:
-    """As bash asks for it, through the function that is printed."""
+    """The printed function completes a command in bash."""
     script = (
         'eval "$(runbook completion bash)"; COMP_LINE="runbook va"; COMP_POINT=10; COMP_WORDS=(runbook va);'
         " COMP_CWORD=1; COMP_TYPE=9; _python_argcomplete runbook; echo ${COMPREPLY[@]}"
@@ -151,6 +151,6 @@ def test_bash_completes_commands(installed: Installed) -> None:
 
 
 def test_help_shows_our_options_first(installed: Installed) -> None:
-    """Before any of pytest's own."""
+    """The runbook's own options come before pytest's."""
     said = installed.run("runbook", "run", "--help").stdout
     assert said.index("--execute") < said.index("--resume") < said.index("general:")

@@ -1,4 +1,4 @@
-"""No code of the report or of the harness goes by English that other code wrote: it goes by typed members."""
+"""The code of the report and the harness decides by typed members, never by English that other code wrote."""
 
 import ast
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 FILES = sorted(path for folder in ("runbook/report", "harness") for path in (ROOT / folder).rglob("*.py"))
 _PATTERNS = ("re.match", "re.search", "re.compile", "re.fullmatch")
 _SEARCHING = ("startswith", "endswith", "partition", "rpartition", "split", "rsplit", "removeprefix", "removesuffix")
-#: What others write, by file: pytest-html's own output.
+#: Texts that other programs write, by file: pytest-html's output.
 _OF_OTHERS = {
     "harness/compat.py": {"Generated html report:"},
     "harness/html/compat_html.py": {
@@ -18,7 +18,7 @@ _OF_OTHERS = {
         '(?<=<title id="head-title">)',
     },
 }
-#: The closed values of the journal that have a blank in them: its kinds, states, outcomes, reasons and facts.
+#: The journal's closed values that contain a space: its kinds, states, outcomes, reasons and facts.
 _VALUES = {
     "already so", "begin anew", "command began", "decision needed", "engine request", "failed migrations", "file look",
     "first seen", "found again", "left behind", "loss accepted", "not applicable", "not configured", "not so",
@@ -28,7 +28,7 @@ _VALUES = {
 
 
 def english(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Each line that compares with, or searches for, a text of several words, and that text."""
+    """Yield each line that compares or searches for a text of several words, with that text."""
     constants = _constants(tree)
     for node in ast.walk(tree):
         searched: list[ast.expr] = []
@@ -46,7 +46,7 @@ def english(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def _constants(tree: ast.AST) -> dict[str, ast.expr]:
-    """What the names of the module that are written in capitals stand for."""
+    """Return the values of the module's names in capitals."""
     found = {}
     for node in ast.walk(tree):
         targets = node.targets if isinstance(node, ast.Assign) else [node.target] if _assigned(node) else []
@@ -89,7 +89,7 @@ def test_no_english_is_read(path: Path) -> None:
     ids=lambda path: path.name,
 )
 def test_no_template_takes_a_text_apart(path: Path) -> None:
-    """Templates show texts whole."""
+    """Templates show texts as a whole."""
     text = path.read_text(encoding="utf-8")
     assert [name for name in ("partition(", "removeprefix(", ".split(") if name in text] == []
 
@@ -107,11 +107,11 @@ def test_no_template_takes_a_text_apart(path: Path) -> None:
     ],
 )
 def test_what_is_found(code: str) -> None:
-    """The test sees each form in which text is compared or searched."""
+    """Each form of comparing or searching text is detected."""
     assert list(english(ast.parse(code)))
 
 
 @pytest.mark.parametrize("code", ['path.partition("::")', 'if state == "already so": pass', "line.split()"])
 def test_what_is_let_pass(code: str) -> None:
-    """Paths, closed values of the journal, and words of no sentence."""
+    """Separators in paths, closed values of the journal, and splitting at spaces are allowed."""
     assert list(english(ast.parse(code))) == []

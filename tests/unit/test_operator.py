@@ -1,4 +1,4 @@
-"""Who ran it, from where, on which host: what the environment tells, and what it is not believed."""
+"""The operator, the origin of the run and the production host: read from the environment, and validated."""
 
 import getpass
 import tomllib
@@ -20,13 +20,13 @@ GITHUB = {
 
 
 def test_operator_is_the_user() -> None:
-    """Without sudo, or under one's own name, it is the user alone."""
+    """Without sudo, or with sudo by the same user, the operator is the user."""
     assert operator({}) == getpass.getuser()
     assert operator({"SUDO_USER": getpass.getuser()}) == getpass.getuser()
 
 
 def test_operator_by_sudo_is_a_person() -> None:
-    """Behind sudo the person is named besides the user that the commands run as."""
+    """With sudo, the operator has the user of the commands and the person behind it."""
     assert operator({"SUDO_USER": "ada"}) == f"{getpass.getuser()} (by sudo: ada)"
 
 
@@ -46,12 +46,12 @@ def test_operator_by_sudo_is_a_person() -> None:
     ],
 )
 def test_from_where(environment: dict[str, str], expected: str | None) -> None:
-    """The CI job's address before the SSH client's; what is no address, or holds a password, is not shown."""
+    """The CI job's URL comes before the SSH client; an invalid address, or one with a password, is not shown."""
     assert operator_from(environment) == expected
 
 
 def test_production_host_is_the_engine(tmp_path: Path) -> None:
-    """The name is the engine's own, and the variable that led to another engine than this machine's is noted."""
+    """The host has the engine's own name, and the variable that selected another engine is noted."""
     engine = FakeEngine(info={"Name": "prod-1", "ServerVersion": "28.5.1"})
     found = production(tmp_path, incident(tmp_path), {"compose version": "2.40.3\n"}, engine)
     assert production_host(found) == {
@@ -61,7 +61,7 @@ def test_production_host_is_the_engine(tmp_path: Path) -> None:
 
 
 def test_production_host_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An engine that does not say its name stops nothing."""
+    """An engine that does not answer causes no error."""
     monkeypatch.setenv("DOCKER_CONTEXT", "production")
     found = production(tmp_path, incident(tmp_path))
     assert production_host(found) == {
@@ -70,6 +70,6 @@ def test_production_host_that_does_not_answer(tmp_path: Path, monkeypatch: pytes
 
 
 def test_version_is_that_of_the_package() -> None:
-    """What records say of the runbook's own version is what the package says."""
+    """The version in records is that of pyproject.toml."""
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
     assert project["project"]["version"] == VERSION

@@ -1,4 +1,4 @@
-"""Releases: image names in their parts, tags and digests that can be trusted in commands."""
+"""Releases: the parts of image names, and tags and digests that are safe in commands."""
 
 import pytest
 
@@ -37,14 +37,14 @@ def test_image_name_is_split(reference: str, registry: str, repository: str, tag
     ids=["empty", "official", "hub", "only-a-port", "digest", "tag-and-digest", "empty-tag"],
 )
 def test_image_without_a_tag_to_exchange_is_refused(reference: str) -> None:
-    """An image whose tag cannot be exchanged is told, with what the Compose file should say."""
+    """An image without a tag, or with a digest, is refused with the form that the Compose file should have."""
     with pytest.raises(ProductionError, match="has no tag, or is pinned by a digest") as caught:
         ImageName.parse(reference)
     assert "${IMAGE_TAG}" in caught.value.next_step
 
 
 def test_image_name_is_put_together_again() -> None:
-    """What was split can be written again, by tag and by digest."""
+    """A parsed name can be written by tag and by digest."""
     image = ImageName.parse("127.0.0.1:5000/shop/api:v1")
     assert str(image) == "127.0.0.1:5000/shop/api:v1"
     assert image.at(DIGEST) == f"127.0.0.1:5000/shop/api@{DIGEST}"
@@ -61,7 +61,7 @@ def test_image_name_is_put_together_again() -> None:
     ],
 )
 def test_own_digest_is_found_among_those_of_the_host(reference: str, known: str) -> None:
-    """Of the digests by which the host knows an image, the one of its own repository is found, also for Docker Hub."""
+    """Of the digests that the host has for an image, that of its own repository is found, also for Docker Hub."""
     others = [f"elsewhere.example/acme/api@{OTHER}", f"acme/api-old@{OTHER}"]
     image = ImageName.parse(reference)
     assert image.digest_among([*others, known]) == DIGEST
@@ -79,7 +79,7 @@ def test_own_digest_is_found_among_those_of_the_host(reference: str, known: str)
     ],
 )
 def test_one_image_written_in_two_ways_is_one(reference: str, written: str) -> None:
-    """A container's image name means the same whether or not Docker left its default registry out."""
+    """An image name with and without Docker's default registry means the same image."""
     assert ImageName.parse(reference).means(written)
 
 
@@ -87,13 +87,13 @@ def test_one_image_written_in_two_ways_is_one(reference: str, written: str) -> N
     "other", ["acme/api:2", "ghcr.io/acme/api:1", "api:1", "acme/api", f"acme/api@{DIGEST}", DIGEST, ""]
 )
 def test_another_image_is_another(other: str) -> None:
-    """Another tag, repository or registry, a digest or an id are not the same name."""
+    """Another tag, repository or registry, a digest or an ID is another image."""
     assert not ImageName.parse("acme/api:1").means(other)
 
 
 @pytest.mark.parametrize("tag", ["v1", "2025-12-18-rc1", "_x", "A.b-c_d", "a" * 128])
 def test_tags_pass(tag: str) -> None:
-    """Every tag that Docker accepts is accepted."""
+    """Every tag that Docker accepts is valid."""
     assert checked_tag(tag) == tag
 
 
@@ -119,7 +119,7 @@ def test_tags_pass(tag: str) -> None:
     ids=ascii,
 )
 def test_what_cannot_be_a_tag_is_refused(tag: str) -> None:
-    """What could mean something else in a command or a path is no tag."""
+    """Text that could be something else in a command or a path is not a valid tag."""
     with pytest.raises(TargetError, match="is not a valid image tag"):
         checked_tag(tag)
 
@@ -130,18 +130,18 @@ def test_what_cannot_be_a_tag_is_refused(tag: str) -> None:
     ids=["empty", "word", "short", "long", "upper-case", "line-break", "blank", "sha512"],
 )
 def test_what_cannot_be_a_digest_is_refused(digest: str) -> None:
-    """A registry's answer that is no digest is told, with who gave it."""
+    """An invalid digest is refused with the registry that gave it."""
     with pytest.raises(ProductionError, match=r"registry\.example gave"):
         checked_digest(digest, "registry.example")
 
 
 def test_digest_passes() -> None:
-    """A digest is given back as it is."""
+    """A valid digest is returned unchanged."""
     assert checked_digest(DIGEST, "x") == DIGEST
 
 
 def test_release_survives_the_journal() -> None:
-    """A release read back from its facts is the same, down to the pinned references."""
+    """A release that is read back from its facts is equal, and has the same references by digest."""
     release = Release("v1", {"api": ImageName.parse("ghcr.io/acme/api:v1")}, {"api": DIGEST})
     assert ReleaseFact.of(release).release() == release
     assert release.pinned("api") == f"ghcr.io/acme/api@{DIGEST}"
@@ -159,13 +159,13 @@ def test_release_survives_the_journal() -> None:
     ],
 )
 def test_tag_in_other_forms(image: str, value: str, reference: str) -> None:
-    """What the variable must hold for an image is found from the image, whatever stands around the variable."""
+    """The variable's value is found from an image, with any text before and after the variable."""
     assert TagForm.learned("api", "VERSION", image.format(PROBE)).value_in(reference) == value
 
 
 @pytest.mark.parametrize("reference", ["r.example/shop/jobs:v1", "r.example/shop/api:1", "r.example/shop/api:v", "api"])
 def test_image_of_another_form_has_no_value(reference: str) -> None:
-    """Nothing is guessed of an image that the Compose file would never give."""
+    """An image that the Compose file cannot give has no value."""
     assert TagForm.learned("api", "VERSION", f"r.example/shop/api:v{PROBE}").value_in(reference) is None
 
 
@@ -182,7 +182,7 @@ def test_image_of_another_form_has_no_value(reference: str) -> None:
     ],
 )  # fmt: skip
 def test_tag_that_cannot_be_exchanged_is_refused_for_the_true_reason(image: str, words: str) -> None:
-    """The variable must decide the tag, and nothing else, and no digest may stand beside it."""
+    """The refusal says which rule fails: the variable decides the tag and only the tag, without a digest."""
     with pytest.raises(ProductionError) as caught:
         TagForm.learned("api", "VERSION", image)
     assert words in caught.value.seen

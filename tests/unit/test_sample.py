@@ -1,4 +1,4 @@
-"""The sample of the tests on the engine names tests that there are."""
+"""The sample of engine tests names existing tests."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ ENGINE = Path(__file__).parents[1] / "engine"
 
 @pytest.mark.parametrize("name", [*LEFT_OUT, *SAMPLE])
 def test_it_is_there(name: str) -> None:
-    """Its file, and its class or function; a parameter is not looked for."""
+    """The test's file, class and function exist. Parameters are not checked."""
     file, *inside = name.partition("[")[0].split("::")
     text = (ENGINE / file).read_text(encoding="utf-8")
     assert all(re.search(rf"^ *(class|def) {each}\b", text, re.MULTILINE) for each in inside)
@@ -20,5 +20,5 @@ def test_it_is_there(name: str) -> None:
 
 @pytest.mark.parametrize("name", SAMPLE)
 def test_it_would_be_left_out(name: str) -> None:
-    """What is not left out needs no place in the sample."""
+    """Only tests that are otherwise left out are in the sample."""
     assert name.startswith(LEFT_OUT)

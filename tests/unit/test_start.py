@@ -1,4 +1,4 @@
-"""What a run does not load before its first step, since that is waited for."""
+"""Modules that a run does not load before its first step, because loading them takes time."""
 
 import subprocess
 import sys
@@ -7,13 +7,13 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 HEAVY = (
     *("pglast", "sqlglot", "boto3", "hvac", "apprise", "docker", "testinfra"),
-    # What plugins of pytest bring, and what only a rehearsal needs.
+    # Modules of pytest plugins, and modules that only a rehearsal needs.
     *("anyio", "hypothesis", "rehearsal.incidents"),
 )
 
 
 def test_nothing_heavy_is_loaded_before_it_is_needed() -> None:
-    """Neither to collect the runbook, with harness and steps as conftest.py loads them, nor when pytest ends."""
+    """No heavy module is loaded while the features are collected, nor when pytest ends."""
     collect = "pytest.main(['features', '--collect-only', '-q'])"
     code = f"import sys, pytest; {collect}; print([n for n in {HEAVY} if n in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

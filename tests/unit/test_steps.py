@@ -16,7 +16,7 @@ FUNCTIONS = [
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_step_is_one_line(function: ast.FunctionDef) -> None:
-    """`return module.function(context)`, annotated with what its keyword stands for."""
+    """The function is one `return`, annotated as Action for a When and as Check otherwise."""
     keywords = {ast.unparse(each.func) for each in function.decorator_list if isinstance(each, ast.Call)}
     assert [type(statement) for statement in function.body] == [ast.Return]
     assert ast.unparse(function.returns or ast.Pass()) == ("Action" if keywords == {"when"} else "Check")

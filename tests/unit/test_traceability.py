@@ -1,4 +1,4 @@
-"""docs/traceability.md leads from each instruction of the written runbook to what runs, and each link holds."""
+"""docs/traceability.md leads from each instruction of the written runbook to its step, function and test."""
 
 import ast
 import re
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class Row(NamedTuple):
-    """One row of the table. The instruction is empty where it is that of the row above."""
+    """A row of the table. The instruction is empty if it is the same as in the row above."""
 
     instruction: str
     step: str
@@ -27,7 +27,7 @@ def rows() -> list[Row]:
 
 
 def instructions() -> Iterator[str]:
-    """Each numbered or listed instruction of the written runbook, as `chapter text`."""
+    """Yield each numbered or listed instruction of the written runbook, as `chapter text`."""
     chapter = ""
     for line in (ROOT / "docs/written_runbook.md").read_text(encoding="utf-8").splitlines():
         if heading := re.match(r"## (\d)\)", line):
@@ -37,7 +37,7 @@ def instructions() -> Iterator[str]:
 
 
 def steps() -> dict[str, str]:
-    """The text of each step of the features, by its id."""
+    """Return the text of each step of the features, by its ID."""
     found = {}
     for path in sorted((ROOT / "features").glob("*.feature")):
         scenario = number = 0
@@ -51,7 +51,7 @@ def steps() -> dict[str, str]:
 
 
 def carried_out() -> dict[str, str]:
-    """The function that each step hands to the harness, by the text of the step."""
+    """Return the source of each step's function, by the text of the step."""
     found = {}
     for path in (ROOT / "steps").glob("*.py"):
         for function in ast.parse(path.read_text(encoding="utf-8")).body:
@@ -62,20 +62,20 @@ def carried_out() -> dict[str, str]:
 
 
 def test_every_instruction_has_its_row() -> None:
-    """No instruction of the written runbook is left out, and none is made up."""
+    """The table has exactly the instructions of the written runbook, in their order."""
     told = [re.sub(r"^(\d)(\.\d)? ", r"\1 ", row.instruction) for row in rows() if row.instruction]
     written = list(instructions())
     assert [_beginning(each) for each in told] == [_beginning(each) for each in written]
 
 
 def _beginning(instruction: str) -> str:
-    """Enough of it to know it by; the table leaves examples out."""
+    """Return the beginning of an instruction. The table omits examples."""
     return instruction.replace("`", "").lower()[:24]
 
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=f"{number}-{row.step}") for number, row in enumerate(rows(), 1)])
 def test_row_leads_to_what_runs(row: Row) -> None:
-    """The step stands in its feature, its definition calls the function, and the test is there."""
+    """The row's step is in its feature, the step calls the row's function, and the test exists."""
     place, text = re.fullmatch(r"`([\d.]+)` (.*)", row.step).groups()  # type: ignore[union-attr]
     assert steps()[place] == text
     assert f"{row.function}(" in carried_out()[text]

@@ -1,4 +1,4 @@
-"""The catalog out of one answer: what a snapshot of a release has, and what a round trip must bring back besides."""
+"""The catalog from one query: all of it, and the part that a release snapshot keeps."""
 
 import pytest
 
@@ -10,7 +10,7 @@ INDEX, TABLE = ["index", "public.a_pkey", "CREATE INDEX"], ["table", "public.a",
 
 
 def test_part_of_the_whole() -> None:
-    """A snapshot has tables and what belongs to them."""
+    """A release snapshot keeps tables and leaves out indexes."""
     whole = whole_catalog_in([INDEX, TABLE])
     assert whole == [tuple(INDEX), tuple(TABLE)]
     assert catalog_in(whole) == [tuple(TABLE)]
@@ -18,7 +18,7 @@ def test_part_of_the_whole() -> None:
 
 @pytest.mark.parametrize("row", [INDEX, TABLE])
 def test_more_than_is_kept(row: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of either kind: it is not known, rather than half known."""
+    """More rows than the limit, in either part, are inconclusive instead of a partial catalog."""
     monkeypatch.setattr(catalog, "_MOST_ROWS", 2)
     whole_catalog_in([INDEX, INDEX, TABLE, TABLE])
     with pytest.raises(Inconclusive, match="more than 2 rows"):

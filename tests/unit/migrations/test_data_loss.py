@@ -1,4 +1,4 @@
-"""What SQL would destroy, by its statements and by what the database holds."""
+"""The data that SQL would destroy, found from its statements and the database's content."""
 
 from collections.abc import Iterable, Mapping
 
@@ -12,7 +12,7 @@ from runbook.migrations.verdict.table_names import Name
 
 
 class Held:
-    """A database of these tables, each with how many rows hold a value, in all (`*`) and by column."""
+    """A database with these tables: the number of rows (`*`), and the number of rows with a value per column."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ def lost(sql: str, held: Held = HELD) -> list[str]:
     ],
 )
 def test_what_destroys_nothing(sql: str) -> None:
-    """The statements that surely destroy nothing are no loss."""
+    """Statements that are certain to destroy nothing give no loss."""
     assert lost(sql) == []
 
 
@@ -154,7 +154,7 @@ def test_what_destroys_nothing(sql: str) -> None:
     ],
 )
 def test_loss_that_has_a_name(sql: str, losses: list[str]) -> None:
-    """What goes is named with how many rows hold values; an unknown number is no 0."""
+    """Each loss has a name and the number of rows that hold values; an unknown number is not 0."""
     counted = [
         f"{what}: {'an unknown number of' if rows == '?' else rows} rows hold values"
         for what, _, rows in (loss.rpartition(": ") for loss in losses)
@@ -204,7 +204,7 @@ def test_loss_that_has_a_name(sql: str, losses: list[str]) -> None:
     ],
 )
 def test_what_is_not_understood_is_unknown_loss(sql: str) -> None:
-    """Whatever else stands there is a loss that nobody knows, named with its statement."""
+    """Any other statement is an unknown loss, named with the statement."""
     (loss,) = lost(sql)
     assert loss.startswith("unknown loss (")
     assert loss.endswith("): an unknown number of rows hold values")
@@ -212,7 +212,7 @@ def test_what_is_not_understood_is_unknown_loss(sql: str) -> None:
 
 
 def test_cascade_is_unknown_besides_what_has_a_name() -> None:
-    """A CASCADE takes with it what depends on the table or the column."""
+    """CASCADE adds an unknown loss: the objects that depend on the table or column."""
     for sql, name in (
         ("DROP TABLE customers CASCADE", "table customers"),
         ("ALTER TABLE orders DROP note CASCADE", ""),
@@ -224,7 +224,7 @@ def test_cascade_is_unknown_besides_what_has_a_name() -> None:
 
 
 def test_statement_that_cannot_be_read_hides_no_other() -> None:
-    """What stands before and behind it is named as ever."""
+    """The losses before and after an unreadable statement are still named."""
     losses = lost("DROP TABLE customers; GIBBERISH; ALTER TABLE orders DROP COLUMN note")
     assert [loss.split(":")[0].split(" (")[0] for loss in losses] == [
         "table customers", "unknown loss", "column orders.note",
@@ -232,7 +232,7 @@ def test_statement_that_cannot_be_read_hides_no_other() -> None:
 
 
 def test_count_that_fails_is_an_unknown_number() -> None:
-    """A count that takes too long is no reason to stop, and no 0."""
+    """A count that times out gives an unknown number: no error, and no 0."""
 
     class Slow(Held):
         def values_held(self, _table: str, _columns: Iterable[str]) -> Mapping[str, int]:
@@ -244,7 +244,7 @@ def test_count_that_fails_is_an_unknown_number() -> None:
 
 
 def test_bookkeeping_elsewhere_is_no_loss() -> None:
-    """Alembic's own table is left out by the name and schema that it has, and no other of that name."""
+    """Only the version table with the configured name and schema is left out."""
     sql = "DELETE FROM audit.versions; DELETE FROM alembic_version"
     assert [harm.table for harm in harms(sql, Name("audit", "versions"))] == [Name(None, "alembic_version")]
 
@@ -263,12 +263,12 @@ def test_bookkeeping_elsewhere_is_no_loss() -> None:
     ],
 )
 def test_loss_that_is_more_than_was_accepted(accepted: list[Loss], now: list[Loss], more: list[Loss]) -> None:
-    """Only the same things, with no more rows, were accepted."""
+    """Only losses that were accepted, with no more rows than then, are covered."""
     assert beyond_accepted(accepted, now, unchanged=False) == more
 
 
 @pytest.mark.parametrize("now", [None, 9])
 def test_unknown_number_in_an_unmoved_database_is_the_one_accepted(now: int | None) -> None:
-    """Where nothing was written since, what nobody could count is still what was accepted."""
+    """An accepted loss of unknown size is still covered if nothing was written since."""
     assert beyond_accepted([Loss("a", None)], [Loss("a", now)], unchanged=True) == []
     assert beyond_accepted([Loss("a", None)], [Loss("b", now)], unchanged=True) == [Loss("b", now)]

@@ -1,4 +1,4 @@
-"""What is asked of the database's database, and where Alembic's own table is looked for."""
+"""Queries to the production database, and the location of Alembic's version table."""
 
 from pathlib import Path
 from typing import Any
@@ -26,20 +26,20 @@ def database(folder: Path, answers: dict[str, str], **settings: Any) -> Database
     ],
 )
 def test_revision_is_read_where_the_settings_say(tmp_path: Path, settings: dict[str, str], table: str) -> None:
-    """Name and schema are quoted: they are what the database holds, to the letter."""
+    """The version table's name and schema are quoted, so that any name works."""
     assert version_table(DatabaseSettings(user="shop", name="shop", **settings)) == table  # type: ignore[arg-type]  # names only
     assert database(tmp_path, {f"FROM {table}": "0004\n0003\n"}, **settings).revisions() == ("0003", "0004")
 
 
 def test_table_without_a_revision(tmp_path: Path) -> None:
-    """An empty table is unknown, and the settings that could name another one are told."""
+    """An empty version table is inconclusive, and the next step names the setting for another one."""
     with pytest.raises(Inconclusive, match="has no valid revision") as caught:
         database(tmp_path, {"FROM": ""}).revisions()
     assert "database.version_schema" in caught.value.next_step
 
 
 def test_psql_is_quoted_with_its_error(tmp_path: Path) -> None:
-    """What psql prints ends with a caret under the statement; its line that begins with ERROR is shown."""
+    """Of psql's output, the line that begins with ERROR is shown."""
     asked = database(tmp_path, {})
     script = tmp_path / "bin" / "docker"
     error = 'ERROR:  relation "alembic_version" does not exist'
@@ -50,7 +50,7 @@ def test_psql_is_quoted_with_its_error(tmp_path: Path) -> None:
 
 
 def test_same_is_asked_once_for_one_decision(tmp_path: Path) -> None:
-    """What was answered within it is not asked again; what was not answered is, and so is all of it afterwards."""
+    """While remembering, an answered query is not sent again, a failed one is; afterwards every query is sent."""
     there = database(tmp_path, {"SELECT 1": "one\n"})
     asked: list[str] = []
     ask = there._asked

@@ -1,4 +1,4 @@
-"""What a database holds at one moment: how long it is waited for, and what it is where it does not tell in time."""
+"""The state of a database's rows at one moment: its time limits, and the result when there is no answer in time."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ TOO_LATE = Inconclusive("the database shop does not answer: canceling statement 
 
 
 class Asked:
-    """A database that keeps what it is asked, and gives its answers in turn."""
+    """A database that records its queries and gives its answers in turn."""
 
     def __init__(self, *answers: list[list[str]] | RunbookError) -> None:
         self._answers = list(answers)
@@ -38,7 +38,7 @@ def database(*answers: list[list[str]] | RunbookError) -> Any:
 
 @pytest.mark.parametrize(("deadline", "seconds"), [(600, 540), (10.0, 9), (1, 1), (0.2, 1)])
 def test_server_ends_the_query_before_its_deadline(deadline: float, seconds: int) -> None:
-    """The server gives up before psql is stopped, and soon where a table is locked; that is set before any is read."""
+    """The timeouts for statements (below psql's deadline) and locks (2 s) are set before the first SELECT."""
     asked = database(HELD)
     assert read_state(asked, deadline).snapshot == "800:800: of 5"
     ((query, given),) = asked.queries
@@ -59,7 +59,7 @@ def test_server_ends_the_query_before_its_deadline(deadline: float, seconds: int
     ],
 )
 def test_database_that_does_not_tell_in_time_is_at_no_moment(answer: Any) -> None:
-    """Nothing is raised, and what is not known is never taken for what was not written to."""
+    """Without an answer in time the state is empty, and an empty state never counts as unchanged."""
     unknown = read_state(database(answer), 60)
     assert unknown == DatabaseState()
     asked = database()
@@ -77,7 +77,7 @@ def test_database_that_does_not_tell_in_time_is_at_no_moment(answer: Any) -> Non
     ],
 )
 def test_moment_holds_only_where_the_database_says_so(answers: list[Any]) -> None:
-    """A query without an answer in time means that something may have been written."""
+    """A database that does not answer in time, or has other rows, counts as changed."""
     assert not is_unchanged(read_state(database(HELD), 60), database(*answers), 60)
 
 
@@ -89,12 +89,12 @@ def test_moment_holds_only_where_the_database_says_so(answers: list[Any]) -> Non
     ],
 )
 def test_moment_that_holds_still(answers: list[Any]) -> None:
-    """The snapshot alone is enough; where it moved, the rows decide."""
+    """The same snapshot is enough for unchanged; if the snapshot differs, the rows decide."""
     assert is_unchanged(read_state(database(HELD), 60), database(*answers), 60)
 
 
 def test_query_that_hangs_is_stopped(tmp_path: Path) -> None:
-    """A psql that never answers is stopped at the deadline, and the moment is not known."""
+    """A psql that never answers is stopped at the deadline, and the state is empty."""
     there = production(tmp_path, incident(tmp_path), engine=FakeEngine())
     (tmp_path / "bin" / "docker").write_text("#!/bin/sh\nexec sleep 60\n")
     assert read_state(Database(there, DatabaseSettings(user="shop", name="shop")), 0.3) == DatabaseState()

@@ -1,4 +1,4 @@
-"""What SQL may destroy, harm by harm: which table or column, how, what it becomes, and whether the name has moved."""
+"""The harms of SQL: table or column, kind, new type, and whether the name means something else by then."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def only(sql: str) -> Harm:
     ],
 )
 def test_harm_names_what_it_hits(sql: str, how: How, column: str | None) -> None:
-    """The table, and the column where one is hit, in the statement's own words."""
+    """A harm has the table, the column if there is one, and the statement's text."""
     found = only(sql)
     assert (found.how, found.table, found.column) == (how, ORDERS, column)
     assert found.statement[:6] == sql[:6]
@@ -45,7 +45,7 @@ def test_harm_names_what_it_hits(sql: str, how: How, column: str | None) -> None
     ],
 )
 def test_other_tables_may_be_hit_too(sql: str, *, cascades: bool) -> None:
-    """Rows that refer to those that go may go with them."""
+    """DELETE and TRUNCATE CASCADE may also remove rows that reference the removed rows."""
     assert only(sql).cascades is cascades
 
 
@@ -62,7 +62,7 @@ def test_other_tables_may_be_hit_too(sql: str, *, cascades: bool) -> None:
     ],
 )
 def test_new_type_is_told_where_the_values_are_kept(change: str, new_type: str | None) -> None:
-    """A type of its own, or values that are computed, are no type that is known."""
+    """The new type is None for computed values, arrays and user-defined types."""
     found = only(f"ALTER TABLE orders ALTER COLUMN note TYPE {change}").new_type
     assert (found and str(found)) == new_type
 
@@ -77,13 +77,13 @@ def test_new_type_is_told_where_the_values_are_kept(change: str, new_type: str |
     ],
 )
 def test_name_that_stands_for_something_else_has_moved(before: str) -> None:
-    """What the database says of that name now is about something else by then."""
+    """A harm is marked `renamed` if its name meant something else before this SQL."""
     assert harms(f"{before}; ALTER TABLE orders DROP COLUMN note")[-1].renamed
     assert not harms(f"ALTER TABLE orders DROP COLUMN note; {before}")[0].renamed
 
 
 def test_what_the_same_sql_has_added_is_not_overwritten() -> None:
-    """A column that is filled where it was made held nothing; one whose name has moved since may have."""
+    """Filling a column that this SQL added overwrites nothing, unless a rename has reused the name."""
     added, filled = "ALTER TABLE orders ADD COLUMN note text", "UPDATE orders SET note = 'x'"
     assert harms(f"{added}; {filled}") == []
     renamed = "ALTER TABLE orders RENAME COLUMN old TO note"
@@ -94,7 +94,7 @@ def test_what_the_same_sql_has_added_is_not_overwritten() -> None:
     "sql", ["GIBBERISH", "DO $$ BEGIN END $$", "SELECT mine()", "SET search_path = x", "\x00", "'"]
 )
 def test_what_cannot_be_named_is_a_harm_of_its_own(sql: str) -> None:
-    """Nothing is raised, and nothing passes for harmless."""
+    """SQL that cannot be read gives an unknown harm, without an error."""
     assert [(each.how, each.table) for each in harms(sql)] == [(How.UNKNOWN, None)]
 
 
@@ -111,7 +111,7 @@ def test_what_cannot_be_named_is_a_harm_of_its_own(sql: str) -> None:
     ],
 )
 def test_where_there_was_no_value_none_is_lost(sql: str, columns: list[str]) -> None:
-    """Only what WHERE surely says of the changed rows counts."""
+    """A column that is overwritten only where it IS NULL is no harm, if WHERE says so for all changed rows."""
     assert [each.column for each in harms(sql)] == columns
 
 
@@ -123,8 +123,8 @@ def test_where_there_was_no_value_none_is_lost(sql: str, columns: list[str]) -> 
         ("ALTER SEQUENCE s RESTART", True),
     ],
 )
-def test_a_sequence_holds_its_number(sql: str, harmful: bool) -> None:  # noqa: FBT001 - what is expected
-    """Begun anew it gives numbers that rows hold already."""
+def test_a_sequence_holds_its_number(sql: str, harmful: bool) -> None:  # noqa: FBT001 - the expected answer
+    """RESTART of a sequence is a harm, because rows may already have the numbers that it gives next."""
     assert bool(harms(sql)) is harmful
 
 
@@ -144,10 +144,10 @@ def test_nothing_is_no_harm() -> None:
     ],
 )
 def test_most_of_several_looks_counts(losses: list[Loss], told: list[Loss]) -> None:
-    """Each loss once, with its largest number; what nobody could count is larger than any number."""
+    """Each loss is listed once with its largest number; unknown is larger than any number."""
     assert largest(iter(losses)) == told
 
 
 def test_unknown_loss_says_why() -> None:
-    """It has no number, and its reason is what is accepted."""
+    """An unknown loss shows its reason and has no number of rows."""
     assert str(unknown_loss("no answer")) == "unknown loss (no answer): an unknown number of rows hold values"

@@ -1,4 +1,4 @@
-"""What was answered is asked once on a machine, for exactly the same question."""
+"""The cache of answers: an answer is used again on the same machine for exactly the same question."""
 
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ def read(kept: KeptAnswers, **other: Any) -> ImageReport | None:
 
 @pytest.fixture
 def kept(tmp_path: Path) -> KeptAnswers:
-    """A folder that has the report."""
+    """A cache that has the report."""
     found = store(tmp_path)
     found.keep(found.path(question_to(**ASKED)), to_json(REPORT))
     return found
@@ -44,7 +44,7 @@ def kept(tmp_path: Path) -> KeptAnswers:
 
 @pytest.fixture
 def place(kept: KeptAnswers) -> Path:
-    """Where it lies."""
+    """The path of the report in the cache."""
     path = kept.path(question_to(**ASKED))
     assert path is not None
     return path
@@ -62,19 +62,19 @@ def place(kept: KeptAnswers) -> Path:
     ],
 )
 def test_report_is_found_for_the_same_question_only(kept: KeptAnswers, tmp_path: Path, other: dict[str, Any]) -> None:
-    """Another image, setting, environment or range is asked anew; a later run finds what was asked."""
+    """Another image, setting, environment or range is asked anew; a later run finds the report."""
     assert read(store(tmp_path)) == REPORT
     assert read(kept, **other) is None
 
 
 def test_other_program_asks_anew(kept: KeptAnswers, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A report of an older probe may lack what this one looks for."""
+    """A report of another version of the probe is not used, because it may lack answers."""
     monkeypatch.setattr("runbook.migrations.image.probe.PROGRAM", "newer")
     assert read(kept) is None
 
 
 def test_answer_with_a_secret_is_not_kept(tmp_path: Path) -> None:
-    """What the record would strike out is written nowhere else either."""
+    """An answer that the record would redact is not stored."""
     found = store(tmp_path)
     path = found.path("asked")
     assert path is not None
@@ -84,7 +84,7 @@ def test_answer_with_a_secret_is_not_kept(tmp_path: Path) -> None:
 
 
 def test_nobody_else_reads_or_writes_them(kept: KeptAnswers, place: Path) -> None:
-    """Files of their owner alone, without a secret in their names; a folder that others may enter is not used."""
+    """Files have mode 600 in a folder of mode 700; a folder that others may enter is not used."""
     assert (place.stat().st_mode & 0o777, place.parent.stat().st_mode & 0o777) == (0o600, 0o700)
     place.parent.chmod(0o755)
     assert kept.path("asked") is None
@@ -93,14 +93,14 @@ def test_nobody_else_reads_or_writes_them(kept: KeptAnswers, place: Path) -> Non
 
 @pytest.mark.parametrize("content", ["", "{", '{"graph": 1}', "[]"])
 def test_damaged_one_is_asked_anew(kept: KeptAnswers, place: Path, content: str) -> None:
-    """What is no report is none."""
+    """A file that is not a valid report is ignored."""
     assert read(kept) == REPORT
     place.write_text(content)
     assert read(kept) is None
 
 
 def test_changed_one_is_asked_anew(kept: KeptAnswers, place: Path) -> None:
-    """One that still reads as a report, and one that was kept in another place or on another machine."""
+    """A report that was edited, moved to another path, or signed with another machine's key is ignored."""
     whole = place.read_text()
     place.write_text(whole.replace('"x.py"', '"y.py"'))
     assert read(kept) is None
@@ -117,7 +117,7 @@ def test_changed_one_is_asked_anew(kept: KeptAnswers, place: Path) -> None:
 
 
 def test_link_or_a_large_one_is_asked_anew(kept: KeptAnswers, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a link leads to is not read, and neither is more than an answer can have."""
+    """A symbolic link is not followed, and a file above the size limit is not read."""
     place.rename(place.with_name("elsewhere"))
     place.symlink_to("elsewhere")
     assert read(kept) is None
@@ -129,6 +129,6 @@ def test_link_or_a_large_one_is_asked_anew(kept: KeptAnswers, place: Path, monke
 
 
 def test_other_kind_of_answer_is_none(kept: KeptAnswers, place: Path) -> None:
-    """What cannot be read as what was asked for is asked anew."""
+    """A stored answer of another kind is ignored."""
     kept.keep(place, {"untried": ""})
     assert read(kept) is None

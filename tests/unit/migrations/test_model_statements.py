@@ -1,4 +1,4 @@
-"""The statements that models imply: what is in them, and how psql's answers are read and compared."""
+"""The statements that models imply: their content, and how psql's answers are read and compared."""
 
 import pytest
 
@@ -20,7 +20,7 @@ ODD = models(
 
 
 def test_code_names_its_columns_and_leaves_the_rest_to_the_database() -> None:
-    """An INSERT gives what the database does not fill; the shorter one has NULL where there is no default."""
+    """An INSERT gives the columns that the database does not fill; the short one has NULL if there is no default."""
     found = {each.what: each.sql for each in statements_of_models(SHOP) if each.table == "orders"}
     assert found["SELECT of orders"].startswith('SELECT "id", "number", "status", "quantity", ')
     inserted = found["INSERT into orders"]
@@ -32,7 +32,7 @@ def test_code_names_its_columns_and_leaves_the_rest_to_the_database() -> None:
 
 
 def test_table_with_a_type_that_no_rule_fills() -> None:
-    """It is read and deleted from, and not written; names are quoted, whatever is in them."""
+    """A table whose required column has an unknown type gets no INSERT; any name is quoted."""
     found = [each.sql for each in statements_of_models(ODD)]
     assert found[0] == 'SELECT "x;--", "y" FROM "A b"."it""s" LIMIT 0'
     assert [sql.split()[0] for sql in found] == ["SELECT", "UPDATE", "DELETE"]
@@ -43,7 +43,7 @@ ONE, TWO = CodeStatement("SELECT of a", "a", "SELECT 1"), CodeStatement("DELETE 
 
 
 def test_answers_are_those_behind_the_random_word() -> None:
-    """What a statement itself prints is no answer; a statement without one is an error."""
+    """Only lines that start with the marker are results; a missing result raises ValueError."""
     told = 'word 0 42703\nm4rk 0 00000 \nsome row\nm4rk 1 42703 column "x" does not exist\n'
     assert refused([ONE, TWO], "m4rk", told) == [Refused(TWO, "42703", 'column "x" does not exist')]
     with pytest.raises(ValueError, match="1 of 2"):
@@ -52,7 +52,7 @@ def test_answers_are_those_behind_the_random_word() -> None:
 
 
 def test_no_row_collides_with_another_of_the_trial() -> None:
-    """The shorter row has the key of the whole one, so it is gone before that one comes."""
+    """The short row has the same key as the whole row, so it is rolled back before the whole row is inserted."""
     every = statements_of_models(SHOP)
     rows = [each for each in every if each.what.startswith("INSERT") and each.table == "orders" and not each.fired]
     assert [each.kept for each in rows] == [False, True]
@@ -64,7 +64,7 @@ def test_no_row_collides_with_another_of_the_trial() -> None:
 
 
 def test_what_is_compared() -> None:
-    """Only what the schema of before takes proves anything, but a name that is gone on both means no way back."""
+    """A missing name breaks unless both schemas lack it; NOT NULL needs the earlier schema; CHECK proves nothing."""
     gone, null, value = (Refused(ONE, state, "") for state in ("42703", "23502", "23514"))
     assert compared([gone], []) == ([gone], [], [])
     assert compared([gone], [gone]) == ([], [gone], [])
@@ -80,7 +80,7 @@ def of_kind(kind: Kind, state: str, number: int = 1) -> Refused:
 
 
 def test_what_is_certain_with_triggers_and_foreign_keys() -> None:
-    """A second row that differs in all that the code gives, a row that is not read back, a delete that is refused."""
+    """A refused second row, read-back, DELETE or largest value is certain, and a trigger that refuses both rows."""
     first, second = of_kind(Kind.INSERT, "23505"), of_kind(Kind.SECOND, "23505")
     assert compared([second], [])[0] == [second]
     assert compared([first, second], [])[0] == [], "both rows collide with something else"
@@ -95,7 +95,7 @@ def test_what_is_certain_with_triggers_and_foreign_keys() -> None:
 
 
 def test_parents_come_before_their_children() -> None:
-    """A row points to one that is there: by the columns that the models name, or else the primary key."""
+    """Parents are inserted before children; a child references a parent's row by the columns that the models name."""
     above = {"name": "z", "columns": [column("code", "TEXT", primary_key=True), column("n", "INTEGER")]}
     below = {
         "name": "a",

@@ -1,4 +1,4 @@
-"""The restore point: how it is taken, when it counts as taken, and when it is believed."""
+"""The restore point: how it is taken, when it counts as taken, and when it is trusted."""
 
 import hashlib
 from pathlib import Path
@@ -45,7 +45,7 @@ def restore_point(folder: Path, answers: dict[str, str] | None = None, found: Ex
 
 
 def undone() -> str | None:
-    """Nothing is done yet of what the restore point is for."""
+    """Return None: the change that the restore point is for is not done yet."""
     return None
 
 
@@ -59,7 +59,7 @@ def taken(folder: Path) -> None:
 
 
 def test_dump_that_would_fail_is_known_while_users_are_served(tmp_path: Path) -> None:
-    """An older pg_dump, a table that its user may not read: the schema alone is dumped to nowhere, and tells."""
+    """A schema-only pg_dump shows before the pause that a dump would fail, with pg_dump's error."""
     why = "pg_dump: error: aborting because of server version mismatch"
     (tmp_path / "why").write_text(f"{why}\n")
     point = restore_point(tmp_path, {"pg_dump": ""})
@@ -75,7 +75,7 @@ def test_dump_that_would_fail_is_known_while_users_are_served(tmp_path: Path) ->
 
 
 def test_commands_that_take_it(tmp_path: Path) -> None:
-    """pg_dump in the database's own container, then a private copy on the host that appears in one step."""
+    """pg_dump runs in the database's container; the copy on the host has mode 600 and appears by one rename."""
     kept = f"{tmp_path}/.runbook/{NAME}"
     point = restore_point(tmp_path)
     sealing = next(argv for argv in argvs(point.taking(undone)) if argv[0] == "sh")
@@ -97,7 +97,7 @@ def test_commands_that_take_it(tmp_path: Path) -> None:
 
 
 def test_command_that_tidies(tmp_path: Path) -> None:
-    """Only the copy inside the database's container is removed."""
+    """Only the copy in the database's container is removed."""
     point = restore_point(tmp_path)
     assert argvs(point.tidying()) == [(*COMPOSE, "exec", "-T", "db", "rm", "--force", "--", INSIDE)]
     assert point.tidying().already() is None
@@ -111,12 +111,12 @@ MOMENT = {"snapshot": "800:800: of 5", "rows": hashlib.sha256(b"[['16390 public.
 
 
 def held(snapshot: str = "800:800: of 5", rows: str = ROWS) -> dict[str, str]:
-    """What the database answers, when it is asked for its snapshot alone, and for its rows as well."""
+    """Return the database's answers to the queries for its snapshot and for its rows."""
     return {"query_to_xml": rows, "txid_current_snapshot": f"{snapshot}\n"}
 
 
 def on_record(folder: Path, answers: dict[str, str], *, content: bytes = DUMP, state: dict[str, str]) -> RestorePoint:
-    """The restore point of an incident that is gone on with, and that took one when the database was at `state`."""
+    """Return the restore point of a resumed incident that took one when the database was at `state`."""
     taken(folder)
     found = incident(folder)
     path = f"{folder}/.runbook/{NAME}"
@@ -133,7 +133,7 @@ def on_record(folder: Path, answers: dict[str, str], *, content: bytes = DUMP, s
     ],
 )
 def test_not_taken_again_while_nothing_was_written(tmp_path: Path, answers: dict[str, str]) -> None:
-    """A dump that is on record, and whole, counts while the database holds the very same rows."""
+    """A recorded, intact dump counts as long as the database has the same rows."""
     point = on_record(tmp_path, answers, state=MOMENT)
     change = point.taking(undone)
     intact = f"{point.path} is intact (size and SHA-256 match), and nothing was written since it was taken"
@@ -155,7 +155,7 @@ def test_not_taken_again_while_nothing_was_written(tmp_path: Path, answers: dict
 def test_taken_anew_under_a_new_name(
     tmp_path: Path, answers: dict[str, str], content: bytes, state: dict[str, str]
 ) -> None:
-    """Where rows may have been written, or the dump is not what is on record, another is taken; the old one is kept."""
+    """If rows may have changed, or the dump differs from the record, a new dump is taken and the old one is kept."""
     point = on_record(tmp_path, answers, content=content, state=state)
     old = Path(point.path)
     change = point.taking(undone)
@@ -167,7 +167,7 @@ def test_taken_anew_under_a_new_name(
 
 
 def test_dump_that_is_not_on_record_does_not_count(tmp_path: Path) -> None:
-    """A run that died before it read the dump back proves nothing of it, and it is not overwritten either."""
+    """A dump that no run has read back does not count, and is not overwritten."""
     taken(tmp_path)
     point = restore_point(tmp_path)
     assert point.taking(undone).already() is None
@@ -175,7 +175,7 @@ def test_dump_that_is_not_on_record_does_not_count(tmp_path: Path) -> None:
 
 
 def test_nothing_left_to_undo_needs_no_restore_point(tmp_path: Path) -> None:
-    """Behind the downgrade a dump is no condition any more; one that is not there by then is told."""
+    """After the downgrade no dump is required; a missing or changed one is mentioned."""
     (tmp_path / "damaged").mkdir()
     point = restore_point(tmp_path)
     assert point.taking(lambda: "the database is at r1").already() == "the database is at r1"
@@ -187,7 +187,7 @@ def test_nothing_left_to_undo_needs_no_restore_point(tmp_path: Path) -> None:
 
 
 def test_reads_back(tmp_path: Path) -> None:
-    """Size and hash of a dump that lists every table are seen, and kept as a fact for whoever restores it."""
+    """A dump that lists every table passes, and its path, size and hash are recorded as a fact."""
     taken(tmp_path)
     digest = hashlib.sha256(DUMP).hexdigest()
     found = incident(tmp_path)
@@ -210,7 +210,7 @@ def test_reads_back(tmp_path: Path) -> None:
     ],
 )
 def test_how_it_is_brought_back(tmp_path: Path, answer: str | None, maker: str, words: str) -> None:
-    """Into a database of its own first, by a role that may make one; nothing live is touched by these steps."""
+    """The steps restore into a new database next to the live one, as a role that may create it."""
     answers = {"FROM pg_roles": answer} if answer else {}
     found = incident(tmp_path)
     there = production(tmp_path, found, answers, FakeEngine())
@@ -227,7 +227,7 @@ def test_how_it_is_brought_back(tmp_path: Path, answer: str | None, maker: str, 
 
 
 def test_how_it_takes_the_live_ones_place(tmp_path: Path) -> None:
-    """Behind the closed gate, with the application stopped, and with the live database kept under another name."""
+    """The steps pause traffic, stop the application, and keep the live database under another name."""
     found = incident(tmp_path)
     facts = Facts.model_validate({"schema": ["0004"], "origin": {"tags": ["v2"]}})
     there = production(tmp_path, found)
@@ -247,7 +247,7 @@ def test_how_it_takes_the_live_ones_place(tmp_path: Path) -> None:
 
 
 def test_how_to_is_told_whatever_is_on_record(tmp_path: Path) -> None:
-    """It is read when a dump goes on record: no fact that is missing may stop that."""
+    """Missing facts do not prevent the steps, because they are made when a dump is recorded."""
     found = incident(tmp_path)
     there = production(tmp_path, found)
     how_to = Restoring(there, Database(there, SETTINGS), TRAFFIC.gate).how_to("/srv/i.dump", "ab12", Facts())
@@ -259,7 +259,7 @@ def test_how_to_is_told_whatever_is_on_record(tmp_path: Path) -> None:
 def test_how_to_that_cannot_be_told_is_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    """Where even the call of Compose is not known, the record has the dump, and no steps."""
+    """If the steps cannot be made, none are given, and no error is raised."""
 
     def fails(*_arguments: object, **_options: object) -> Command:
         raise error
@@ -274,7 +274,7 @@ def test_how_to_that_cannot_be_told_is_left_out(
 
 @pytest.mark.parametrize("answer", ["", "\n", "\n\n", "shop\n"])
 def test_database_that_names_nobody_is_asked_as_the_settings_say(tmp_path: Path, answer: str) -> None:
-    """An answer without a name is none."""
+    """An empty answer for the role gives the user of the settings."""
     there = production(tmp_path, incident(tmp_path), {"FROM pg_roles": answer})
     (make,) = [
         step.command
@@ -287,14 +287,14 @@ def test_database_that_names_nobody_is_asked_as_the_settings_say(tmp_path: Path,
 
 
 def test_what_it_leaves(tmp_path: Path) -> None:
-    """The dump on the host stays, and the one inside until it is tidied away."""
+    """The dump and its hash stay on the host; the copy in the container stays until it is removed."""
     point = restore_point(tmp_path)
     assert [kept.path for kept in point.taking(undone).leaves] == [point.path, f"{point.path}.sha256", f"db:{INSIDE}"]
     assert point.tidying().removes == (f"db:{INSIDE}",)
 
 
 def test_restore_point_of_an_earlier_incident_is_remembered(tmp_path: Path) -> None:
-    """A dump that an earlier run took comes onto this record; where it took none, nothing does."""
+    """A dump that an earlier incident took is added to this record; without one nothing is added."""
     (tmp_path / ".runbook").mkdir()
     path, digest = f"{tmp_path}/.runbook/i-1.dump", hashlib.sha256(DUMP).hexdigest()
     for name in ("i-1", "i-1.2", "i-10"):
@@ -323,7 +323,7 @@ def test_restore_point_of_an_earlier_incident_is_remembered(tmp_path: Path) -> N
     ],
 )
 def test_dump_that_is_not_whole(tmp_path: Path, tables: tuple[str, ...], inside: str, words: str) -> None:
-    """A dump that lacks a table, or was changed by copying it, is not believed."""
+    """A dump that lacks a table, or was changed by copying it, fails the check."""
     taken(tmp_path)
     point = restore_point(tmp_path, {"pg_restore --list": LIST, "sha256sum": inside})
     seen = point.reads_back(tables, undone).observe()
@@ -332,20 +332,20 @@ def test_dump_that_is_not_whole(tmp_path: Path, tables: tuple[str, ...], inside:
 
 
 def test_dump_that_pg_restore_cannot_list(tmp_path: Path) -> None:
-    """A dump that cannot be listed is inconclusive, with pg_restore's own words."""
+    """A dump that pg_restore cannot list is inconclusive."""
     taken(tmp_path)
     with pytest.raises(Inconclusive, match="no answer to"):
         restore_point(tmp_path).reads_back(("public orders shop",), undone).observe()
 
 
 def test_dump_that_is_not_there(tmp_path: Path) -> None:
-    """Without a dump on the host nothing may be undone."""
+    """Without a dump on the host, the check raises CheckFailed."""
     with pytest.raises(CheckFailed, match="there is no restore point"):
         restore_point(tmp_path).reads_back(("public orders shop",), undone).observe()
 
 
 def test_restore_point_without_its_hash_is_not_remembered(tmp_path: Path) -> None:
-    """A dump that is short, or whose hash was never written down, is said to be no good; other incidents' are left."""
+    """A dump with a wrong hash or none is rejected on the record; other incidents' dumps are ignored."""
     folder = tmp_path / ".runbook"
     folder.mkdir()
     for name in ("i-1", "i-1.2", "i-10"):

@@ -1,4 +1,4 @@
-"""How a database elsewhere is asked: its password goes on standard input, and is in no argument, file or image."""
+"""Access to an external database: the password goes on standard input, never into an argument or the journal."""
 
 import json
 import os
@@ -25,7 +25,7 @@ from tests.support.incident_parts import DEADLINES, incident
 
 PASSWORD = "s3 cret/with'signs"
 URL = SecretStr("postgresql+asyncpg://shop:s3%20cret%2Fwith'signs@db.example:6432/sales?sslmode=require&x=1")
-#: Stands for every program of PostgreSQL: it prints how it was called, and its password.
+#: Replaces every program of PostgreSQL: it prints its arguments, its password and its SSL mode.
 _TELLS = f"""#!{sys.executable}
 import json, os, sys
 print(json.dumps([sys.argv, os.environ.get("PGPASSWORD"), os.environ.get("PGSSLMODE")]))
@@ -51,7 +51,7 @@ def told(host: LocalHost, command: Command) -> tuple[list[str], str | None, str 
 
 
 def test_program_of_the_host_gets_the_password_in_its_environment(tmp_path: Path) -> None:
-    """Where it is asked, and by whom, is an argument; the password is not, and neither is what libpq does not know."""
+    """Host, port, user and database are arguments; the password is not, and unknown URL options are left out."""
     asked, host = database(tmp_path)
     command = asked.server.command("psql", "--command", "SELECT 1")
     argv, password, sslmode = told(host, command)
@@ -66,7 +66,7 @@ def test_program_of_the_host_gets_the_password_in_its_environment(tmp_path: Path
 
 
 def test_program_of_an_image(tmp_path: Path) -> None:
-    """It runs on the host's network, is never pulled, and gets the password in the same way."""
+    """The program runs in the image on the host's network, never pulls it, and gets the password on standard input."""
     asked, host = database(tmp_path, image="postgres:16")
     command = asked.server.command("pg_dump", "--format", "custom")
     argv, _, _ = told(host, command)
@@ -81,7 +81,7 @@ def test_program_of_an_image(tmp_path: Path) -> None:
 
 
 def test_dump_is_its_owners_alone(tmp_path: Path) -> None:
-    """It is written to the host at once, and read back without asking the server."""
+    """The dump is written on the host with mode 600, and read back without a connection to the server."""
     asked, host = database(tmp_path)
     path = tmp_path / "a dump"
     host.check(asked.server.to_file(str(path), asked.server.command("pg_dump")))
@@ -96,7 +96,7 @@ def test_dump_is_its_owners_alone(tmp_path: Path) -> None:
 
 
 def test_restore_point_of_a_database_elsewhere(tmp_path: Path) -> None:
-    """Its commands write one file on the host, and leave nothing in a container."""
+    """The restore point's commands write on the host and leave nothing in a container."""
     asked, _ = database(tmp_path)
     (tmp_path / "other").mkdir()
     found = incident(tmp_path / "other")
@@ -120,14 +120,14 @@ def test_restore_point_of_a_database_elsewhere(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_address_is_said_without_it(url: str, why: str) -> None:
-    """Not even a part of it is shown."""
+    """An invalid URL is refused with the reason, and its password is not shown."""
     with pytest.raises(SettingsError, match=why) as caught:
         DatabaseUrl.parse(SecretStr(url))
     assert "secret@" not in str(caught.value)
 
 
 def test_service_of_the_project_is_asked_inside_its_container(tmp_path: Path) -> None:
-    """As ever: no password is needed there."""
+    """A database that is a service of the project is accessed in its container, without a password."""
     asked, _ = database(tmp_path)
     production = asked.server.production
     production.compose = lambda *words, **_: Command(("docker", *words), 1)  # type: ignore[method-assign]

@@ -1,4 +1,4 @@
-"""The statements in a server's log: which were run by clients, and what is left of them."""
+"""The statements in a server's log: those that clients ran, and those that count."""
 
 import pytest
 
@@ -31,14 +31,14 @@ LOG = """\
 
 
 def test_statements_of_clients_alone() -> None:
-    """Further lines belong to the statement above them, and what looks like an entry in one is none."""
+    """Further lines belong to the statement above them, even if one looks like a new entry."""
     found = statements_run(LOG)
     assert found[4] == "ALTER TABLE orders\nADD COLUMN note text\n10.0.0.3 LOG:  statement: DROP TABLE forged"
     assert not any("of_our_own" in each or "never_run" in each for each in found)
 
 
 def test_what_only_read_and_was_taken_back_is_left_out() -> None:
-    """A transaction that changed something and was taken back stays with its ROLLBACK, which is for a human."""
+    """A rolled-back transaction that changed something stays with its ROLLBACK, for a human to judge."""
     sql = as_sql(statements_run(LOG.replace("\t10.0.0.3 LOG:  statement: DROP TABLE forged\n", "")))
     assert [line.split(" WHERE")[0] for line in sql.replace("\n", " ").strip("; ").split("; ")] == [
         "ALTER TABLE orders ADD COLUMN note text",
@@ -63,7 +63,7 @@ def test_what_only_read_and_was_taken_back_is_left_out() -> None:
     ],
 )
 def test_rows_that_a_migration_gets_to_see(sql: str, read: list[str]) -> None:
-    """Those of a query, and those that a change returns."""
+    """The tables of a query, and those of a change that returns rows, count as read."""
     assert list(map(str, tables_read(sql, BOOKKEEPING))) == read
 
 
@@ -74,7 +74,7 @@ INSPECTED = (
 
 
 def test_an_inspector_only_looks() -> None:
-    """What asks the server's own catalogs says nothing of the application; one that is not known stays."""
+    """A query of system catalogs is left out; one with an unknown function or a write stays."""
     assert as_sql([INSPECTED, "WITH x AS (SELECT oid FROM pg_type) SELECT * FROM x"]) == ""
     for more in (
         "SELECT mine()",
@@ -88,11 +88,11 @@ def test_an_inspector_only_looks() -> None:
 
 
 def test_a_driver_marks_savepoints_as_it_looks_for_a_type() -> None:
-    """They are taken back with their transaction, in which nothing was changed."""
+    """Savepoints in a rolled-back transaction that only read are left out."""
     looked = ["BEGIN", 'SAVEPOINT "_pg3_1"', "SELECT oid FROM pg_type", 'RELEASE "_pg3_1"', "ROLLBACK"]
     assert as_sql([*looked, "BEGIN", "DROP TABLE a", "COMMIT"]) == "DROP TABLE a;\n"
 
 
 def test_a_log_without_statements() -> None:
-    """It says nothing."""
+    """A log without statements gives no SQL."""
     assert as_sql(statements_run("PostgreSQL init process complete\n\n\tLOG\n")) == ""

@@ -1,4 +1,4 @@
-"""A rehearsal ends with 0 only when its incident ended as it must, held for the true reason included."""
+"""A rehearsal exits with 0 only if its incident ended as it must; a held one must stop at the expected step."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ def run(
     ],
 )
 def test_ended_as_it_must(name: str, entries: list[dict[str, Any]]) -> None:
-    """Rolled back, fixed forward, switched off, or held."""
+    """The expected end of each kind of incident is accepted: rolled back, fixed forward, exports off, held."""
     assert otherwise(find_incident(name), entries) == ""
 
 
@@ -55,12 +55,12 @@ def test_ended_as_it_must(name: str, entries: list[dict[str, Any]]) -> None:
     ],
 )
 def test_ended_otherwise(name: str, entries: list[dict[str, Any]], said: str) -> None:
-    """It is said how, in words that name both ends."""
+    """A run that ended in another way is reported with the expected and the actual end."""
     assert said in otherwise(find_incident(name), entries)
 
 
 def test_every_held_incident_says_where(pytestconfig: pytest.Config) -> None:
-    """The step at which an incident must be held is one of the features'."""
+    """The step at which an incident must be held exists in the features."""
     features = "".join(path.read_text() for path in (pytestconfig.rootpath / "features").glob("*.feature"))
     held = [incident for incident in INCIDENTS.values() if incident.expected in (End.HELD, End.STOPPED)]
     assert held

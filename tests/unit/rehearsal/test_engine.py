@@ -1,4 +1,4 @@
-"""How a rehearsal runs its commands, and the lines that it prints."""
+"""The commands of a rehearsal, its locks, and its progress lines."""
 
 import os
 import time
@@ -16,12 +16,12 @@ PLAIN = {"PATH": os.environ["PATH"]}
 
 
 def test_a_command_sees_the_environment_that_it_is_given() -> None:
-    """Nothing else of ours reaches a command."""
+    """A command gets exactly the given environment."""
     assert run(["env"], timeout=10, environment={**PLAIN, "A": "b"}) == f"PATH={PLAIN['PATH']}\nA=b\n"
 
 
 def test_docker_gets_nothing_of_the_shell_that_could_interfere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An exported tag, project or Compose file stays in the shell; path, home and the engine's address pass."""
+    """Docker gets PATH, HOME and the engine's address, and no tag, project or Compose file from the shell."""
     for name in ("IMAGE_TAG", "COMPOSE_FILE", "COMPOSE_PROJECT_NAME", "DOCKER_CONTEXT", "DOCKER_BUILDKIT"):
         monkeypatch.setenv(name, "x")
     monkeypatch.setenv("DOCKER_HOST", "unix:///run/docker.sock")
@@ -29,7 +29,7 @@ def test_docker_gets_nothing_of_the_shell_that_could_interfere(monkeypatch: pyte
 
 
 def test_a_failure_is_one_line_and_the_tail_of_the_output_without_secrets() -> None:
-    """The line has the command and its exit code; of long output the end is kept; secrets are masked."""
+    """A failure has one line with the command and exit code, and the end of the output with secrets masked."""
     script = "seq 30; echo the password is hunter2 >&2; exit 3"
     with pytest.raises(RehearsalError) as failure:
         run(["sh", "-c", script], timeout=10, environment=PLAIN, hide=["hunter2"])
@@ -39,7 +39,7 @@ def test_a_failure_is_one_line_and_the_tail_of_the_output_without_secrets() -> N
 
 
 def test_a_command_that_takes_too_long_is_killed_with_its_children(tmp_path: Path) -> None:
-    """After the deadline nothing of it goes on."""
+    """After the deadline, the command's child processes are killed too."""
     mark = tmp_path / "mark"
     with pytest.raises(RehearsalError, match="did not end within 0 s and was killed"):
         run(["sh", "-c", f"(sleep 1; touch {mark}) & wait"], timeout=0.3, environment=PLAIN)
@@ -48,13 +48,13 @@ def test_a_command_that_takes_too_long_is_killed_with_its_children(tmp_path: Pat
 
 
 def test_a_command_that_is_missing_says_what_to_type() -> None:
-    """A program that is not there ends in a line, not in a traceback."""
+    """A missing program gives one line with the next command to type."""
     with pytest.raises(RehearsalError, match=r"`no-such-program` could not start: .*; type: script/bootstrap"):
         run(["no-such-program"], timeout=1, environment=PLAIN)
 
 
 def test_the_first_failure_ends_what_runs_beside_it() -> None:
-    """Side by side, one that fails does not wait for one that takes long."""
+    """A failed task does not wait for a long task that runs in parallel."""
 
     def long() -> None:
         run(["sleep", "30"], timeout=60, environment=PLAIN)
@@ -70,7 +70,7 @@ def test_the_first_failure_ends_what_runs_beside_it() -> None:
 
 
 def test_a_lock_is_had_by_one_at_a_time(tmp_path: Path) -> None:
-    """While one has the lock another does not get it; waiting for it ends with a line that says who has it."""
+    """A held lock cannot be taken again; waiting for it ends with a line that names its holder."""
     said: list[str] = []
     with waiting_for(tmp_path / "lock", "builds images", Stages(said.append), timeout=1):
         assert try_lock(tmp_path / "lock") is None
@@ -87,7 +87,7 @@ def test_a_lock_is_had_by_one_at_a_time(tmp_path: Path) -> None:
 
 
 def test_stages_are_lines_with_seconds() -> None:
-    """A stage is said with the time since the beginning."""
+    """A stage is printed with the seconds since the beginning."""
     said: list[str] = []
     Stages(said.append)("the registry answers")
     assert said == ["  0.0 s  the registry answers"]

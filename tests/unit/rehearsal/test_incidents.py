@@ -1,4 +1,4 @@
-"""The incidents that can be rehearsed, and what they bring to pytest's command line."""
+"""The incidents that can be rehearsed, and the arguments that they add to pytest's command line."""
 
 import ast
 from argparse import Namespace
@@ -17,7 +17,7 @@ VERSIONS = "migrations/versions"
 
 
 def revisions(folder: Path) -> dict[str, tuple[str | None, ast.FunctionDef]]:
-    """The migrations in a folder: revision, the one below it, and the function that undoes it."""
+    """Return the migrations in a folder by revision: the revision below, and the `downgrade` function."""
     found = {}
     for path in (folder / VERSIONS).glob("*.py"):
         tree = ast.parse(path.read_text())
@@ -39,7 +39,7 @@ def head(found: dict[str, tuple[str | None, ast.FunctionDef]]) -> str:
 
 @pytest.mark.parametrize("name", INCIDENTS)
 def test_every_incident_has_its_releases(name: str) -> None:
-    """The releases that an incident names can be built, and its name finds it."""
+    """An incident is found by its name, and all its releases exist."""
     incident = find_incident(name)
     assert incident is INCIDENTS[name]
     assert {incident.live, incident.failed, incident.fix or incident.live} <= set(known_tags())
@@ -47,7 +47,7 @@ def test_every_incident_has_its_releases(name: str) -> None:
 
 @pytest.mark.parametrize("tag", known_tags())
 def test_every_release_has_one_head_above_the_applications(tag: str, tmp_path: Path) -> None:
-    """No release forgets a migration of the application, and none has two heads."""
+    """Every release has all of the application's migrations, and one head."""
     assemble(tag, tmp_path / tag)
     found = revisions(tmp_path / tag)
     assert found.keys() >= revisions(APPLICATION).keys()
@@ -55,7 +55,7 @@ def test_every_release_has_one_head_above_the_applications(tag: str, tmp_path: P
 
 
 def test_the_forward_fix_continues_the_failed_releases_migrations(tmp_path: Path) -> None:
-    """The fix knows the revision that the failed release left, and adds one to it."""
+    """The fix adds one revision on top of the failed release's head."""
     incident = find_incident("forward-fix")
     assert incident.fix is not None
     for tag in (incident.failed, incident.fix):
@@ -65,7 +65,7 @@ def test_the_forward_fix_continues_the_failed_releases_migrations(tmp_path: Path
 
 
 def test_what_is_accepted_to_be_lost_is_what_the_failed_release_brought(tmp_path: Path) -> None:
-    """The revision behind --accept-loss is the failed release's, and its downgrade is a real one."""
+    """The revision after --accept-loss is the one that the failed release added, and its downgrade does something."""
     incident = find_incident("breaking-migration")
     assemble(incident.failed, tmp_path)
     brought = revisions(tmp_path).keys() - revisions(APPLICATION).keys()
@@ -74,7 +74,7 @@ def test_what_is_accepted_to_be_lost_is_what_the_failed_release_brought(tmp_path
 
 
 def test_the_irreversible_downgrade_is_pass(tmp_path: Path) -> None:
-    """Behind its docstring stands `pass` and nothing else."""
+    """The downgrade has only a docstring and `pass`."""
     incident = find_incident("irreversible-migration")
     assemble(incident.failed, tmp_path)
     _, undo = revisions(tmp_path)[head(revisions(tmp_path))]
@@ -82,13 +82,13 @@ def test_the_irreversible_downgrade_is_pass(tmp_path: Path) -> None:
 
 
 def test_an_unknown_incident_is_refused_with_those_that_there_are() -> None:
-    """The line names the incidents that can be rehearsed."""
+    """An unknown incident is refused with the names of the known ones."""
     with pytest.raises(RehearsalError, match="no incident is named 'fire'; known: regression, additive-migration"):
         find_incident("fire")
 
 
 def command_line(pytestconfig: pytest.Config, **typed: object) -> Any:
-    """A configuration with the parser of the one we run under, and options as if nothing but `typed` was typed."""
+    """Return a configuration with the current run's parser, and options as if only `typed` had been typed."""
     parser = pytestconfig.stash[_PARSER]
     plain, _ = parser.parse_known_and_unknown_args([])
     return SimpleNamespace(stash={_PARSER: parser}, option=Namespace(**{**vars(plain), **typed}))
@@ -99,14 +99,14 @@ def bringing(*arguments: str) -> Incident:
 
 
 def test_an_incident_brings_its_arguments(pytestconfig: pytest.Config) -> None:
-    """They count as if they had been typed."""
+    """An incident's arguments count as if they had been typed."""
     config = command_line(pytestconfig)
     take_arguments(config, bringing("-m", "emergency", "--to", "one"))
     assert (config.option.markexpr, config.option.to) == ("emergency", "one")
 
 
 def test_what_was_typed_counts_more(pytestconfig: pytest.Config) -> None:
-    """An argument of the incident does not replace one from the command line."""
+    """A typed option takes precedence over the incident's argument."""
     config = command_line(pytestconfig, to="two", file_or_dir=["features"])
     take_arguments(config, bringing("-m", "emergency", "--to", "one"))
     assert (config.option.markexpr, config.option.to) == ("emergency", "two")
@@ -114,6 +114,6 @@ def test_what_was_typed_counts_more(pytestconfig: pytest.Config) -> None:
 
 
 def test_an_argument_that_no_plugin_knows_is_refused(pytestconfig: pytest.Config) -> None:
-    """Nothing is raised for it: the line names the incident and the argument."""
+    """An argument that no plugin knows is refused with the incident's name and the argument."""
     with pytest.raises(RehearsalError, match="the incident x needs --no-such-thing, which no plugin knows"):
         take_arguments(command_line(pytestconfig), bringing("--no-such-thing"))

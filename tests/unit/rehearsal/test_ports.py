@@ -13,7 +13,7 @@ def listener(address: str = "127.0.0.1") -> socket.socket:
 
 
 def test_free_ports_differ_and_can_be_bound() -> None:
-    """Ports that are called free are different ones, in the range, and take a listener."""
+    """Free ports are all different, in the range, and can be bound."""
     ports = free_ports(5)
     assert len(set(ports)) == 5
     for port in ports:
@@ -24,7 +24,7 @@ def test_free_ports_differ_and_can_be_bound() -> None:
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])  # noqa: S104 - a port taken on all addresses is taken on loopback
 def test_a_taken_port_is_refused_with_one_clear_line(address: str) -> None:
-    """The line names the port, says that it is taken, and what to type instead."""
+    """The refusal names the port in use and the options to type instead."""
     with listener(address) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(RehearsalError) as refusal:
@@ -37,12 +37,12 @@ def test_a_taken_port_is_refused_with_one_clear_line(address: str) -> None:
 
 
 def test_a_port_that_was_just_given_up_is_accepted() -> None:
-    """Connections that linger after a server has ended do not block its port."""
+    """Lingering connections of a stopped server do not block its port."""
     server = listener()
     port = server.getsockname()[1]
     with socket.create_connection(("127.0.0.1", port)):
         accepted, _ = server.accept()
-        # Closed on the server's side first, the connection lingers there.
+        # The side that closes first keeps the connection in TIME_WAIT: here the server.
         accepted.close()
     server.close()
     assert demanded_port(port) == port
@@ -50,6 +50,6 @@ def test_a_port_that_was_just_given_up_is_accepted() -> None:
 
 @pytest.mark.parametrize("port", [-1, 0, 80, 1023, 65536])
 def test_a_port_out_of_range_is_refused(port: int) -> None:
-    """Ports that need root, or do not exist, are refused before anything is bound."""
+    """Ports that need root or do not exist are refused."""
     with pytest.raises(RehearsalError, match=f"port {port} is out of range, expected 1024 to 65535"):
         demanded_port(port)

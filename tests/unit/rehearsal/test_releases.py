@@ -1,4 +1,4 @@
-"""What releases are made of, and CI's edit that brings one into the env file."""
+"""The content of releases, and CI's edit that sets a release in the env file."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def files_of(folder: Path) -> dict[str, str]:
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """An application and two releases."""
+    """An application and three releases."""
     return write(
         tmp_path,
         {
@@ -43,7 +43,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def test_a_release_is_the_application_with_its_own_files_over_it(source: Path, tmp_path: Path) -> None:
-    """Files of a release replace the application's or come in addition; what is no source is left out."""
+    """A release's files replace or add to the application's; caches and tool settings are left out."""
     for tag in ("one", "two"):
         assemble(tag, tmp_path / tag, application=source / "application", releases=source / "releases")
     assert files_of(tmp_path / "one") == {"app/a.py": "a", "app/b.py": "b"}
@@ -56,7 +56,7 @@ def test_a_release_is_the_application_with_its_own_files_over_it(source: Path, t
 
 
 def test_a_release_can_build_upon_another(source: Path, tmp_path: Path) -> None:
-    """The files of the release below come first, its own over them."""
+    """The files of the release below come first, and the release's own files replace them."""
     assemble("three", tmp_path / "three", application=source / "application", releases=source / "releases")
     assert files_of(tmp_path / "three") == {
         "app/a.py": "corrected",
@@ -66,7 +66,7 @@ def test_a_release_can_build_upon_another(source: Path, tmp_path: Path) -> None:
 
 
 def test_everybody_may_read_an_assembled_release(source: Path, tmp_path: Path) -> None:
-    """A checkout under a strict umask gives the same image: its user, who is not root, reads every file."""
+    """A checkout with a strict umask gives the same image, whose user (not root) can read every file."""
     (source / "application/app/a.py").chmod(0o600)
     assemble("two", tmp_path / "two", application=source / "application", releases=source / "releases")
     modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "two").rglob("*")}
@@ -75,13 +75,13 @@ def test_everybody_may_read_an_assembled_release(source: Path, tmp_path: Path) -
 
 
 def test_an_unknown_release_is_refused_with_those_that_there_are(source: Path, tmp_path: Path) -> None:
-    """The line names the tag and the known ones."""
+    """An unknown release is refused with its tag and the known tags."""
     with pytest.raises(RehearsalError, match="no release is named four; known: one, three, two"):
         assemble("four", tmp_path / "four", releases=source / "releases")
 
 
 def test_a_release_changes_only_what_it_has_to() -> None:
-    """No file of a release is a plain copy of what lies below it."""
+    """No file of a release is identical to the file that it replaces."""
     for tag in known_tags():
         *below, own = layers(tag)
         for path in (path for path in own.rglob("*") if path.is_file() and path.name != "release.toml"):
@@ -91,7 +91,7 @@ def test_a_release_changes_only_what_it_has_to() -> None:
 
 
 def test_ci_changes_the_tag_and_nothing_else(tmp_path: Path) -> None:
-    """The comment behind the value, the commented-out line, mode and owner stay."""
+    """Comments, the commented-out line, the mode and the owner stay."""
     env_file = tmp_path / ".env"
     env_file.write_bytes(b"#IMAGE_TAG=old\nA='x'\nIMAGE_TAG=one  # by CI\nexport B=IMAGE_TAG=one\r\n")
     env_file.chmod(0o640)
@@ -107,7 +107,7 @@ def test_ci_changes_the_tag_and_nothing_else(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "#IMAGE_TAG=one\n", "IMAGE_TAG=one\nIMAGE_TAG=two\n"])
 def test_ci_refuses_an_env_file_that_is_not_clear(tmp_path: Path, text: str) -> None:
-    """No line that sets the tag, or two of them, is an error and changes nothing."""
+    """An env file with no line or two lines that set the tag is refused and not changed."""
     env_file = write(tmp_path, {".env": text}) / ".env"
     with pytest.raises(RehearsalError, match="lines set IMAGE_TAG, expected 1"):
         set_tag(env_file, "three")
@@ -115,7 +115,7 @@ def test_ci_refuses_an_env_file_that_is_not_clear(tmp_path: Path, text: str) -> 
 
 
 def test_a_tag_of_an_image_follows_what_the_image_is_made_of(tmp_path: Path) -> None:
-    """Content, names and programs' modes change the hash; caches and the order of reading do not."""
+    """Content and modes of files and the base change the hash; caches do not."""
     folder = write(tmp_path / "part", {"Dockerfile": "FROM x", "start": "go"})
     first = content_hash([folder], "base")
     write(folder, {"__pycache__/x.pyc": "x", ".ruff_cache/x": "x"})

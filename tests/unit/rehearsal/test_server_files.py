@@ -23,13 +23,13 @@ IMAGES = {
 
 @pytest.fixture
 def drawn() -> Secrets:
-    """Secrets of a rehearsal."""
+    """The secrets of a rehearsal."""
     return Secrets.draw()
 
 
 @pytest.fixture
 def layout(tmp_path: Path, drawn: Secrets, monkeypatch: pytest.MonkeyPatch) -> Layout:
-    """A written working folder."""
+    """A working folder whose files are written."""
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     folder = tmp_path / "shop-3f2a"
     folder.mkdir()
@@ -47,12 +47,12 @@ def mode(path: Path) -> int:
 
 
 def test_the_server_has_what_a_team_has_and_nothing_else(layout: Layout) -> None:
-    """The production host's folder holds the Compose file and the env file."""
+    """The production host's folder has only the Compose file and the env file."""
     assert sorted(path.name for path in layout.server.iterdir()) == [".env", "docker-compose.yml"]
 
 
 def test_modes_do_not_depend_on_the_umask(layout: Layout) -> None:
-    """The env file is 640, the Compose file 644, and what only we read is 600 in folders of 700."""
+    """The env file has mode 640, the Compose file 644; private files have 600 in folders of 700."""
     assert mode(layout.env_file) == 0o640
     assert mode(layout.server / "docker-compose.yml") == 0o644
     assert mode(layout.outside / ".env") == 0o600
@@ -68,7 +68,7 @@ def test_modes_do_not_depend_on_the_umask(layout: Layout) -> None:
 
 
 def test_the_env_file_reads_back(layout: Layout, drawn: Secrets) -> None:
-    """For all its comments, quotes and export, the env file gives every value as it was meant."""
+    """Every value of the env file is read back correctly, despite comments, quotes and `export`."""
     values = dotenv_values(layout.env_file)
     address = urlsplit(values.pop("DATABASE_URL") or "")
     assert unquote(address.password or "") == drawn.database_password
@@ -86,7 +86,7 @@ def test_the_env_file_reads_back(layout: Layout, drawn: Secrets) -> None:
 
 
 def test_the_shell_reads_the_env_file_the_same(layout: Layout, drawn: Secrets) -> None:
-    """A person who sources the env file gets the password with its odd characters."""
+    """A shell that sources the env file gets the password with its special characters."""
     script = 'set -a; . "$0"; printf "%s\\n%s" "$POSTGRES_PASSWORD" "$IMAGE_TAG"'
     done = subprocess.run(
         ["sh", "-euc", script, str(layout.env_file)], capture_output=True, text=True, check=True, timeout=10
@@ -95,7 +95,7 @@ def test_the_shell_reads_the_env_file_the_same(layout: Layout, drawn: Secrets) -
 
 
 def test_no_placeholder_is_left_in_the_compose_files(layout: Layout) -> None:
-    """The shared images stand in the Compose files by their references."""
+    """The Compose files have the references of the shared images, and no placeholder is left."""
     server = (layout.server / "docker-compose.yml").read_text()
     outside = (layout.outside / "docker-compose.yml").read_text()
     assert "@" not in server + outside
@@ -104,7 +104,7 @@ def test_no_placeholder_is_left_in_the_compose_files(layout: Layout) -> None:
 
 
 def test_the_settings_point_at_this_production(layout: Layout, drawn: Secrets) -> None:
-    """runbook.toml is TOML, names folder and ports, and has no secret in it."""
+    """runbook.toml is valid TOML with the right folder and ports, and contains no secret."""
     text = layout.settings.read_text()
     settings = tomllib.loads(text)
     assert settings["project"]["directory"] == str(layout.server)
@@ -117,7 +117,7 @@ def test_the_settings_point_at_this_production(layout: Layout, drawn: Secrets) -
 
 
 def test_docker_finds_the_password_and_the_plugins(layout: Layout, drawn: Secrets) -> None:
-    """Docker's configuration logs in to the registry and looks for plugins where it was told."""
+    """Docker's configuration has the registry's login and the given plugin folders."""
     config = json.loads((layout.docker_config / "config.json").read_text())
     assert list(config["auths"]) == ["127.0.0.1:20002"]
     assert config["auths"]["127.0.0.1:20002"]["auth"] in drawn.all()
@@ -125,7 +125,7 @@ def test_docker_finds_the_password_and_the_plugins(layout: Layout, drawn: Secret
 
 
 def test_secrets_are_new_every_time(drawn: Secrets) -> None:
-    """Two rehearsals share no secret, and within one all differ."""
+    """Two rehearsals share no secret, and the secrets of one are all different."""
     mine, others = set(drawn.all()), set(Secrets.draw().all())
     assert len(mine) == 8
     assert not mine & others

@@ -1,4 +1,4 @@
-"""Requests that keep coming, and how they are counted."""
+"""Continuous requests in the background, and how they are counted."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ from rehearsal.incidents.user_load import Asked, Load
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers with the status that the server was told."""
+    """Answers with the status that is set at the server."""
 
     protocol_version = "HTTP/1.1"
 
@@ -43,7 +43,7 @@ def address(server: ThreadingHTTPServer) -> str:
 
 
 def until(seen: Callable[[], object]) -> None:
-    """Wait for it as long as a busy machine may need."""
+    """Wait until `seen` is true, at most 20 seconds."""
     end = time.monotonic() + 20
     while not seen():
         assert time.monotonic() < end
@@ -51,7 +51,7 @@ def until(seen: Callable[[], object]) -> None:
 
 
 def test_requests_come_at_the_rate_and_are_counted_by_answer(server: ThreadingHTTPServer) -> None:
-    """What was answered before and after a switch can be told apart."""
+    """Requests keep to the rate, and answers before and after a switch can be distinguished."""
     began = time.monotonic()
     with Load(address(server), per_second=40) as load:
         until(lambda: load.count(200) >= 8)
@@ -73,7 +73,7 @@ def test_requests_come_at_the_rate_and_are_counted_by_answer(server: ThreadingHT
 
 
 def test_it_ends_by_itself(server: ThreadingHTTPServer) -> None:
-    """Nobody has to stop it for the requests to end."""
+    """Requests end after the longest time, without a call of `stop`."""
     load = Load(address(server), per_second=50, longest=2)
     load.start()
     for thread in load._threads:
@@ -98,7 +98,7 @@ def test_no_answer_is_counted_too(server: ThreadingHTTPServer) -> None:
 
 
 def test_requests_are_kept_in_the_order_in_which_they_went_out() -> None:
-    """A late answer to an early request stands before the others."""
+    """Requests are sorted by the time they were sent, even if an early one was answered late."""
     began = datetime(2026, 1, 1, tzinfo=UTC)
     later = began + timedelta(seconds=1)
     load = Load("http://127.0.0.1:1/", per_second=1)
@@ -110,13 +110,13 @@ def test_requests_are_kept_in_the_order_in_which_they_went_out() -> None:
 
 @pytest.mark.parametrize("url", ["http://example.com/", "http://10.0.0.1/", "http://127.0.0.1.example.com/"])
 def test_nobody_elses_address_is_asked(url: str) -> None:
-    """An address that is not on this machine is refused."""
+    """A URL that is not on this machine is refused."""
     with pytest.raises(RehearsalError, match="is not on this machine"):
         Load(url, per_second=1)
 
 
 @pytest.mark.parametrize(("per_second", "longest"), [(0, 1), (-1, 1), (51, 1), (1, 0), (1, 901)])
 def test_rate_and_time_are_bounded(per_second: float, longest: float) -> None:
-    """More than we ever send is refused."""
+    """A rate or time out of range is refused."""
     with pytest.raises(RehearsalError, match="out of range"):
         Load("http://127.0.0.1:1/", per_second=per_second, longest=longest)

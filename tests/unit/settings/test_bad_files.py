@@ -1,4 +1,4 @@
-"""Sixty settings files with three mistakes each: one run names them all, each with its line and a way to mend it."""
+"""Sixty settings files with three mistakes each: all are reported at once, each with its line and how to fix it."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +12,7 @@ CANARY = "canary-4711-do-not-print"
 
 
 class Mistake(NamedTuple):
-    """The lines of a section, of which the one with the mistake begins with `at`, the key, and what helps."""
+    """A section's lines, the line `at` which the mistake is reported, its key, and a text that the report contains."""
 
     section: str
     lines: tuple[str, ...]
@@ -22,13 +22,13 @@ class Mistake(NamedTuple):
 
 
 def one(section: str, line: str, helps: str, *around: str, key: str = "") -> Mistake:
-    """A mistake in one line of a section; `around` are the lines that the section needs besides."""
+    """Return a mistake in one line of a section. `around` are the other lines that the section needs."""
     name = line.partition(" =")[0]
     return Mistake(section, (line, *around), line, key or f"{section}.{name}", helps)
 
 
 def whole(section: str, helps: str, *lines: str, key: str = "") -> Mistake:
-    """A mistake of a section as a whole, which is told at its header."""
+    """Return a mistake of a section as a whole, which is reported at its header."""
     return Mistake(section, lines, f"[{section}]", key or section, helps)
 
 
@@ -99,7 +99,7 @@ MISTAKES = [
 
 
 def files() -> list[tuple[Mistake, ...]]:
-    """Each mistake with two others, of other sections."""
+    """Return each mistake with two others, of other sections."""
     found = []
     for number, first in enumerate(MISTAKES):
         chosen = [first]
@@ -113,7 +113,7 @@ def files() -> list[tuple[Mistake, ...]]:
 
 @pytest.mark.parametrize("mistakes", files(), ids=lambda found: "+".join(each.key for each in found))
 def test_all_mistakes_are_named_at_once(tmp_path: Path, mistakes: tuple[Mistake, ...]) -> None:
-    """Each with file, line and key, and with what helps; no secret is among it, and nothing that is right."""
+    """Each mistake is reported with file, line, key and advice; no secret is shown, and nothing else reported."""
     text = ["# the shop", "[project]", 'name = "shop"', 'directory = "/srv/shop"', ""]
     for mistake in mistakes:
         text += [f"[{mistake.section}]", *mistake.lines, ""]
@@ -132,7 +132,7 @@ def test_all_mistakes_are_named_at_once(tmp_path: Path, mistakes: tuple[Mistake,
 
 
 def test_there_are_sixty() -> None:
-    """As many files, no two of them the same."""
+    """There are 60 files, all different."""
     assert len({tuple(each.at for each in found) + tuple(each.key for each in found) for found in files()}) == 60
 
 
@@ -148,7 +148,7 @@ def test_there_are_sixty() -> None:
 def test_mistake_in_the_environment_names_its_variable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, told: str
 ) -> None:
-    """It is told like one in the file."""
+    """A mistake in an environment override is reported with its variable."""
     path = tmp_path / "runbook.toml"
     path.write_text('[project]\nname = "shop"\ndirectory = "/srv/shop"\n', encoding="utf-8")
     monkeypatch.setenv(variable, value)
@@ -158,7 +158,7 @@ def test_mistake_in_the_environment_names_its_variable(
 
 
 def test_environment_overrides_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One key of a section, a list, and a section that the file does not have."""
+    """Variables override one key of a section, a list, and a section that the file does not have."""
     path = tmp_path / "runbook.toml"
     path.write_text('[project]\nname = "shop"\ndirectory = "/srv/shop"\n[health]\nport = 1\n', encoding="utf-8")
     monkeypatch.setenv("RUNBOOK__HEALTH__PORT", "8080")
@@ -172,7 +172,7 @@ def test_environment_overrides_the_file(tmp_path: Path, monkeypatch: pytest.Monk
 
 HEAD = '[project]\nname = "shop"\ndirectory = "/srv/shop"\n'
 MORE = HEAD.encode()
-#: Files that are no settings: their bytes, the line that is named, what was found, and what helps.
+#: Invalid files: their bytes, the line that is reported, what was found, and the advice.
 ODD = [
     (b"", 1, "project: is missing", "docs/settings.md"),
     (b"\n# nothing but a comment\n", 1, "project: is missing", "docs/settings.md"),
@@ -208,7 +208,7 @@ ODD = [
 
 @pytest.mark.parametrize(("content", "line", "found", "helps"), ODD)
 def test_odd_file_is_told_with_its_line(tmp_path: Path, content: bytes, line: int, found: str, helps: str) -> None:
-    """Where it stops being settings, what was found there, and what helps; never a traceback."""
+    """An invalid file is reported with the line, what was found there, and the advice."""
     path = tmp_path / "runbook.toml"
     path.write_bytes(content)
     with pytest.raises(SettingsError) as caught:
@@ -232,7 +232,7 @@ def test_odd_file_is_told_with_its_line(tmp_path: Path, content: bytes, line: in
     ids=["a byte order mark", "Windows' line ends", "no line end at the end", "empty lines before"],
 )
 def test_how_an_editor_saves_it_does_not_matter(tmp_path: Path, content: bytes) -> None:
-    """The file loads, and a mistake in it has the line that the editor shows."""
+    """A file with any line ends or byte order mark loads, and mistakes have the line that an editor shows."""
     path = tmp_path / "runbook.toml"
     path.write_bytes(content)
     assert load(path).project.name == "shop"
@@ -245,7 +245,7 @@ def test_how_an_editor_saves_it_does_not_matter(tmp_path: Path, content: bytes) 
 
 @pytest.mark.parametrize("where", ["a folder", "a link to nowhere", "a file behind a file", "no right to read"])
 def test_file_that_cannot_be_read_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
-    """What it is instead, and a command or a name to type."""
+    """The error says what is wrong at the path, and gives a command or file name to type."""
     path = tmp_path / "runbook.toml"
     if where == "a folder":
         path.mkdir()

@@ -1,4 +1,4 @@
-"""The example and the JSON Schema are what the code says: every key is there, and every default is the code's."""
+"""The example and the JSON Schema match the code: every key is there, and every default is right."""
 
 import json
 import re
@@ -22,7 +22,7 @@ from runbook.settings.target_sources import GitHubSource, GitLabSource, LogSourc
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = (ROOT / "docs" / "runbook.example.toml").read_text(encoding="utf-8")
-#: The sections of the example, with the model that each one is.
+#: Sections of the example whose model is not the annotation in `Settings`, with their model.
 _ELSEWHERE: dict[str, type[BaseModel]] = {
     "ticket": GitHubTicket,
     "switches.exports": SwitchSettings,
@@ -31,7 +31,7 @@ _ELSEWHERE: dict[str, type[BaseModel]] = {
     "targets.gitlab": GitLabSource,
     "review.links": Link,
 }
-#: Defaults that depend on other keys, as the example says beside them.
+#: Defaults that depend on other keys. The example says so next to them.
 _BY_OTHERS = {
     "health.host_header",
     "health.service",
@@ -50,13 +50,13 @@ def model_of(section: str) -> type[BaseModel]:
 
 
 def sections() -> dict[str, str]:
-    """The lines of each section, whether its header is a comment or not."""
+    """Return the lines of each section, including sections whose header is commented out."""
     parts = re.split(r"^#?\[\[?([a-z_.]+)\]\]?$", EXAMPLE, flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
 def keys_of(lines: str) -> dict[str, list[tuple[str, str, str]]]:
-    """Each key of a section: whether it is a comment, its value, and what stands above it."""
+    """Return each key of a section: whether it is commented out, its value, and the comment above it."""
     found: dict[str, list[tuple[str, str, str]]] = {}
     for block in re.split(r"\n\n+", lines):
         about = "\n".join(line for line in block.splitlines() if line.startswith("# "))
@@ -67,7 +67,7 @@ def keys_of(lines: str) -> dict[str, list[tuple[str, str, str]]]:
 
 @pytest.mark.parametrize("section", [name for name in Settings.model_fields if name != "kind"])
 def test_every_key_is_in_the_example(section: str) -> None:
-    """And no other."""
+    """The example has every key of the section, and no other."""
     name = "switches.exports" if section == "switches" else section
     known = set(model_of(name).model_fields) - {"logs", "github", "gitlab", "links"}
     assert set(keys_of(sections()[name])) == known
@@ -76,7 +76,7 @@ def test_every_key_is_in_the_example(section: str) -> None:
 
 @pytest.mark.parametrize("section", [name for name in sections() if "targets." not in name])
 def test_every_default_is_the_code_s(section: str) -> None:
-    """A key that is a comment has the value that it has when it is left out, where nothing else is said."""
+    """A commented-out key shows its default, unless the comment says otherwise."""
     fields = model_of(section).model_fields
     for key, told in keys_of(sections()[section]).items():
         mark, value, about = told[0]
@@ -90,7 +90,7 @@ def test_every_default_is_the_code_s(section: str) -> None:
 
 
 def test_schema_is_the_code_s() -> None:
-    """docs/settings.schema.json is what `runbook settings --schema` prints, and the example fits it."""
+    """docs/settings.schema.json is the output of `runbook settings --schema`, and the example is valid."""
     written = json.loads((ROOT / "docs" / "settings.schema.json").read_text(encoding="utf-8"))
     assert written == json.loads(json.dumps(json_schema()))
     Draft202012Validator.check_schema(written)
@@ -101,7 +101,7 @@ def test_schema_is_the_code_s() -> None:
 
 @pytest.mark.parametrize("example", ["django", "flask", "node"])
 def test_settings_of_the_examples_load(example: str) -> None:
-    """What init wrote for them is what is taken today."""
+    """The settings in docs/examples, written by `runbook init`, still load."""
     settings = load(ROOT / "docs" / "examples" / example / "runbook.toml")
     assert settings.migrations.tool == ("own" if example == "django" else "alembic")
     assert (settings.database is None) is (example == "node")

@@ -1,4 +1,4 @@
-"""Where the production host is, as the settings have it; what cannot be meant is refused in words."""
+"""The address of the production host in the settings. An invalid one is refused with the reason."""
 
 import json
 from pathlib import Path
@@ -24,7 +24,7 @@ from tests.support.parts import SETTINGS
     ],
 )
 def test_address(written: str, words: tuple[str, ...]) -> None:
-    """User, host and port reach ssh as words of their own, and the host behind `--`."""
+    """User, host and port become separate arguments of ssh, with the host after `--`."""
     address = SshAddress.parse(written)
     assert address.words == words
     assert str(address) == written
@@ -57,7 +57,7 @@ def test_address(written: str, words: tuple[str, ...]) -> None:
     ],
 )
 def test_address_that_cannot_be_meant(tmp_path: Path, written: str, seen: str) -> None:
-    """One line names the key, what was seen and what was expected; a password is not shown again."""
+    """The refusal names the key, what was found and what was expected, and does not show a password."""
     path = tmp_path / "runbook.toml"
     path.write_text(f"{SETTINGS}\n[host]\naddress = {json.dumps(written)}\n")
     with pytest.raises(SettingsError) as caught:
@@ -69,14 +69,14 @@ def test_address_that_cannot_be_meant(tmp_path: Path, written: str, seen: str) -
 
 
 def test_configuration_lies_beside_the_settings(tmp_path: Path) -> None:
-    """A path of ssh's configuration is relative to the settings file, wherever pytest is started."""
+    """`ssh_config` is relative to the settings file, wherever pytest is started."""
     path = tmp_path / "runbook.toml"
     path.write_text(f'{SETTINGS}\n[host]\naddress = "ssh://shop-1"\nssh_config = "ci/ssh_config"\n')
     assert load(path).host.ssh_config == tmp_path / "ci/ssh_config"
 
 
 def test_configuration_for_nothing(tmp_path: Path) -> None:
-    """What would be ignored is refused."""
+    """`ssh_config` without an address is refused, because it would be ignored."""
     path = tmp_path / "runbook.toml"
     path.write_text(f'{SETTINGS}\n[host]\nssh_config = "ssh_config"\n')
     with pytest.raises(SettingsError, match=r"host\.ssh_config is for a host with an address"):
@@ -85,7 +85,7 @@ def test_configuration_for_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("url", ["http://localhost:8080", "http://127.0.0.1", "http://[::1]:8080"])
 def test_public_address_of_this_machine_is_not_that_of_another(tmp_path: Path, url: str) -> None:
-    """Users reach the service elsewhere than at the loopback address of who runs the runbook."""
+    """A loopback public URL is refused if the production host is another machine."""
     path = tmp_path / "runbook.toml"
     text = SETTINGS.replace("https://shop.example", url)
     path.write_text(f'{text}\n[host]\naddress = "ssh://shop-1"\n')
@@ -96,13 +96,13 @@ def test_public_address_of_this_machine_is_not_that_of_another(tmp_path: Path, u
 
 
 def several(path: Path, hosts: str, *, database: str = "", more: str = "") -> Path:
-    """A settings file for several hosts."""
+    """Write and return a settings file for several hosts."""
     path.write_text(f"hosts = {hosts}\n{SETTINGS.replace('[database]', f'[database]{chr(10)}{database}')}\n{more}")
     return path
 
 
 def test_several_hosts_are_the_same_but_for_what_each_says(tmp_path: Path) -> None:
-    """Each has the settings of all, its own address, and what its table says otherwise; in the order of the file."""
+    """Each host has the shared settings with its own address and overrides, in the order of the file."""
     second = '{ address = "ssh://10.0.0.2", name = "shop-2", public_url = "https://two.example" }'
     path = several(tmp_path / "runbook.toml", f'["ssh://deploy@shop-1", {second}]', database='hosts = "each"')
     found = load(path).on_each()
@@ -129,7 +129,7 @@ def test_several_hosts_are_the_same_but_for_what_each_says(tmp_path: Path) -> No
     ],
 )
 def test_several_hosts_that_cannot_be_meant(tmp_path: Path, hosts: str, database: str, more: str, told: str) -> None:
-    """What would be guessed is refused: one of several, two of one name, whose database it is."""
+    """Settings that are not clear are refused: a single host, equal names, an unassigned database."""
     with pytest.raises(SettingsError) as caught:
         load(several(tmp_path / "runbook.toml", hosts, database=database, more=more))
     assert told in str(caught.value)

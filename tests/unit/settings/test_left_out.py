@@ -1,4 +1,4 @@
-"""Every part of the settings but the project may be left out, each alone and all at once; what follows is known."""
+"""Every section except the project may be left out, alone or with all others, with a known consequence."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ GATE = ("pause", "resume", "state")
 
 
 def without(*parts: str) -> str:
-    """The least of each section, without these sections; without traffic no metrics page is below its address."""
+    """Return the minimal settings without these sections. Without [traffic], [metrics] gets its own URL."""
     sections = SETTINGS.strip().split("\n\n")
     kept = "\n\n".join(each for each in sections if each.partition("]")[0].lstrip("[") not in parts)
     return kept.replace("[metrics]\n", '[metrics]\nurl = "https://shop.example/m"\n') if "traffic" in parts else kept
@@ -33,14 +33,14 @@ def loaded(folder: Path, text: str) -> Settings:
 
 @pytest.mark.parametrize("part", PARTS)
 def test_each_part_may_be_left_out_alone(tmp_path: Path, part: str) -> None:
-    """It is None then, and so is no other."""
+    """A section that is left out is None, and no other section is."""
     settings = loaded(tmp_path, without(part))
     assert [name for name in PARTS if getattr(settings, name) is None] == [part]
     assert settings.secret_sources().keys() <= {"metrics token", "announcement address", "ticket token"}
 
 
 def test_the_project_alone_is_enough(tmp_path: Path) -> None:
-    """No secret, no address and no service is made up."""
+    """The project alone is enough, and no secret, URL or service is made up."""
     settings = loaded(tmp_path, without(*PARTS))
     assert [name for name in (*PARTS, "health", "incident_log") if getattr(settings, name)] == []
     assert settings.secret_sources() == {}
@@ -49,7 +49,7 @@ def test_the_project_alone_is_enough(tmp_path: Path) -> None:
 
 
 def test_services_are_those_of_the_project(tmp_path: Path) -> None:
-    """Where nothing names a service, none called api or jobs is asked for."""
+    """Services that no setting names are the project's, not api and jobs."""
     named = without(*PARTS).replace('name = "shop"', 'name = "shop"\nservices = ["web"]')
     settings = loaded(tmp_path, f'{named}\n[health]\n[switches.x]\nvariable = "X"\npaths = ["/x"]\n')
     assert settings.health is not None
@@ -58,13 +58,13 @@ def test_services_are_those_of_the_project(tmp_path: Path) -> None:
 
 
 def test_application_without_migrations_says_so(tmp_path: Path) -> None:
-    """A database beside it is asked for nothing then."""
+    """An application without migrations has that reason for unchecked migrations, even with a database."""
     settings = loaded(tmp_path, SETTINGS + '\n[migrations]\ntool = "none"\n')
     assert settings.unchecked_migrations is Absent.MIGRATIONS
 
 
 def test_traffic_without_a_gate(tmp_path: Path) -> None:
-    """A public address alone is looked at; half a gate is refused, by other tests."""
+    """With only a public URL, the URL is checked, and everything about the gate is not configured."""
     text = "\n".join(line for line in SETTINGS.splitlines() if not line.startswith(GATE))
     settings = loaded(tmp_path, text)
     assert settings.traffic is not None
@@ -80,7 +80,7 @@ def test_traffic_without_a_gate(tmp_path: Path) -> None:
 
 
 def test_nothing_is_asked_where_nothing_is_named(tmp_path: Path) -> None:
-    """Each look says which part it is about; none of them can be taken for a good one."""
+    """Each check names the part that is not configured, and does not pass."""
     with asking() as http:
         gate = TrafficGate(production(tmp_path), http, None, 1)
         health = Health(production(tmp_path), http, None, {}, Deadlines())
@@ -99,7 +99,7 @@ def test_nothing_is_asked_where_nothing_is_named(tmp_path: Path) -> None:
 
 
 def test_metrics_without_a_token(tmp_path: Path) -> None:
-    """They are scraped; that they are refused without a token is not looked for."""
+    """Without a token metrics are read, and the check for a refusal without it is not configured."""
     settings = loaded(tmp_path, SETTINGS.replace('token = { env = "METRICS_TOKEN" }', ""))
     assert settings.metrics is not None
     assert settings.metrics.token is None

@@ -1,4 +1,4 @@
-"""The settings file: what is refused, in one line that names the key and never a secret."""
+"""Loading the settings file: each refusal is one line that names the key and never shows a secret."""
 
 import re
 from pathlib import Path
@@ -34,7 +34,7 @@ def changed(old: str, new: str) -> str:
 
 
 def test_least_file_is_enough(tmp_path: Path) -> None:
-    """The least settings file loads, and what it leaves out has its documented value."""
+    """The minimal settings file loads, and keys that are left out have their documented defaults."""
     settings = load(written(tmp_path, SETTINGS))
     assert settings.project.services == ("api", "jobs")
     assert settings.project.tag_variable == "IMAGE_TAG"
@@ -46,12 +46,12 @@ def test_least_file_is_enough(tmp_path: Path) -> None:
 
 
 def test_example_file_loads() -> None:
-    """The example that people copy is a settings file."""
+    """The example file is a valid settings file."""
     assert isinstance(load(ROOT / "docs" / "runbook.example.toml"), Settings)
 
 
 def test_no_file_says_where_the_example_is(tmp_path: Path) -> None:
-    """A missing file is refused with its path and with what to copy."""
+    """A missing file is refused with its path and the example to copy."""
     said = refusal(tmp_path / "runbook.toml")
     assert str(tmp_path / "runbook.toml") in said
     assert "docs/runbook.example.toml" in said
@@ -156,7 +156,7 @@ def test_no_file_says_where_the_example_is(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_meant_is_refused(tmp_path: Path, text: str, key: str, words: str) -> None:
-    """A mistake is told in one line with the file, the key and what is wrong, and without any value that is secret."""
+    """A mistake is reported in one line with the file, the key and the reason, and without secrets."""
     path = written(tmp_path, text)
     said = refusal(path)
     assert re.search(rf"^{re.escape(str(path))}:\d+: {re.escape(key)}: ", said)
@@ -166,7 +166,7 @@ def test_what_cannot_be_meant_is_refused(tmp_path: Path, text: str, key: str, wo
 
 
 def test_not_toml_names_the_line(tmp_path: Path) -> None:
-    """A file that is no TOML is refused with the place of the mistake, and without what stands there."""
+    """A file that is not TOML is refused with the line of the mistake, without the line's content."""
     said = refusal(written(tmp_path, f'[project]\nname = "{CANARY}\n'))
     assert "runbook.toml:2: not TOML: " in said
     assert CANARY not in said
@@ -181,7 +181,7 @@ def test_not_toml_names_the_line(tmp_path: Path) -> None:
     ],
 )
 def test_unreadable_file_is_refused(tmp_path: Path, make: object) -> None:
-    """What cannot be read as text is refused like any other mistake."""
+    """A file that is not UTF-8 text, or is a folder, is refused like any other mistake."""
     path = tmp_path / "runbook.toml"
     make(path)  # type: ignore[operator]
     assert any(words in refusal(path) for words in ("runbook.toml:1: not UTF-8", "is a folder"))
@@ -189,7 +189,7 @@ def test_unreadable_file_is_refused(tmp_path: Path, make: object) -> None:
 
 @pytest.mark.parametrize("key", ["metrics token", "announcement address", "ticket token", "registry password"])
 def test_every_secret_is_found_by_name(tmp_path: Path, key: str) -> None:
-    """Redaction can ask the settings for every secret that they name."""
+    """The settings list every secret source that they name, for redaction."""
     password = 'url = "https://registry.example"\nusername = "deploy"\npassword = { env = "REGISTRY_PASSWORD" }'
     settings = load(written(tmp_path, changed('url = "https://registry.example"', password)))
     assert key in settings.secret_sources()
@@ -213,13 +213,13 @@ def test_secret_is_fetched_from_where_it_lies(tmp_path: Path, monkeypatch: pytes
     ],
 )
 def test_missing_secret_is_told_by_its_place(source: dict[str, str], place: str) -> None:
-    """A secret that is not there is told by the place where it should be."""
+    """A missing secret is reported with the place where it should be."""
     with pytest.raises(SettingsError, match=place):
         SecretSource.model_validate(source).resolve({"OTHER": CANARY})
 
 
 def test_secret_file_of_other_bytes_is_refused_without_showing_them(tmp_path: Path) -> None:
-    """A secret file that is no text is refused by its path; its bytes stay out of the message."""
+    """A secret file that is not text is refused with its path, without its bytes."""
     path = tmp_path / "token"
     path.write_bytes(b"\xff\xfe" + CANARY.encode())
     with pytest.raises(SettingsError, match=str(path)) as caught:
@@ -229,14 +229,14 @@ def test_secret_file_of_other_bytes_is_refused_without_showing_them(tmp_path: Pa
 
 
 def test_empty_secret_counts_as_missing(tmp_path: Path) -> None:
-    """An empty secret file is no secret."""
+    """An empty secret file counts as missing."""
     (tmp_path / "token").write_text("\n")
     with pytest.raises(SettingsError, match="no secret in file"):
         SecretSource(file=tmp_path / "token").resolve({})
 
 
 def test_secret_never_shows_when_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fetched secret does not print itself."""
+    """A secret does not appear in the repr of its value or of the settings."""
     monkeypatch.setenv("METRICS_TOKEN", CANARY)
     settings = load(written(tmp_path, SETTINGS))
     assert settings.metrics is not None
@@ -262,7 +262,7 @@ def test_secret_never_shows_when_printed(tmp_path: Path, monkeypatch: pytest.Mon
 def test_health_requests_carry_the_public_host(
     tmp_path: Path, public_url: str, health: str, headers: dict[str, str]
 ) -> None:
-    """Unless another is set, an api is asked for the host for which users ask."""
+    """Health requests have the public URL's host as Host header, unless another is set."""
     path = tmp_path / "runbook.toml"
     path.write_text(changed("https://shop.example", public_url) + f"\n[health]\n{health}\n")
     assert load(path).health_headers() == headers
@@ -272,7 +272,7 @@ def test_health_requests_carry_the_public_host(
     "line", ['host_header = "a b"', 'host_header = "http://a"', 'scheme = "ftp"', 'headers = { host = "a" }']
 )
 def test_health_request_that_cannot_be_made_is_refused(tmp_path: Path, line: str) -> None:
-    """A Host among the headers would be one too many."""
+    """An invalid host or scheme is refused, and so is a Host among the headers, which would be a second one."""
     path = tmp_path / "runbook.toml"
     path.write_text(f"{SETTINGS}\n[health]\n{line}\n")
     assert "health." in refusal(path)
@@ -293,7 +293,7 @@ _TICKET = '[ticket]\nrepository = "shop/shop"\ntoken = { env = "TICKET_TOKEN" }\
     ],
 )
 def test_ticket_is_refused_by_its_key(tmp_path: Path, ticket: str, said: str) -> None:
-    """Whichever tracker it is for."""
+    """A mistake in [ticket] is reported with its key, for any tracker."""
     assert said in refusal(written(tmp_path, changed(_TICKET, f"[ticket]\n{ticket}\n")))
 
 
@@ -305,12 +305,12 @@ def test_ticket_is_refused_by_its_key(tmp_path: Path, ticket: str, said: str) ->
     ],
 )
 def test_incident_log_has_one_place(tmp_path: Path, section: str, said: str) -> None:
-    """A file or a command."""
+    """The incident log needs either a file or a command."""
     assert said in refusal(written(tmp_path, f"{SETTINGS}\n{section}\n"))
 
 
 def test_team_needs_no_tracker_and_its_files_lie_beside_the_settings(tmp_path: Path) -> None:
-    """Without [ticket] there is none; relative paths count from the settings file, wherever pytest is started."""
+    """[ticket] may be left out, and relative paths are relative to the settings file."""
     text = changed(_TICKET, '[incident_log]\nfile = "log/incidents.md"\n')
     text = text.replace('url = { env = "ANNOUNCEMENT_URL" }', 'url = { env = "A" }\ntemplates = "/etc/told"')
     settings = load(written(tmp_path, text))
@@ -323,7 +323,7 @@ def test_team_needs_no_tracker_and_its_files_lie_beside_the_settings(tmp_path: P
 
 
 def test_secrets_of_a_webhook_are_known(tmp_path: Path) -> None:
-    """Its address is one: redaction learns it before anything is written."""
+    """A webhook's URL is listed as a secret, so that redaction learns it."""
     hook = '[ticket]\ntracker = "webhook"\nurl = { env = "HOOK" }\n'
     sources = load(written(tmp_path, changed(_TICKET, hook))).secret_sources()
     assert sources["ticket address"].env == "HOOK"

@@ -1,4 +1,4 @@
-"""What a review reads of the settings: links whose places are known, and a due date that is one."""
+"""The settings of the review: links with known placeholders, and a valid due time."""
 
 import pytest
 from pydantic import ValidationError
@@ -7,7 +7,7 @@ from runbook.settings.review import PLACES, ReviewSettings
 
 
 def test_every_place_may_be_named() -> None:
-    """All of them in one address; a doubled brace is a brace."""
+    """A link may contain all placeholders; a doubled brace is a literal brace."""
     url = "https://x.example/?" + "&".join(f"{name}={{{name}}}" for name in PLACES) + "&json={{1}}"
     assert ReviewSettings.model_validate({"links": [{"name": "x", "url": url}]}).links[0].url == url
 
@@ -25,6 +25,6 @@ def test_every_place_may_be_named() -> None:
     ],
 )
 def test_what_cannot_be_meant(given: dict[str, object], words: str) -> None:
-    """It is refused when the settings are read, and not when the page is made."""
+    """An invalid value is refused when the settings are read, not when the page is made."""
     with pytest.raises(ValidationError, match=words):
         ReviewSettings.model_validate(given)

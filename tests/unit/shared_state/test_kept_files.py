@@ -1,4 +1,4 @@
-"""Copies of Compose files and env files: private, by their SHA-256, and no longer than a snapshot names them."""
+"""Copies of Compose files and env files: private, named by SHA-256, and kept as long as a snapshot names them."""
 
 import hashlib
 from pathlib import Path
@@ -18,7 +18,7 @@ def sha256(content: bytes) -> str:
 
 
 def enter(ledger: Ledger, tag: str, compose: bytes, env_file: bytes = b"A=1\n", needed: tuple[str, ...] = ()) -> None:
-    """Enter a release that was validated with these two files."""
+    """Add to the ledger a release that was validated with these two files."""
     configuration: Configuration = {Part.FILES: {"docker-compose.yml": Value(sha256(compose))}}
     snapshot = ReleaseSnapshot.of(tag, configuration, []).model_copy(update={"env_file": sha256(env_file)})
     release = Release(tag, {}, digests("9"))
@@ -30,7 +30,7 @@ def kept(folder: Path) -> set[str]:
 
 
 def test_they_are_private_and_read_again(tmp_path: Path) -> None:
-    """One file for each content, whatever bytes it has, of mode 600 in a folder of mode 700."""
+    """Each content is one file of mode 600 in a folder of mode 700, and is read back byte for byte."""
     ledger = ledger_of(tmp_path)
     enter(ledger, "v1", b"\xff\x00 no text\n")
     folder = tmp_path / ".runbook/release_files"
@@ -41,7 +41,7 @@ def test_they_are_private_and_read_again(tmp_path: Path) -> None:
 
 
 def test_those_that_no_snapshot_names_are_removed(tmp_path: Path) -> None:
-    """Those of the newest twenty lines stay, and what a run that goes on still needs."""
+    """Copies named by the newest 20 lines, or needed by the current run, stay; the others are removed."""
     ledger = ledger_of(tmp_path)
     for number in range(21):
         enter(ledger, f"r{number}", f"# {number}".encode())
@@ -55,7 +55,7 @@ def test_those_that_no_snapshot_names_are_removed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("spoil", "words"), [(True, "is not the file that was kept"), (False, "does not exist")])
 def test_copy_that_is_not_what_was_kept(tmp_path: Path, *, spoil: bool, words: str) -> None:
-    """It is not given out, and its content is in no error."""
+    """A changed or missing copy is refused, without its content in the error."""
     ledger = ledger_of(tmp_path)
     enter(ledger, "v1", b"services: {}\n")
     file = Path(ledger.copies.path(sha256(b"services: {}\n")))

@@ -1,4 +1,4 @@
-"""The ledger of known-good releases, as it lies beside production."""
+"""The ledger of known-good releases on the production host."""
 
 from pathlib import Path
 
@@ -21,13 +21,13 @@ from tests.support.notes import Remembered, digests, execute, ledger_of, line, r
     ],
 )
 def test_broken_line_is_told_by_its_number(tmp_path: Path, ledger: str, number: int) -> None:
-    """A ledger that cannot be read leaves the question open, with the line to mend; nothing is guessed."""
+    """A ledger with an invalid line is inconclusive, with the number of that line."""
     with pytest.raises(Inconclusive, match=rf"known_good\.jsonl: line {number} is not a JSON object"):
         ledger_of(tmp_path, ledger).candidates()
 
 
 def test_validated_release_is_entered_and_found_again(tmp_path: Path) -> None:
-    """A release entered in the ledger is the next choice, and the ledger keeps what it held."""
+    """A release that is added to the ledger becomes the next choice, and earlier lines stay."""
     remembers = Remembered(tmp_path, [line("v1")])
     change = remembers.ledger.add(release("v2"), "i-2", None, {}, "not taken")
     assert change.scope is Scope.NOTES
@@ -40,7 +40,7 @@ def test_validated_release_is_entered_and_found_again(tmp_path: Path) -> None:
 
 
 def test_notes_lie_in_a_folder_of_their_own(tmp_path: Path) -> None:
-    """The first note makes its folder, closed to others, and leaves no half-written file."""
+    """The first note creates its folder with mode 700, and no half-written file is left."""
     execute(ledger_of(tmp_path).add(release("v1"), "i-1", None, {}, "not taken"))
     folder = tmp_path / ".runbook"
     assert folder.stat().st_mode & 0o777 == 0o700
@@ -48,7 +48,7 @@ def test_notes_lie_in_a_folder_of_their_own(tmp_path: Path) -> None:
 
 
 def test_ledger_is_written_by_exactly_this_command(tmp_path: Path) -> None:
-    """The new ledger is written beside the old one and put in its place by one rename."""
+    """The new ledger is written to a new file that replaces the old one by one rename."""
     (command,) = ledger_of(tmp_path).add(release("v1"), "i-1", None, {}, "not taken").commands
     shell, option, script, *given = command.argv
     assert (shell, option) == ("sh", "-c")

@@ -1,4 +1,4 @@
-"""The lock on the production host: one holder at a time, signs of life by the host's clock, and what is abandoned."""
+"""The lock on the production host: one holder at a time, heartbeats by the host's clock, and abandoned locks."""
 
 import fcntl
 import json
@@ -29,7 +29,7 @@ def path(folder: Path) -> Path:
 
 
 def leave(folder: Path, holder: Holder, *, age: int = 0) -> None:
-    """A lock of `holder`, with the last sign of life `age` seconds ago."""
+    """Write a lock of `holder` whose last heartbeat is `age` seconds old."""
     path(folder).parent.mkdir(exist_ok=True)
     path(folder).write_text(json.dumps(asdict(holder)) + "\n")
     then = time.time() - age
@@ -47,13 +47,13 @@ def gone() -> Holder:
 
 
 def test_nobody_holds_it_at_first(tmp_path: Path) -> None:
-    """On a host without `.runbook/` the lock is free, and looking makes nothing."""
+    """On a host without `.runbook/` the lock is free, and observing it creates nothing."""
     assert lock_of(tmp_path).observe() is None
     assert list(tmp_path.iterdir()) == []
 
 
 def test_who_holds_it_is_seen_by_all(tmp_path: Path) -> None:
-    """A lock that was taken tells owner, machine, incident and time to everybody, and is free when let go of."""
+    """A taken lock shows its holder to everyone, and is free after its release."""
     lock = lock_of(tmp_path)
     assert lock.take("i-1", str) is None
     held = lock_of(tmp_path).observe()
@@ -67,7 +67,7 @@ def test_who_holds_it_is_seen_by_all(tmp_path: Path) -> None:
 
 
 def test_second_run_is_refused_by_name(tmp_path: Path) -> None:
-    """Who comes second is told who is at work, in which incident, and changes nothing about it."""
+    """A second run is refused with the holder's incident and owner, and does not change the lock."""
     lock_of(tmp_path).take("i-1", str)
     before = path(tmp_path).read_bytes()
     with pytest.raises(LockHeld, match=r"another run is changing this production: incident i-1 of .* on .*, since"):
@@ -76,14 +76,14 @@ def test_second_run_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_own_incident_does_not_let_a_second_run_in_either(tmp_path: Path) -> None:
-    """While a run is alive, the same incident cannot be gone on with beside it."""
+    """While a run is alive, a second run of the same incident is refused too."""
     lock_of(tmp_path).take("i-1", str)
     with pytest.raises(LockHeld, match="another run"):
         lock_of(tmp_path).take("i-1", str)
 
 
 def test_only_one_of_many_at_the_same_moment_gets_it(tmp_path: Path) -> None:
-    """Six processes that try at once: one has it, all others are refused."""
+    """Of six processes that try at the same moment, one gets the lock and the others are refused."""
     script = (
         "import sys; from pathlib import Path; from tests.unit.shared_state.test_lock import lock_of\n"
         "from runbook.errors import LockHeld\n"
@@ -107,7 +107,7 @@ def test_only_one_of_many_at_the_same_moment_gets_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("age", [ABANDONED_AFTER + 2, 100_000])
 def test_lock_without_signs_of_life_is_abandoned(tmp_path: Path, age: int) -> None:
-    """A holder on another machine that was silent for too long has abandoned it; others are told how to go on."""
+    """A lock of another machine without heartbeats for too long is abandoned; the error has the incident to resume."""
     leave(tmp_path, replace(Holder.this_process("i-dead"), host="elsewhere"), age=age)
     with pytest.raises(LockHeld, match="abandoned by incident i-dead") as refused:
         lock_of(tmp_path).take("i-2", str)
@@ -115,7 +115,7 @@ def test_lock_without_signs_of_life_is_abandoned(tmp_path: Path, age: int) -> No
 
 
 def test_process_that_is_gone_needs_no_silence(tmp_path: Path, gone: Holder) -> None:
-    """On the machine where it ran, a dead run is known to be dead at once, and its incident takes the lock over."""
+    """On the holder's own machine, an ended process is detected at once, and its incident takes the lock over."""
     leave(tmp_path, gone)
     held = lock_of(tmp_path).observe()
     assert held is not None
@@ -130,7 +130,7 @@ def test_process_that_is_gone_needs_no_silence(tmp_path: Path, gone: Holder) -> 
 
 
 def test_number_that_was_given_again_is_not_the_same_process(tmp_path: Path) -> None:
-    """A process with the dead one's number is not taken for it: the moment of its start tells them apart."""
+    """A process with a reused PID is not the holder, because its start time differs."""
     leave(tmp_path, replace(Holder.this_process("i-dead"), started="1"))
     held = lock_of(tmp_path).observe()
     assert held is not None
@@ -138,7 +138,7 @@ def test_number_that_was_given_again_is_not_the_same_process(tmp_path: Path) -> 
 
 
 def test_machine_that_cannot_be_asked_counts_as_alive(tmp_path: Path) -> None:
-    """Of a holder elsewhere only its silence tells; until then it is at work."""
+    """A holder on another machine counts as alive until its heartbeats stop for too long."""
     leave(tmp_path, replace(Holder.this_process("i-1"), host="elsewhere", started="1"), age=ABANDONED_AFTER - 5)
     held = lock_of(tmp_path).observe()
     assert held is not None
@@ -146,7 +146,7 @@ def test_machine_that_cannot_be_asked_counts_as_alive(tmp_path: Path) -> None:
 
 
 def test_signs_of_life_are_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While the heart beats, the lock stays young; its content stays what it was."""
+    """Heartbeats update the lock's time, and leave its content unchanged."""
     monkeypatch.setattr(module, "SIGN_OF_LIFE", 0.05)
     lock = lock_of(tmp_path)
     lock.take("i-1", str)
@@ -164,7 +164,7 @@ def test_signs_of_life_are_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("error", [OSError(24, "Too many open files"), RuntimeError("can't start new thread")])
 def test_signs_of_life_go_on_after_any_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    """Whatever went wrong with one sign of life, the next one is given."""
+    """After an error in one heartbeat, the next one is still sent."""
     monkeypatch.setattr(module, "SIGN_OF_LIFE", 0.05)
     lock = lock_of(tmp_path)
     lock.take("i-1", str)
@@ -185,7 +185,7 @@ def test_signs_of_life_go_on_after_any_error(tmp_path: Path, monkeypatch: pytest
 
 
 def test_process_in_another_container_cannot_be_asked_about(tmp_path: Path) -> None:
-    """In another PID namespace of the same machine the holder's number means nothing: only its silence tells."""
+    """In another PID namespace the holder's PID says nothing; only missing heartbeats count."""
     script = (
         "import json; from dataclasses import asdict; from runbook.shared_state.lock import Holder\n"
         "print(json.dumps(asdict(Holder.this_process('i-1'))))"
@@ -201,7 +201,7 @@ def test_process_in_another_container_cannot_be_asked_about(tmp_path: Path) -> N
 
 
 def test_lock_that_was_taken_away_is_not_kept_nor_let_go_of(tmp_path: Path) -> None:
-    """Who lost the lock is told before the next change, does not make the other's look alive, and leaves it alone."""
+    """A run that lost its lock is told at its next heartbeat, and neither refreshes nor releases the other's lock."""
     lock = lock_of(tmp_path)
     lock.take("i-1", str)
     leave(tmp_path, Holder.this_process("i-2"), age=20)
@@ -215,7 +215,7 @@ def test_lock_that_was_taken_away_is_not_kept_nor_let_go_of(tmp_path: Path) -> N
 
 
 def test_lock_that_vanished_is_lost(tmp_path: Path) -> None:
-    """A lock that somebody removed by hand is not put back by a sign of life."""
+    """A lock that was removed by hand is lost, and a heartbeat does not create it again."""
     lock = lock_of(tmp_path)
     lock.take("i-1", str)
     path(tmp_path).unlink()
@@ -226,7 +226,7 @@ def test_lock_that_vanished_is_lost(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", ["", "{}", "nonsense\n", '["x"]', '{"owner": "x"}', "\x00\xff", "[" * 100_000])
 def test_unreadable_lock_is_not_free(tmp_path: Path, content: str) -> None:
-    """What cannot be read is unknown, and unknown is not free."""
+    """An unreadable lock is inconclusive, and does not count as free."""
     path(tmp_path).parent.mkdir()
     path(tmp_path).write_text(content, encoding="latin-1")
     with pytest.raises(Inconclusive, match="cannot be read"):
@@ -234,14 +234,14 @@ def test_unreadable_lock_is_not_free(tmp_path: Path, content: str) -> None:
 
 
 def test_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    """Where the lock cannot be written, the run does not begin without one."""
+    """If the lock cannot be written, taking it fails, so that no run begins without one."""
     (tmp_path / ".runbook").write_text("a file in the way")
     with pytest.raises(CommandFailed, match="File exists"):
         lock_of(tmp_path).take("i-1", str)
 
 
 def test_folder_that_another_command_holds_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who waits for flock(1) in vain is told what was seen, what was expected, and a command that shows who has it."""
+    """If flock(1) times out, the error says what holds up the lock, and a command that shows the process."""
     monkeypatch.setattr(module, "_FLOCK_WAIT", 1)
     (tmp_path / ".runbook").mkdir()
     held = os.open(tmp_path / ".runbook", os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""The rollback under way, as it is written down on the production host."""
+"""The open rollback: the note on the production host."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ ORIGIN = {"tags": ["v2"], "digests": {"api": "sha256:aa"}, "log_errors": {"KeyEr
 
 @pytest.fixture
 def note(tmp_path: Path) -> OpenRollback:
-    """The note of a host on which no rollback is under way."""
+    """The note of a host without an open rollback."""
     return OpenRollback(production(tmp_path, incident(tmp_path)))
 
 
@@ -28,7 +28,7 @@ def execute(note: OpenRollback, change: Action) -> None:
 
 
 def test_opened_and_closed(note: OpenRollback) -> None:
-    """What failed and what is returned to is read back as written, and is gone when the rollback is closed."""
+    """The failed release and the target are read back as written, and the note is gone after closing."""
     assert note.read() is None
     execute(note, note.open("i-1", ORIGIN, "v1"))
     found = note.read()
@@ -47,7 +47,7 @@ def test_opened_and_closed(note: OpenRollback) -> None:
     [(["v2"], True), (["v1"], True), (["v1", "v2"], True), (["v3"], False), (["v2", "v3"], False)],
 )
 def test_note_concerns_the_releases_that_it_names(note: OpenRollback, running: list[str], concerned: bool) -> None:  # noqa: FBT001
-    """The note speaks while the failed release, its target or both run; about anything else it is left over."""
+    """The note applies if only the failed release, its target or both run; otherwise it is outdated."""
     execute(note, note.open("i-1", ORIGIN, "v1"))
     assert (note.for_running_tags(running) is not None) is concerned
 
@@ -62,7 +62,7 @@ def test_the_same_rollback_is_not_opened_twice(
     target: str,
     already: bool,  # noqa: FBT001
 ) -> None:
-    """Open already is the one with the same failed release and the same target, and no other."""
+    """A rollback counts as already open only with the same failed release and the same target."""
     execute(note, note.open("i-1", ORIGIN, "v1"))
     assert (note.open("i-2", origin, target).already() is not None) is already
 
@@ -71,7 +71,7 @@ def test_the_same_rollback_is_not_opened_twice(
     "content", ["", "{", "[]", "7", json.dumps({"incident": "i", "since": "", "target": "v1", "before": {"tags": []}})]
 )
 def test_note_that_cannot_be_read_is_not_no_note(note: OpenRollback, content: str) -> None:
-    """A note that is torn or of another form stops, and says where it lies."""
+    """An unreadable or invalid note is inconclusive, and does not count as no note."""
     Path(note.path).parent.mkdir()
     Path(note.path).write_text(content)
     with pytest.raises(Inconclusive, match="cannot be read"):
@@ -79,7 +79,7 @@ def test_note_that_cannot_be_read_is_not_no_note(note: OpenRollback, content: st
 
 
 def test_rollback_over_another_keeps_the_first_failure_and_every_target(note: OpenRollback) -> None:
-    """A to v1 broke off behind its switch, B goes to v0: what runs (v1) is still part of the story, and v2 failed."""
+    """A rollback over an unfinished one keeps the first failed release, every target and both incidents."""
     execute(note, note.open("i-1", ORIGIN, "v1"))
     under_way = note.for_running_tags(["v1"])
     assert under_way is not None

@@ -1,4 +1,4 @@
-"""The quarantine, as it lies beside production."""
+"""The quarantine on the production host."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ from tests.support.notes import digests, execute, quarantine_of, quarantined
 
 
 def test_failed_release_is_quarantined_once(tmp_path: Path) -> None:
-    """Quarantining marks every digest; doing it again finds it done."""
+    """All digests of the release are quarantined; a second time it is already done."""
     quarantine = quarantine_of(tmp_path)
     change = quarantine.add(digests("3"), "v3", "i-9")
     assert change.already() is None
@@ -19,7 +19,7 @@ def test_failed_release_is_quarantined_once(tmp_path: Path) -> None:
 
 
 def test_digest_known_to_be_bad_is_not_written_twice(tmp_path: Path) -> None:
-    """When one of two digests is in quarantine already, only the other is added."""
+    """If one of two digests is already in quarantine, only the other is added."""
     quarantine = quarantine_of(tmp_path, [quarantined(digests("3")["api"])])
     change = quarantine.add(digests("3"), "v3", "i-9")
     assert change.already() is None
@@ -31,7 +31,7 @@ def test_digest_known_to_be_bad_is_not_written_twice(tmp_path: Path) -> None:
 
 
 def test_failed_release_does_not_come_back_unnoticed(tmp_path: Path) -> None:
-    """A release in quarantine is refused at once, with the incident in which it failed."""
+    """A release in quarantine fails the check at once, with the incident in which it failed."""
     quarantine = quarantine_of(tmp_path, [quarantined(digest) for digest in digests("3").values()])
     assert wait_for(quarantine.check_not_quarantined(digests("1"))).seen.ok
     found = wait_for(quarantine.check_not_quarantined(digests("3")))
@@ -41,14 +41,14 @@ def test_failed_release_does_not_come_back_unnoticed(tmp_path: Path) -> None:
 
 
 def test_quarantine_can_be_checked(tmp_path: Path) -> None:
-    """Whether the failed release is in quarantine is looked up, not believed."""
+    """The check passes for a release in quarantine, and fails for another."""
     quarantine = quarantine_of(tmp_path, [quarantined(digest) for digest in digests("3").values()])
     assert wait_for(quarantine.check_quarantined(digests("3"))).seen.ok
     assert not wait_for(quarantine.check_quarantined(digests("1"))).seen.ok
 
 
 def test_what_is_in_quarantine_is_told(tmp_path: Path) -> None:
-    """The tag, the digests by service, since when, and the file in which that is written down."""
+    """The entry has the tag, the digests by service, the time, and the file."""
     lines = [quarantined(digest) for digest in digests("3").values()]
     told = quarantine_of(tmp_path, lines).entries(digests("3") | {"other": "sha256:ff"})
     assert (told["tag"], told["digests"], told["since"]) == ("v3", digests("3"), lines[0]["since"])

@@ -1,4 +1,4 @@
-"""The release snapshot as it lies beside the ledger: no secret in it, read again only whole, and not kept for ever."""
+"""The release snapshot beside the ledger: it has no secret, is checked when it is read, and is removed later."""
 
 import hashlib
 import json
@@ -31,7 +31,7 @@ CATALOG: list[tuple[str, ...]] = [("column", "public.orders.id", "integer not nu
 
 
 def enter(ledger: Ledger, tag: str = "v1", snapshot: ReleaseSnapshot | str | None = None) -> Path:
-    """Enter a release with its snapshot; the file of it."""
+    """Add a release with its snapshot to the ledger, and return the snapshot's file."""
     kept = snapshot or ReleaseSnapshot.of(tag, CONFIGURATION, CATALOG)
     known = release(tag) if tag in ("v1", "v2", "v3") else Release(tag, {}, digests("9"))
     change = ledger.add(known, "i-1", None, {}, kept)
@@ -40,7 +40,7 @@ def enter(ledger: Ledger, tag: str = "v1", snapshot: ReleaseSnapshot | str | Non
 
 
 def changed(**parts: Any) -> Configuration:
-    """The same configuration, in which these values of a part are others; None is not there."""
+    """Return the configuration with changed values by part. None removes a key."""
     found = dict(CONFIGURATION)
     for name, values in parts.items():
         merged = {**found[Part[name]], **values}
@@ -49,7 +49,7 @@ def changed(**parts: Any) -> Configuration:
 
 
 def test_it_is_private_and_the_ledger_names_it_by_its_hash(tmp_path: Path) -> None:
-    """Nobody else reads the file, no secret stands in it, and equal secrets do not show as such."""
+    """The file has mode 600 and no secret in it, and equal secrets have different hashes."""
     ledger = ledger_of(tmp_path)
     file = enter(ledger)
     text = file.read_text()
@@ -65,7 +65,7 @@ def test_it_is_private_and_the_ledger_names_it_by_its_hash(tmp_path: Path) -> No
 
 
 def test_schema_that_it_was_taken_at(tmp_path: Path) -> None:
-    """The catalog is that of the revisions on the same line; at others it is none to compare with."""
+    """The catalog is returned only for the revisions on the same line of the ledger."""
     ledger = ledger_of(tmp_path)
     enter(ledger)
     assert ledger.snapshot_at(release("v1"), ["0002"]) is None
@@ -79,7 +79,7 @@ def test_schema_that_it_was_taken_at(tmp_path: Path) -> None:
 
 
 def test_salts_differ(tmp_path: Path) -> None:
-    """The same secret has another hash in each snapshot."""
+    """The same secret has a different hash in each snapshot."""
     ledger = ledger_of(tmp_path)
     first, second = (json.loads(enter(ledger, tag).read_text()) for tag in ("v1", "v2"))
     assert first["salt"] != second["salt"]
@@ -147,7 +147,7 @@ def test_salts_differ(tmp_path: Path) -> None:
     ],
 )
 def test_differences(parts: dict[str, Any], differences: list[Difference]) -> None:
-    """Key by key; values where neither is secret."""
+    """Differences are listed key by key; values are shown if neither is secret."""
     kept = ReleaseSnapshot.of("v1", CONFIGURATION, CATALOG)
     assert kept.differences(changed(**parts)) == differences
 
@@ -162,7 +162,7 @@ def test_differences(parts: dict[str, Any], differences: list[Difference]) -> No
     ],
 )
 def test_damaged_file_is_not_taken_for_the_snapshot(tmp_path: Path, spoil: Any, words: str) -> None:
-    """It is not known, with the reason; what was read of it is in no error."""
+    """A missing, changed or too large file is refused with the reason."""
     ledger = ledger_of(tmp_path)
     spoil(enter(ledger))
     with pytest.raises(Exception, match=words):
@@ -170,7 +170,7 @@ def test_damaged_file_is_not_taken_for_the_snapshot(tmp_path: Path, spoil: Any, 
 
 
 def test_file_that_the_ledger_vouches_for_and_that_is_no_snapshot(tmp_path: Path) -> None:
-    """Its members are checked as well, and its content is not shown."""
+    """A file with the right hash that is not a snapshot is refused, without its content in the error."""
     ledger = ledger_of(tmp_path)
     file = enter(ledger)
     text = json.dumps({"format": "release-snapshot/9", "tag": SECRET})
@@ -197,13 +197,13 @@ def _sha256(text: str) -> str:
     ],
 )
 def test_release_without_a_snapshot(tmp_path: Path, more: dict[str, Any], words: str) -> None:
-    """Older ledgers lack it, and a release is known good without it."""
+    """A known-good release may have no snapshot; the error says why, if the ledger does."""
     with pytest.raises(Inconclusive, match=words):
         ledger_of(tmp_path, [line("v1", **more)]).snapshot(release("v1"))
 
 
 def test_too_large_to_be_read_again(tmp_path: Path) -> None:
-    """It is not written, and the ledger's line says why."""
+    """A snapshot that is too large is not written, and the ledger's line says why."""
     ledger = ledger_of(tmp_path)
     large = ReleaseSnapshot.of("v1", CONFIGURATION, [("table", "x" * 8_000_000, "table")])
     assert not enter(ledger, snapshot=large).exists()
@@ -212,7 +212,7 @@ def test_too_large_to_be_read_again(tmp_path: Path) -> None:
 
 
 def test_only_the_newest_twenty_are_kept(tmp_path: Path) -> None:
-    """The action that writes one removes those of older lines, and nothing else that lies there."""
+    """Writing a snapshot removes those of older lines, and no other file in the folder."""
     ledger = ledger_of(tmp_path)
     files = [enter(ledger, f"r{number}") for number in range(20)]
     other = files[0].parent / "notes.txt"

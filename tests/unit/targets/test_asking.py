@@ -1,4 +1,4 @@
-"""All sources are asked at the same time, and none of them can stop a rollback."""
+"""All sources are queried at the same time, and none of them can stop a rollback."""
 
 import threading
 import time
@@ -18,7 +18,7 @@ from tests.support.parts import Heard, Reply, serving
 
 @dataclass
 class Scripted:
-    """A source that gives its releases, then waits, then ends with an error."""
+    """A source that yields its releases, waits, and then raises its error if it has one."""
 
     name: str
     tags: tuple[str, ...] = ()
@@ -47,7 +47,7 @@ def asked(*sources: Scripted, heard: Heard | None = None, deadline: float = 0.5)
 
 
 def test_source_that_is_down_stops_nothing() -> None:
-    """Each says for itself what it knows, and why it could not be asked; also what nobody foresaw."""
+    """Each source has its own result or the reason why it is down, also after an unexpected error."""
     found = asked(
         Scripted("up", ("v1", "v2")),
         Scripted("down", error=SourceError("refused https://x.example/log?signature=canary", "log in")),
@@ -61,13 +61,13 @@ def test_source_that_is_down_stops_nothing() -> None:
 
 
 def test_signed_address_is_in_no_remark() -> None:
-    """What was left out is told in the journal, too."""
+    """Remarks go into the journal, so signed URLs are cut."""
     (found,) = asked(Scripted("up", remarks=["https://x.example/log?signature=canary gave no answer"]))
     assert found.remarks == ["https://x.example/log?… gave no answer", "done"]
 
 
 def test_slow_sources_are_waited_for_together_and_only_until_the_deadline() -> None:
-    """Three that hang cost one deadline; what they told before it counts."""
+    """Three sources that hang cost one deadline, and their releases until then count."""
     began = time.monotonic()
     found = asked(*(Scripted(name, ("v1",), seconds=30) for name in "abc"), Scripted("quick", ("v2",)))
     assert time.monotonic() - began < 3
@@ -76,7 +76,7 @@ def test_slow_sources_are_waited_for_together_and_only_until_the_deadline() -> N
 
 
 def test_what_sources_did_goes_on_record_in_their_order_and_without_answers() -> None:
-    """Answers may hold secrets that nobody knows: addresses and exit codes are kept, texts are not."""
+    """URLs and exit codes are recorded in the order of the sources; answers are not, because they may have secrets."""
     heard = Heard()
     with serving(lambda _asked: Reply(200, b"another-secret")) as server:
         urls = (f"{server.url}/slow?token=x", f"{server.url}/quick")
@@ -87,7 +87,7 @@ def test_what_sources_did_goes_on_record_in_their_order_and_without_answers() ->
 
 
 def test_source_that_ends_late_is_not_recorded_any_more() -> None:
-    """A step that has ended gets no entries of a thread that was left behind."""
+    """A source that ends after the deadline adds no entries to the record."""
     heard, late = Heard(), threading.Event()
 
     class Late(Scripted):

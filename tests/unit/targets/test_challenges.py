@@ -1,4 +1,4 @@
-"""`WWW-Authenticate`: several challenges, in one header or in several, are read apart (RFC 9110, 11.6.1)."""
+"""`WWW-Authenticate`: several challenges, in one header or in several, are separated (RFC 9110, 11.6.1)."""
 
 import pytest
 
@@ -53,11 +53,11 @@ def test_challenges_are_read_apart(header: str, expected: list[Challenge]) -> No
 
 
 def test_quote_without_an_end_ends_the_reading() -> None:
-    """A header that is cut off gives no value that does not stand there."""
+    """A truncated header gives no value for the parameter that was cut off."""
     assert all("realm" not in each.parameters for each in challenges_in('Bearer realm="https://auth.exam'))
 
 
 def test_long_header_is_read_quickly() -> None:
-    """A header of a hundred thousand characters costs no more than reading it."""
+    """A header of 100,000 characters is parsed without excessive backtracking."""
     for piece in ("a" * 100_000, "a " * 50_000, 'a="' + "\\" * 100_000, "a=b," * 25_000, " ," * 50_000):
         challenges_in(f"Basic {piece}")

@@ -1,4 +1,4 @@
-"""Docker's own logins, where its configuration or a helper is not as it should be (what works: tests/engine)."""
+"""Docker's logins with an invalid configuration or helper (valid ones: tests/engine)."""
 
 import base64
 import json
@@ -35,19 +35,19 @@ def login(folder: Path, configuration: Any, registry: str = "r.example", helper:
     ],
 )  # fmt: skip
 def test_what_is_no_login_is_none(tmp_path: Path, configuration: Any) -> None:
-    """No configuration stops a run, and a helper that fails is not gone round."""
+    """An invalid configuration gives no login and no error; a failed helper is not replaced by another login."""
     assert login(tmp_path, configuration) is None
 
 
 @pytest.mark.parametrize("said", ["", "{", "[]", '{"Username": 1, "Secret": 2}', '{"Username": "x", "Secret": ""}'])
 def test_helper_that_says_something_else_gives_no_login(tmp_path: Path, said: str) -> None:
-    """What a helper prints is held against its form."""
+    """A helper's output in the wrong form gives no login."""
     assert login(tmp_path, {"credsStore": "shop"}, helper=f"echo '{said}'") is None
 
 
 @pytest.mark.parametrize("registry", ["docker.io", "registry-1.docker.io"])
 def test_docker_hub_has_a_name_of_its_own(tmp_path: Path, registry: str) -> None:
-    """Docker keeps its login under an old address."""
+    """Docker Hub's login is found under its old address."""
     found = login(tmp_path, {"auths": {"https://index.docker.io/v1/": {"auth": AUTH}}}, registry)
     assert found is not None
     assert (found.username, found.password.get_secret_value()) == ("deploy", PASSWORD)
@@ -55,7 +55,7 @@ def test_docker_hub_has_a_name_of_its_own(tmp_path: Path, registry: str) -> None
 
 
 def test_helper_may_give_a_token(tmp_path: Path) -> None:
-    """A token is for the token service, and is never sent as a password."""
+    """A token from a helper is never sent as a password."""
     said = json.dumps({"Username": "<token>", "Secret": PASSWORD})
     found = login(tmp_path, {"credsStore": "shop"}, helper=f"echo '{said}'")
     assert found is not None
@@ -93,5 +93,5 @@ GIVES_OTHER = """echo '{"Username": "other", "Secret": "secret-0815"}'"""
     ],
 )
 def test_login_is_the_one_that_docker_takes(tmp_path: Path, configuration: Any) -> None:
-    """The order is docker's own: what it would take there is taken here."""
+    """The login is the one that docker would use."""
     assert told(login(tmp_path, configuration, helper=GIVES_OTHER)) == ("deploy", PASSWORD)

@@ -1,4 +1,4 @@
-"""Candidates of all sources as one list: what comes first, and what is never chosen silently."""
+"""The candidates of all sources in one list: their order, and what is never chosen without being named."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -41,19 +41,19 @@ def chosen(*candidates: Candidate) -> Choice:
 
 
 def test_validated_comes_before_deployed_before_built_then_the_newest() -> None:
-    """Evidence counts before age."""
+    """Stronger evidence comes first, then the newer release."""
     deployed = built("v3", 3, "CI", kind=Kind.DEPLOYED)
     found = ranked(built("v8", 8), built("v5", 5), deployed, validated("v1"), built("v0"))
     assert tags(found) == ["v1", "v3", "v8", "v5", "v0"]
 
 
 def test_validated_ones_keep_the_ledgers_order_whatever_the_clocks_said() -> None:
-    """The ledger is written in the order in which releases passed."""
+    """Validated releases keep the ledger's order, whatever their times."""
     assert tags(ranked(validated("v2", time=at(1)), validated("v1", time=at(5)))) == ["v2", "v1"]
 
 
 def test_what_several_sources_know_of_a_release_is_one_candidate() -> None:
-    """The strongest evidence counts, and all of it is told."""
+    """Several sources of a release give one candidate, with the strongest kind and all the evidence."""
     (found,) = ranked(built("v1", 2), validated("v1", digests={"api": ONE}), built("v1", 1, "CI"))
     candidate = found.as_candidate()
     assert candidate.kind is Kind.VALIDATED
@@ -79,7 +79,7 @@ def test_what_several_sources_know_of_a_release_is_one_candidate() -> None:
     ],
 )
 def test_what_speaks_against_a_release_keeps_it_from_being_chosen(barred: list[Candidate], against: Against) -> None:
-    """It is passed over with the reason, and stands behind the others in the list; who names it gets it."""
+    """A barred release is passed over with the reason and listed last, but can be chosen by name."""
     found = ranked(*barred, built("v1", 1), running={"api": TWO})
     assert found[0].tag == barred[0].tag
     assert found[0].bar is not None
@@ -93,7 +93,7 @@ def test_what_speaks_against_a_release_keeps_it_from_being_chosen(barred: list[C
 
 
 def test_tag_that_was_moved_since_its_validation_stops_the_choice() -> None:
-    """No older release is guessed at: whoever names one goes on."""
+    """A moved tag stops the choice instead of an older release being chosen, unless a person names one."""
     moved = [validated("v8", digests={"api": ONE}), built("v8", 4, digests={"api": TWO}), validated("v1")]
     with pytest.raises(TargetError, match=f"v8 would be the target, but api is {TWO} in registry, and was {ONE}"):
         chosen(*moved)
@@ -101,14 +101,14 @@ def test_tag_that_was_moved_since_its_validation_stops_the_choice() -> None:
 
 
 def test_clocks_of_one_source_are_compared_before_those_of_several() -> None:
-    """A log is written minutes after its image was built."""
+    """Times from one source decide first, because a log is written minutes after its image was built."""
     found = ranked(built("v8", 7, "CI"), built("v9", 8, "CI"), built("v9", 6), built("v8", 5))
     assert {one.tag: one.bar for one in found}["v8"] is None
 
 
 @pytest.mark.parametrize("in_order", [True, False])
 def test_order_of_a_log_without_times_tells_what_is_newer(*, in_order: bool) -> None:
-    """The last line of a deploy log may be of a release from after the one that failed."""
+    """In an ordered log without times, a release after the failed one counts as newer."""
     log = [built(tag, source="log", in_order=in_order) for tag in ("v10", "v9", "v8")]
     found = {one.tag: one for one in ranked(*log)}
     newer = found["v10"].bar
@@ -117,13 +117,13 @@ def test_order_of_a_log_without_times_tells_what_is_newer(*, in_order: bool) -> 
 
 
 def test_newest_mention_of_what_failed_counts() -> None:
-    """A release that was built again is as new as its last build."""
+    """A failed release that was built again is as new as its last build."""
     log = [built("v9", 9, "CI"), built("v8", 8, "CI"), built("v9", 7, "CI")]
     assert {one.tag: one.bar for one in ranked(*log)}["v8"] is None
 
 
 def test_failed_release_under_another_tag_is_not_chosen() -> None:
-    """A tag such as `stable` may stand for the very images that failed, also when others run by now."""
+    """A tag with the images that failed is barred, even if other images run by now."""
     alias = built("stable", 4, digests={"api": TWO, "jobs": ONE})
     situation = Situation(["v9"], ["v8"], {"api": ONE}, HOST, {"api": TWO, "jobs": ONE})
     found = rank([alias, built("v1", 1)], situation, lambda _digests: None)
@@ -133,7 +133,7 @@ def test_failed_release_under_another_tag_is_not_chosen() -> None:
 
 
 def test_image_of_one_platform_of_the_failed_release_is_not_chosen() -> None:
-    """Many builds push `v9-amd64` and `v9-arm64`, and an index of them as `v9`."""
+    """A tag of one image in the failed release's index, such as `v9-amd64`, is barred."""
     index = built("v9", 9, digests={"api": BAD.replace("b", "4")}, members=(ONE, TWO))
     part = built("v9-amd64", 9, digests={"api": ONE})
     found = {one.tag: one.bar for one in ranked(index, part, built("v1", 1))}["v9-amd64"]
@@ -144,7 +144,7 @@ def test_image_of_one_platform_of_the_failed_release_is_not_chosen() -> None:
 
 
 def test_old_copy_on_the_host_speaks_against_nothing() -> None:
-    """The host's image of a tag may be older than the tag; what is pulled is held against its digest anyway."""
+    """A host's copy with another digest is no objection, because a pull is checked against the digest anyway."""
     copy = built("v1", 1, "host", digests={"api": TWO}, copies=True)
     (found,) = ranked(validated("v1", digests={"api": ONE}), copy)
     assert found.bar is None
@@ -153,14 +153,14 @@ def test_old_copy_on_the_host_speaks_against_nothing() -> None:
 
 
 def test_digest_that_one_source_confirms_is_believed() -> None:
-    """A log may name the image of one platform where the registry has an index."""
+    """Another digest in one source is no objection if a second source confirms the validated one."""
     one, other = {"api": ONE}, {"api": TWO}
     found = ranked(validated("v1", digests=one), built("v1", 1, "CI", digests=other), built("v1", 1, digests=one))
     assert found[0].bar is None
 
 
 def test_level_as_before_is_preferred_among_the_same_kind() -> None:
-    """Weaker evidence is not preferred for it; another level is said and bars nothing."""
+    """A candidate at the earlier migrations level comes first among its kind; another level is said, but no bar."""
     levels = {"v1": ("b2",), "v2": ("c3",), "v3": ("a1",), "v4": None}
     known = ranked(built("v4", 4), built("v3", 3), built("v2", 2), validated("v1"))
     found = by_level([replace(one, level=levels[one.tag]) for one in known], ("c3",))
@@ -173,14 +173,14 @@ def test_level_as_before_is_preferred_among_the_same_kind() -> None:
 
 
 def test_ledger_from_before_it_named_levels_keeps_its_order() -> None:
-    """Where the newest entry says nothing of its level, that does not put it back."""
+    """An unknown migrations level does not move the newest entry back."""
     known = ranked(validated("v2"), validated("v1"))
     found = by_level([replace(known[0], level=None), replace(known[1], level=("b2",))], ("b2",))
     assert tags(found) == ["v2", "v1"]
 
 
 def test_nothing_to_choose_is_told_with_every_reason() -> None:
-    """Sources that could not be asked are named, too."""
+    """Without a target, the error has every reason, and the sources that are down."""
     with pytest.raises(TargetError, match=r"or in another source \(v9: it is the failed release\); CI is down"):
         choose_from(ranked(built("v9", 1)), None, "; CI is down")
 
@@ -190,6 +190,6 @@ def test_nothing_to_choose_is_told_with_every_reason() -> None:
     [("2", "v2"), ("1", "v1"), ("3", "3"), ("0", "0"), ("02", "02"), ("6", "6"), ("v2", "v2"), ("²", "²")],
 )
 def test_number_of_the_list_names_its_release(word: str, meant: str) -> None:
-    """A tag that is a number of its own comes first, and so does everything else that a source knows."""
+    """A number means the candidate at that place of the list, unless it is itself a known tag."""
     listed = [Ranked((built(tag),)) for tag in ("v1", "v2", "3", "v4", "v5", "v6")]
     assert tag_meant(listed, word) == meant

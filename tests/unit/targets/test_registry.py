@@ -1,4 +1,4 @@
-"""The image registry, where it answers as no real one does (what real ones answer, the engine tests ask)."""
+"""The image registry, with answers that no real one gives (real ones: the engine tests)."""
 
 import base64
 import hashlib
@@ -24,7 +24,7 @@ def registry(url: str, http: HttpClient, username: str | None = "deploy") -> Reg
 
 
 def credentials(asked: Asked) -> str:
-    """The user name and password in a request, if any."""
+    """Return the user name and password in a request, or an empty string."""
     scheme, _, encoded = asked.headers.get("authorization", "").partition(" ")
     return base64.b64decode(encoded).decode() if scheme == "Basic" else ""
 
@@ -39,7 +39,7 @@ def digest_from(answer: Callable[[Asked], Reply]) -> str:
 
 
 def test_digest_is_what_the_registry_says() -> None:
-    """A tag is asked for with HEAD, as the user of the settings, and the digest is the one of the answer."""
+    """A tag's digest is requested with HEAD, as the user in the settings."""
     with serving(lambda _asked: FOUND) as server, asking() as http:
         assert registry(server.url, http).digest(IMAGE) == DIGEST
     asked = server.asked[0]
@@ -49,14 +49,14 @@ def test_digest_is_what_the_registry_says() -> None:
 
 
 def test_registry_without_a_user_gets_no_credentials() -> None:
-    """Without a user name in the settings nobody is claimed to be."""
+    """Without a user name in the settings no credentials are sent."""
     with serving(lambda _asked: FOUND) as server, asking() as http:
         registry(server.url, http, username=None).digest(IMAGE)
     assert "authorization" not in server.asked[0].headers
 
 
 def test_missing_tag_is_told_with_those_that_there_are() -> None:
-    """A tag that the registry does not have is told with its newest names."""
+    """The error for a missing tag lists the registry's tags."""
 
     def answer(asked: Asked) -> Reply:
         return Reply(200, {"tags": ["v3", "v2"]}) if "tags/list" in asked.path else Reply(404)
@@ -92,9 +92,9 @@ def test_missing_tag_is_told_with_those_that_there_are() -> None:
     ],
 )
 def test_answer_that_is_no_digest_is_an_error(reply: Reply, error: type[RunbookError]) -> None:
-    """What is not a digest is never taken for one, and the error does not hold the password.
+    """An answer without a valid digest is an error that does not show the password.
 
-    A registry that is down, or makes no sense, has not refused anybody: the host's own copy is asked then.
+    A registry that is down or answers nonsense has not refused the user: the host's own copy is used then.
     """
     with pytest.raises(error) as caught:
         digest_from(lambda _asked: reply)
@@ -109,7 +109,7 @@ HASHED = f"sha256:{hashlib.sha256(MANIFEST).hexdigest()}"
 @pytest.mark.parametrize("head", [200, 400, 404, 405, 501])
 @pytest.mark.parametrize("header", [None, "", "garbage", "sha512:" + "0" * 128, HASHED])
 def test_digest_is_hashed_where_the_answer_to_head_has_none(head: int, header: str | None) -> None:
-    """Without a digest for HEAD the manifest is fetched, and its exact bytes are hashed."""
+    """If HEAD gives no digest, the manifest is fetched and its exact bytes are hashed."""
     headers = {} if header is None else {"Docker-Content-Digest": header}
     about_head = headers if header != HASHED else {}
     assert (
@@ -121,12 +121,12 @@ def test_digest_is_hashed_where_the_answer_to_head_has_none(head: int, header: s
 
 
 def test_digest_in_the_header_of_get_counts_where_there_is_no_manifest() -> None:
-    """A registry that answers GET only may still say the digest in its header."""
+    """If HEAD fails and GET returns no manifest, the digest in GET's header counts."""
     assert digest_from(lambda asked: Reply(405) if asked.method == "HEAD" else FOUND) == DIGEST
 
 
 def test_digest_that_contradicts_the_manifest_is_not_believed() -> None:
-    """A manifest with another digest than the header states leaves the question open."""
+    """A manifest whose hash differs from the header's digest is an error."""
     with pytest.raises(RegistryError, match=f"states the digest {DIGEST}") as caught:
         digest_from(lambda asked: Reply(405) if asked.method == "HEAD" else Reply(200, MANIFEST, FOUND.headers))
     assert type(caught.value) is RegistryError
@@ -134,7 +134,7 @@ def test_digest_that_contradicts_the_manifest_is_not_believed() -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_redirects_are_followed_and_credentials_stay_at_home(status: int) -> None:
-    """A registry that sends us elsewhere (a CDN) is followed; the password does not go along."""
+    """A redirect to another server, such as a CDN, is followed without the password."""
     with serving(lambda _asked: FOUND) as other:
         elsewhere = other.url.replace("127.0.0.1", "localhost") + "/cdn?signature=x"
         assert digest_from(lambda _asked: Reply(status, headers={"Location": elsewhere})) == DIGEST
@@ -143,7 +143,7 @@ def test_redirects_are_followed_and_credentials_stay_at_home(status: int) -> Non
 
 
 def test_redirect_at_home_keeps_the_credentials() -> None:
-    """A redirect to another path of the same server is answered as the same user."""
+    """A redirect on the same server keeps the credentials."""
 
     def answer(asked: Asked) -> Reply:
         home = Reply(307, headers={"Location": "/v2/mirror/shop/api/manifests/v1"})
@@ -154,7 +154,7 @@ def test_redirect_at_home_keeps_the_credentials() -> None:
 
 @pytest.mark.parametrize("location", ["", "http://[::1", "file:///etc/passwd", "/v2/round", "ftp://x.example/"])
 def test_redirect_to_nowhere_is_no_refusal(location: str) -> None:
-    """A redirect that cannot be followed, or has no end, is an error of the registry's."""
+    """A redirect that cannot be followed, or has no end, is an error of the registry."""
     with pytest.raises(RegistryError) as caught:
         digest_from(lambda _asked: Reply(307, headers={"Location": location}))
     assert type(caught.value) is RegistryError
@@ -162,26 +162,26 @@ def test_redirect_to_nowhere_is_no_refusal(location: str) -> None:
 
 @pytest.mark.parametrize("listing", [403, 401, 429, 503, 307])
 def test_missing_tag_is_missing_where_tags_cannot_be_listed(listing: int) -> None:
-    """Who may not list tags has been told all the same that this one is not there."""
+    """A missing tag counts as missing, even if the tags cannot be listed."""
     with pytest.raises(ReleaseNotFound, match=r"has no shop/api:v1 \(its tags cannot be listed"):
         digest_from(lambda asked: Reply(listing if "tags/list" in asked.path else 404))
 
 
 def test_tag_that_is_listed_and_not_given_is_no_missing_tag() -> None:
-    """A registry that contradicts itself leaves the question open."""
+    """A tag that is listed but not returned is an error, and does not count as missing."""
     with pytest.raises(RegistryError, match="lists shop/api:v1, but does not return it") as caught:
         digest_from(lambda asked: Reply(200, {"tags": ["v1"]}) if "tags/list" in asked.path else Reply(404))
     assert type(caught.value) is RegistryError
 
 
 def test_registry_that_is_not_there_is_told() -> None:
-    """A registry that nobody answers for is told by its host."""
+    """The error for a registry that cannot be reached names its host."""
     with asking() as http, pytest.raises(RegistryError, match=r"127\.0\.0\.1:1 cannot be reached"):
         registry("http://127.0.0.1:1", http).digest(IMAGE)
 
 
 def test_token_is_fetched_and_used() -> None:
-    """A registry that wants a bearer token gets one, fetched from its own host with the password; both stay secret."""
+    """A bearer token is fetched with the password from the registry's own host, and does not go on record."""
     heard = Heard()
 
     def answer(asked: Asked) -> Reply:
@@ -211,7 +211,7 @@ def test_token_is_fetched_and_used() -> None:
     ],
 )
 def test_token_is_asked_for_at_the_bearer_challenge_own_realm(headers: list[str]) -> None:
-    """Where Basic and Bearer are offered, each with its realm, the token comes from Bearer's."""
+    """If Basic and Bearer are offered, the token comes from Bearer's realm."""
 
     def answer(asked: Asked) -> Reply:
         if asked.path.startswith("/token?"):
@@ -232,7 +232,7 @@ def test_token_is_asked_for_at_the_bearer_challenge_own_realm(headers: list[str]
 @pytest.mark.parametrize("status", [400, 403])
 @pytest.mark.parametrize("method", ["digest", "tags"])
 def test_password_that_is_refused_without_a_challenge(status: int, method: str) -> None:
-    """GHCR answers 403 to a password, ECR Public 400: what they want they say to who shows none."""
+    """A password answered with 403 (GHCR) or 400 (ECR Public) leads to a request without it, for the challenge."""
 
     def answer(asked: Asked) -> Reply:
         given = asked.headers.get("authorization", "")
@@ -250,7 +250,7 @@ def test_password_that_is_refused_without_a_challenge(status: int, method: str) 
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_token_that_expires_half_way_is_fetched_anew(status: int) -> None:
-    """A list of many pages may outlast a token."""
+    """A token that expires while many pages are read is fetched again."""
     tokens, used = iter(range(100)), dict.fromkeys(map(str, range(100)), 0)
 
     def answer(asked: Asked) -> Reply:
@@ -272,7 +272,7 @@ def test_token_that_expires_half_way_is_fetched_anew(status: int) -> None:
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 404, 307])
 def test_token_service_that_is_down_refuses_nobody(status: int) -> None:
-    """A token service with too much to do, or out of order, is a registry that cannot be asked."""
+    """A token service that is down or overloaded is an error, but no refusal of the user."""
 
     def answer(asked: Asked) -> Reply:
         return Reply(status) if asked.path.startswith("/token") else challenge(f"http://{asked.headers['host']}/token")
@@ -284,7 +284,7 @@ def test_token_service_that_is_down_refuses_nobody(status: int) -> None:
 
 @pytest.mark.parametrize("status", [400, 401, 403])
 def test_token_service_that_refuses_is_a_refusal(status: int) -> None:
-    """A user who may not have a token is refused."""
+    """A token service that refuses the user is a refusal, with the user's name."""
 
     def answer(asked: Asked) -> Reply:
         return Reply(status) if asked.path.startswith("/token") else challenge(f"http://{asked.headers['host']}/token")
@@ -294,7 +294,7 @@ def test_token_service_that_refuses_is_a_refusal(status: int) -> None:
 
 
 def test_password_goes_to_no_other_host_in_the_clear() -> None:
-    """A registry that sends us to another host over plain HTTP does not make us show the password there."""
+    """The password is not sent to another host over plain HTTP."""
     with serving(lambda _asked: Reply(200, {"token": "x"})) as other:
         elsewhere = other.url.replace("127.0.0.1", "localhost")
         with pytest.raises(RegistryRefused, match=r"sends logins to .*, which is not an https"):
@@ -303,7 +303,7 @@ def test_password_goes_to_no_other_host_in_the_clear() -> None:
 
 
 def test_password_that_was_never_in_the_clear_stays_so() -> None:
-    """A registry reached by HTTPS does not make us show the password over HTTP, not even to its own host."""
+    """A registry reached by HTTPS does not get the password over plain HTTP, not even on its own host."""
     with serving(lambda _asked: Reply(200, {"token": "x"})) as realm, asking() as http:
         found = registry(realm.url.replace("http://", "https://"), http)
         with pytest.raises(RegistryRefused, match="not an https address"):
@@ -325,7 +325,7 @@ def test_password_that_was_never_in_the_clear_stays_so() -> None:
     ],
 )
 def test_no_token_is_told(reply: Reply) -> None:
-    """A user who gets no token is told, by name and without the password."""
+    """An answer without a usable token is an error that does not show the password."""
 
     def answer(asked: Asked) -> Reply:
         return reply if asked.path.startswith("/token") else challenge(f"http://{asked.headers['host']}/token")
@@ -344,13 +344,13 @@ def paged(asked: Asked) -> Reply:
 
 
 def test_tags_are_read_over_all_pages() -> None:
-    """Tags come page by page, and are sorted by name."""
+    """Tags are read from all pages and sorted by name."""
     with serving(paged) as server, asking() as http:
         assert registry(server.url, http).tags("shop/api") == ["v1", "v10", "v2"]
 
 
 def test_pages_of_another_host_are_asked_of_this_one() -> None:
-    """A link to the next page that names another host does not send the password there."""
+    """A next-page link with another host is requested from this registry, not from that host."""
     with serving(lambda _asked: Reply(200, {"tags": []})) as other:
 
         def answer(asked: Asked) -> Reply:
@@ -363,14 +363,14 @@ def test_pages_of_another_host_are_asked_of_this_one() -> None:
 
 
 def test_page_at_no_address_is_told() -> None:
-    """A link to a next page that is no address is an error of the registry's."""
+    """An invalid URL of a next page is an error of the registry."""
     broken = Reply(200, {"tags": ["v1"]}, {"Link": '<http://[::1>; rel="next"'})
     with serving(lambda _asked: broken) as server, asking() as http, pytest.raises(RegistryError, match="not a URL"):
         registry(server.url, http).tags("shop/api")
 
 
 def test_pages_without_end_end() -> None:
-    """A registry that always names another page is not followed for ever."""
+    """A next page that was read already ends the list."""
     endless = Reply(200, {"tags": ["v1"]}, {"Link": '</v2/shop/api/tags/list>; rel="next"'})
     with serving(lambda _asked: endless) as server, asking() as http:
         assert registry(server.url, http).tags("shop/api") == ["v1"]
@@ -378,7 +378,7 @@ def test_pages_without_end_end() -> None:
 
 
 def test_more_pages_than_there_can_be_are_an_error() -> None:
-    """A list that is not known to its end is not taken for the whole: the newest tags may be missing."""
+    """A list with too many pages is an error, because the newest tags may be missing."""
     pages = iter(range(10_000))
 
     def answer(_asked: Asked) -> Reply:
@@ -400,7 +400,7 @@ def test_more_pages_than_there_can_be_are_an_error() -> None:
     ],
 )
 def test_next_page_is_found_however_it_is_linked(link: str) -> None:
-    """RFC 8288 allows all of these."""
+    """The next page is found in every form of link that RFC 8288 allows."""
 
     def answer(asked: Asked) -> Reply:
         if asked.path == "/v2/shop/api/tags/list?last=v1&n=1":
@@ -413,7 +413,7 @@ def test_next_page_is_found_however_it_is_linked(link: str) -> None:
 
 @pytest.mark.parametrize("link", [".evil.example/v2/x", "@evil.example/v2/x", ":1@evil.example/", "//evil.example/v2"])
 def test_next_page_cannot_become_another_host(link: str) -> None:
-    """What is glued to the registry's address would be another one, and get the password."""
+    """A next-page link never changes the host, even one like `@evil.example` that would if it were appended."""
     heard = Heard()
 
     def answer(asked: Asked) -> Reply:
@@ -427,7 +427,7 @@ def test_next_page_cannot_become_another_host(link: str) -> None:
 
 
 def test_list_that_breaks_off_is_not_taken_for_the_whole() -> None:
-    """A page that is missing is an error, where the page before it was there."""
+    """A missing next page is an error, so that a partial list does not count as complete."""
 
     def answer(asked: Asked) -> Reply:
         first = asked.path.endswith("n=1000")
@@ -438,7 +438,7 @@ def test_list_that_breaks_off_is_not_taken_for_the_whole() -> None:
 
 
 def test_signed_address_is_not_in_an_error() -> None:
-    """Where a registry sends us with a signature, that is a secret for as long as it holds."""
+    """The signature of a redirect's URL does not appear in an error."""
 
     def answer(asked: Asked) -> Reply:
         return Reply(500) if "canary" in asked.path else Reply(307, headers={"Location": "/cdn?signature=canary"})
@@ -457,14 +457,14 @@ def test_signed_address_is_not_in_an_error() -> None:
     ],
 )
 def test_repository_without_tags_has_none(reply: Reply) -> None:
-    """A repository that is empty, or not known, has no tags."""
+    """An empty or unknown repository has no tags."""
     with serving(lambda _asked: reply) as server, asking() as http:
         assert registry(server.url, http).tags("shop/api") == []
 
 
 @pytest.mark.parametrize("body", [b"<html>", [], {"tags": 7}, "tags"], ids=repr)
 def test_tags_in_another_form_are_not_known(body: object) -> None:
-    """An answer that lists no tags leaves the question open, in one of the runbook's own words."""
+    """A list of tags in the wrong form raises one of the runbook's own errors."""
     with serving(lambda _asked: Reply(200, body)) as server, asking() as http, pytest.raises(RunbookError):
         registry(server.url, http).tags("shop/api")
 
@@ -482,6 +482,6 @@ def test_tags_in_another_form_are_not_known(body: object) -> None:
     ],
 )
 def test_images_name_a_registry_in_several_ways(url: str, image: str, serves: bool) -> None:  # noqa: FBT001 - a table
-    """Docker Hub has several names, and a port may be left out."""
+    """Docker Hub has several names, and port 443 may be omitted."""
     with asking() as http:
         assert same_registry(registry(url, http).host, image) is serves

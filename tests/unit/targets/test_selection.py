@@ -1,4 +1,4 @@
-"""Which release is chosen as the target, and what is passed over."""
+"""The choice of the target, and the releases that are passed over."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from tests.support.notes import Remembered, digests, line, quarantined
 
 
 def test_newest_validated_release_is_chosen(tmp_path: Path) -> None:
-    """Of the ledger the newest line counts, with its digests and its evidence."""
+    """The newest line of the ledger is chosen, with its digests and evidence."""
     choice = Remembered(tmp_path, [line("v1"), line("v2", validated_at="2025-12-16T10:00:00Z")]).choose(["v3"], None)
     assert choice.chosen.tag == "v2"
     assert choice.chosen.digests == digests("2")
@@ -20,7 +20,7 @@ def test_newest_validated_release_is_chosen(tmp_path: Path) -> None:
 
 
 def test_failed_release_is_passed_over_and_said_so(tmp_path: Path) -> None:
-    """The release that failed is no target, and the choice says why it was passed over."""
+    """The failed release is passed over with the reason."""
     choice = Remembered(tmp_path, [line("v1"), line("v2"), line("v3")]).choose(["v2", "v3"], None)
     assert choice.chosen.tag == "v1"
     assert choice.passed_over == (
@@ -30,7 +30,7 @@ def test_failed_release_is_passed_over_and_said_so(tmp_path: Path) -> None:
 
 
 def test_what_the_ledger_would_have_given_is_passed_over_by_name(tmp_path: Path) -> None:
-    """Who names a release passes over the one that would have been chosen; where it is that one, nothing is."""
+    """A release chosen by name passes over the default choice, unless it is the same."""
     remembers = Remembered(tmp_path, [line("v1"), line("v2"), line("v3")])
     assert remembers.choose(["v3"], "v1").passed_over == (
         PassedOver("v3", "it is the failed release"),
@@ -40,7 +40,7 @@ def test_what_the_ledger_would_have_given_is_passed_over_by_name(tmp_path: Path)
 
 
 def test_quarantined_release_is_passed_over_whatever_its_tag(tmp_path: Path) -> None:
-    """A release with all images of one that failed is no target, also under another tag."""
+    """A release with all images of a failed one is passed over, under any tag."""
     ledger = [line("v1"), line("v2", digests=digests("3"))]
     failed = [quarantined(digest, tag="other") for digest in digests("3").values()]
     choice = Remembered(tmp_path, ledger, failed).choose(["v9"], None)
@@ -49,7 +49,7 @@ def test_quarantined_release_is_passed_over_whatever_its_tag(tmp_path: Path) -> 
 
 
 def test_release_that_shares_one_image_with_a_failed_one_is_not_barred(tmp_path: Path) -> None:
-    """A release that has only some images of the one that failed is another release."""
+    """A release with only some images of a failed one is not barred."""
     failed = [quarantined(digest) for digest in digests("3").values()]
     mended = digests("3") | {"api": digests("1")["api"]}
     choice = Remembered(tmp_path, [line("v1"), line("v2", digests=mended)], failed).choose(["v9"], None)
@@ -57,7 +57,7 @@ def test_release_that_shares_one_image_with_a_failed_one_is_not_barred(tmp_path:
 
 
 def test_rollback_does_not_slide_further_back_by_itself(tmp_path: Path) -> None:
-    """What a rollback returned to is not rolled back in turn unless a person names where to."""
+    """The target of an earlier rollback is rolled back only to a release that a person names."""
     ledger = [line("v1"), line("v2", validated_by="i-9")]
     remembers = Remembered(tmp_path, ledger, [quarantined(digest) for digest in digests("3").values()])
     with pytest.raises(TargetError, match="is itself the target of incident i-9") as caught:
@@ -67,7 +67,7 @@ def test_rollback_does_not_slide_further_back_by_itself(tmp_path: Path) -> None:
 
 
 def test_newest_validation_of_a_tag_counts(tmp_path: Path) -> None:
-    """A tag that was validated twice counts with its newest digests."""
+    """A tag that was validated twice has the digests of the newer validation."""
     ledger = [line("v1", digests=digests("3")), line("v1"), line("v2")]
     assert Remembered(tmp_path, ledger).choose(["v2"], None).chosen.digests == digests("1")
 
@@ -81,7 +81,7 @@ def test_newest_validation_of_a_tag_counts(tmp_path: Path) -> None:
     ],
 )
 def test_no_target_is_told_with_what_to_type(tmp_path: Path, ledger: Any, why: str) -> None:
-    """Where the ledger has no target, it is told which lines were passed over, and that --to names one."""
+    """Without a target, the error has the reason and the option --to."""
     with pytest.raises(TargetError, match=why) as caught:
         Remembered(tmp_path, ledger).choose(["v3"], None)
     assert "--to TAG" in caught.value.next_step
@@ -102,7 +102,7 @@ def test_no_target_is_told_with_what_to_type(tmp_path: Path, ledger: Any, why: s
     ],
 )
 def test_release_asked_for_by_name_is_chosen(tmp_path: Path, ledger: Any, failed: str, evidence: str) -> None:
-    """A release that a person names is chosen whatever the ledger says; what it says becomes the evidence."""
+    """A release named by a person is chosen; the ledger's entry, or its absence, is the evidence."""
     choice = Remembered(tmp_path, ledger).choose([failed], "v1")
     assert choice.chosen.tag == "v1"
     assert evidence in choice.chosen.evidence
@@ -111,35 +111,35 @@ def test_release_asked_for_by_name_is_chosen(tmp_path: Path, ledger: Any, failed
 
 @pytest.mark.parametrize("tag", ["../../etc", "v1;reboot", "", "--help", ["v1"], {"v": 1}], ids=repr)
 def test_hostile_tag_in_the_ledger_is_refused(tmp_path: Path, tag: Any) -> None:
-    """What cannot be a tag is not taken from the ledger into a command."""
+    """An invalid tag in the ledger is refused."""
     with pytest.raises(TargetError, match="is not a valid image tag"):
         Remembered(tmp_path, [line(tag)]).choose([], None)
 
 
 def test_hostile_tag_asked_for_is_refused(tmp_path: Path) -> None:
-    """The same for a tag from the command line."""
+    """An invalid tag from the command line is refused."""
     with pytest.raises(TargetError, match="is not a valid image tag"):
         Remembered(tmp_path).choose([], "$(id)")
 
 
 def test_broken_quarantine_does_not_count_as_empty(tmp_path: Path) -> None:
-    """A quarantine that cannot be read lets no release pass."""
+    """An unreadable quarantine is inconclusive, and does not count as empty."""
     with pytest.raises(Inconclusive, match=r"quarantine\.jsonl: line 1"):
         Remembered(tmp_path, [line("v1")], "broken\n").choose([], None)
 
 
 def test_moved_tag_is_noticed_also_for_a_release_asked_for(tmp_path: Path) -> None:
-    """A release that a person names is held to the digests with which it passed its newest validation."""
+    """A release named by a person must have the digests of its newest validation."""
     ledger = [line("v1", digests=digests("3")), line("v1"), line("v2")]
     assert Remembered(tmp_path, ledger).choose(["v2"], "v1").chosen.digests == digests("1")
     assert Remembered(tmp_path).choose(["v2"], "v9").chosen.digests == {}
 
 
 def test_hostile_line_further_down_stops_nothing(tmp_path: Path) -> None:
-    """An old line that cannot be meant does not keep a newer release from being chosen."""
+    """An older line with an invalid tag does not prevent the choice of a newer release."""
     assert Remembered(tmp_path, [line("$(id)"), line("v1")]).choose([], None).chosen.tag == "v1"
 
 
 def test_line_without_digests_is_a_target_to_be_pinned_later(tmp_path: Path) -> None:
-    """A line without digests (a person's, say) names a target whose digests are not known yet."""
+    """A line without digests gives a target without digests, which are looked up later."""
     assert Remembered(tmp_path, '{"tag": "v1"}\n').choose([], None).chosen.digests == {}

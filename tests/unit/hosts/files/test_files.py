@@ -43,7 +43,7 @@ def test_file_that_is_not_there_is_none(files: Files, tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_read_is_an_error(files: Files, tmp_path: Path) -> None:
-    """A folder read as a file, a file read as a folder, or a dangling link is an error, and does not count as missing."""
+    """A folder read as a file, a file read as a folder, or a dangling link is an error, not a missing file."""
     (tmp_path / "dangling").symlink_to(tmp_path / "nothing")
     (tmp_path / "file").write_text("x")
     for path in ("", "dangling", "file/inner"):

@@ -1,4 +1,4 @@
-"""What of a range can be relaxed, by the SQL of the range and what the database says of it; and no more than needed."""
+"""The relaxations of a range, found from its SQL and the database's definitions, and the smallest set that suffices."""
 
 from typing import Any
 
@@ -48,19 +48,19 @@ def named(up: str, shape: Shape = ORDERS, name: str = "orders", **more: Shape) -
     ],
 )
 def test_each_by_what_the_database_says(up: str, what: str, rows: str) -> None:
-    """The rows that would keep it from being made again come from the database; without it nothing is relaxed."""
+    """The query for rows that prevent restoring comes from the database; a rule without a definition is not relaxed."""
     assert [(each.what, each.rows) for each in found(up)] == [(what, rows)]
     assert [each.what for each in found(up, {})] == ([what] if "DEFAULT" in up else [])
 
 
 @pytest.mark.parametrize("up", [ONCE.replace("orders", "audits"), "DROP TABLE orders", ONCE + "DROP TABLE orders"])
 def test_what_the_code_does_not_use_or_is_gone(up: str) -> None:
-    """A table that the target's code does not map, and one that is dropped, have nothing to relax."""
+    """A table that the target's code does not map, or that the range drops, has nothing to relax."""
     assert found(up) == []
 
 
 def test_smallest_and_its_order() -> None:
-    """Foreign keys go before keys; what can be left out is left out; where all of it is not enough there is none."""
+    """Foreign keys come before keys, needless relaxations are left out, and None means that even all do not suffice."""
     every = found(ONCE + REQUIRED + LINES)
     assert [each.name for each in every] == ["lines_order_id_fkey", "note", "once"]
     assert [each.name for each in smallest(every, lambda some: len(some) >= 2) or ()] == ["note", "once"]
@@ -73,7 +73,7 @@ def test_smallest_and_its_order() -> None:
     [(ONCE + REQUIRED, "unchanged"), (ONCE + "ALTER TABLE orders DROP COLUMN total;", "breaking")],
 )
 def test_rest_of_the_range(up: str, verdict: str) -> None:
-    """What is relaxed counts no more, and everything else does."""
+    """Relaxed rules no longer count for the verdict; everything else does."""
     assert judge(up, SHOP).verdict in ("breaking", "review")
     assert judge(up, SHOP, without=lambda delta: without(delta, found(up))).verdict == verdict
 
@@ -88,7 +88,7 @@ def test_rest_of_the_range(up: str, verdict: str) -> None:
     ],
 )
 def test_hope(up: str, hope: bool) -> None:  # noqa: FBT001
-    """A database is asked only where all that the range made, if it is there, would be enough."""
+    """The best case has relaxations only for a range that would then be unchanged or additive."""
     statements = list(statements_of(up))
     relaxed = hoped(folded(statements), SHOP, statements, {})
     assert bool(relaxed) is hope
@@ -98,7 +98,7 @@ def test_hope(up: str, hope: bool) -> None:  # noqa: FBT001
 
 
 def test_bridge_of_two_catalogs() -> None:
-    """The entries that change, with what each says without and with the bridge; it is undone in the other order."""
+    """The bridge lists each changed catalog entry without and with it; `down` is in the reverse order of `up`."""
     same = ("table", "public.orders", "table")
     gone, text = ("constraint", "public.orders.once", "UNIQUE (number)"), ("column", "public.orders.note", "text")
     relaxed = found(ONCE + REQUIRED)
@@ -116,7 +116,7 @@ CHANGED = f"{RENAMED} UPDATE orders SET pieces = pieces * 100;"  # noqa: S608 - 
 
 
 def test_view_in_the_place_of_a_table() -> None:
-    """It has every column, the renamed one by both names, and the owner and rights of the table."""
+    """The view has every column, renamed ones under both names, and the table's owner and grants."""
     (view,) = named(RENAMED)
     shown = 'SELECT "id", "number", "pieces", "pieces" AS "quantity"'
     assert view.up == (
@@ -142,5 +142,5 @@ def test_view_in_the_place_of_a_table() -> None:
     ],
 )
 def test_no_view(up: str, more: dict[str, Any]) -> None:
-    """A name that is taken, rights that a view would not hold, rows changed since, or no name that changed."""
+    """No view: a name is taken, the table is not plain, rows were changed, it is not mapped, or no name changed."""
     assert named(up, **more) == []

@@ -1,4 +1,4 @@
-"""What a killed run left beside production goes once its time is over, and nothing else does."""
+"""Containers and networks that a killed run left are removed once they are overdue, and no others."""
 
 import time
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests.support.parts import Heard
 
 
 def swept(folder: Path, **until: str | None) -> list[tuple[str, ...]]:
-    """What is typed where probes are there that may run `until` then; the other containers are nobody's business."""
+    """Return the commands that run when there are probes with these expiry times, and containers of others."""
     labels = {name: {LABEL: "1"} | ({f"{LABEL}.until": text} if text else {}) for name, text in until.items()}
     probes = [container(name, Name=f"/rollback-runbook-probe-{name}", labels=labels[name]) for name in until]
     other = {LABEL: "1", f"{LABEL}.until": "1000"}
@@ -22,7 +22,7 @@ def swept(folder: Path, **until: str | None) -> list[tuple[str, ...]]:
 
 
 def test_only_what_is_overdue_is_removed(tmp_path: Path) -> None:
-    """A container at work, one that says no time and one that says an odd one stay."""
+    """A container that is not overdue, has no expiry time, or has an invalid one is kept."""
     later = int(time.time()) + 60
     (removed,) = swept(tmp_path, c1="1000", c2=str(later), c3=None, c4="soon", c5="1001")
     assert removed == ("docker", "container", "rm", "--force", "--volumes", "c1", "c5")
@@ -30,19 +30,19 @@ def test_only_what_is_overdue_is_removed(tmp_path: Path) -> None:
 
 
 def test_time_is_on_every_container() -> None:
-    """Until its time is over it may be asked twice, each time to its deadline."""
+    """The expiry time allows two runs, each up to its deadline."""
     argv = contained("image", "python3", program=b"", deadline=100, now=time.time()).argv
     (until,) = (word for word in argv if word.startswith("io.rollback-runbook.probe.until="))
     assert 200 <= int(until.partition("=")[2]) - time.time() <= 400
 
 
 def test_sweep_that_fails_stops_no_question(tmp_path: Path) -> None:
-    """Who cannot list them asks the image all the same, which says more of what is wrong."""
+    """If the containers cannot be listed, no error is raised, so that the image is still asked."""
     remove_overdue(production(tmp_path, Heard(), {}).host, 10)
 
 
 def test_networks_are_removed_without_force(tmp_path: Path) -> None:
-    """A network that something uses stays: docker refuses."""
+    """A network is removed without --force, so docker refuses if it is in use."""
     heard = Heard()
     engine = FakeEngine(networks=[{"Id": "n1", "Name": "n", "Labels": {"mine": "", "until": "1000"}}])
     host = production(tmp_path, heard, {"network rm": ""}, engine).host

@@ -1,4 +1,4 @@
-"""Compose writes each `$` of its reading twice: what images and commands are given is the value itself."""
+"""Compose doubles each `$` in its output; images and commands get the original values."""
 
 import json
 from collections.abc import Mapping
@@ -42,7 +42,7 @@ def context(folder: Path, config: Any = MappingProxyType({"Entrypoint": ["/$$sta
 
 
 def test_image_is_given_the_environment_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An image that is asked for its migrations gets the values that the service's containers get."""
+    """An image that is asked for its migrations gets the same values as the service's containers."""
     given: dict[str, Any] = {}
     monkeypatch.setattr(migration_facts, "ask_image", lambda *_, **named: given.update(named) or ImageReport())
     shop = context(tmp_path)
@@ -52,7 +52,7 @@ def test_image_is_given_the_environment_itself(tmp_path: Path, monkeypatch: pyte
 
 
 def test_complaint_of_an_image_shows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What an image says when it breaks is struck through as its answer is, and cannot turn a terminal about."""
+    """An image's error output is redacted and shown without control characters."""
     said = f"Error: cannot log in with {PASSWORD} \x1b[2J".encode()
     answer = Completed(Command(("docker",), 1), 1, b"", said, 0.1)
     monkeypatch.setattr(probe, "run_contained", lambda *_: answer)
@@ -64,13 +64,13 @@ def test_complaint_of_an_image_shows_no_secret(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_downgrade_keeps_the_service_s_own_options(tmp_path: Path) -> None:
-    """PGOPTIONS of the service stands before the time limits as the service's containers have it."""
+    """PGOPTIONS of the service come before the time limits, as the service's containers have them."""
     (option,) = migrate_command._environment(context(tmp_path), "v1")
     assert option.startswith("PGOPTIONS=-c search_path=$user -c lock_timeout=")
 
 
 def test_start_command_is_read_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The service's words are what the container gets; the image's own were never doubled."""
+    """The service's command and environment have single `$`; the image's entrypoint is used unchanged."""
     sent: list[bytes] = []
 
     def run(_host: Any, _image: str, command: Command) -> Completed:
@@ -85,6 +85,6 @@ def test_start_command_is_read_as_it_is(tmp_path: Path, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("config", ["", [], None, 7])
 def test_engine_that_answers_odd_things(tmp_path: Path, config: Any) -> None:
-    """What the engine says of the image must be what was asked for."""
+    """An image configuration in the wrong form raises EngineError."""
     with pytest.raises(EngineError, match="does not report the start command of image → docker image inspect image"):
         signs.signs_of(context(tmp_path, config), "image", SERVICE)

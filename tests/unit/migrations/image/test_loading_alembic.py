@@ -1,4 +1,4 @@
-"""An image's libraries are loaded once for all questions, and spoil none of them by more than their own answer."""
+"""An image's libraries are loaded once for all questions; if that fails, the answers say why."""
 
 import json
 import os
@@ -21,7 +21,7 @@ with open(os.environ["COUNT"], "a") as found:
 
 
 def asked(folder: Path, alembic: str) -> dict[str, Any]:
-    """What is reported of a place whose library `alembic` is this."""
+    """Return the probe's report from a folder whose library `alembic` has this source."""
     place = folder / "site" / "alembic"
     place.mkdir(parents=True)
     (place / "__init__.py").write_text(alembic)
@@ -42,7 +42,7 @@ def asked(folder: Path, alembic: str) -> dict[str, Any]:
 
 
 def test_loaded_once(tmp_path: Path) -> None:
-    """Whatever is asked."""
+    """Alembic is imported once for all questions."""
     problems = asked(tmp_path, COUNTS)["problems"]
     assert "there is no file alembic.ini" in problems[0]["why"]
     assert (tmp_path / "count").read_text() == "x"
@@ -56,7 +56,7 @@ def test_loaded_once(tmp_path: Path) -> None:
     ],
 )
 def test_that_cannot_be_loaded(tmp_path: Path, alembic: str, why: str) -> None:
-    """What happened is said of the question."""
+    """If importing Alembic exits or fails, the report has the reason and no graph."""
     found = asked(tmp_path, alembic)
     assert why in found["problems"][0]["why"]
     assert found["graph"] is None

@@ -1,4 +1,4 @@
-"""The image probe without an image: its syntax, its loader, how it survives, and how its answer is checked."""
+"""The image probe without an image: its syntax, its loader, its robustness, and the validation of its answer."""
 
 import ast
 import json
@@ -31,7 +31,7 @@ DIGEST = "registry.example/shop/api@sha256:" + "0" * 64
 
 
 def run(command: Command) -> tuple[str, dict[str, Any]]:
-    """Feed a probe to this machine's Python, which has no Alembic; return the line's marker and the answer."""
+    """Run a probe with this machine's Python, which has no Alembic; return the line's marker and the answer."""
     done = subprocess.run([sys.executable, "-"], input=command.stdin, capture_output=True, check=True, timeout=60)
     assert done.stderr == b""
     marker, _, answer = done.stdout.decode().strip().partition(" ")
@@ -45,14 +45,14 @@ def probe(**changes: Any) -> Command:
 
 @pytest.mark.parametrize("path", SENT, ids=lambda path: path.name)
 def test_what_is_sent_is_python_3_8(path: Path) -> None:
-    """Nothing that is sent needs a Python newer than 3.8: not its syntax, and not its type hints."""
+    """The code that is sent runs on Python 3.8, in its syntax and its type hints."""
     tree = ast.parse(path.read_text(), feature_version=(3, 8))
     hints = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == "__future__"]
     assert hints or not any(isinstance(node, ast.FunctionDef) for node in ast.walk(tree))
 
 
 def test_everything_that_is_needed_is_sent() -> None:
-    """The loader has every part, and each part finds the ones before it."""
+    """The loader has every part, and each part can import the ones before it."""
     parts = {f"{path.parent.name}.{path.stem}".removeprefix("image.") for path in SENT} - {"inside.__init__"}
     assert set(image_probe._PARTS) == parts
     _, answer = run(probe())
@@ -60,7 +60,7 @@ def test_everything_that_is_needed_is_sent() -> None:
 
 
 def test_names_of_the_parts_are_gone_when_they_run() -> None:
-    """An application may have a package called `runbook` of its own."""
+    """The parts are removed from `sys.modules`, because an application may have its own package `runbook`."""
     program = probe().stdin
     assert program is not None
     spied = program.replace(
@@ -71,7 +71,7 @@ def test_names_of_the_parts_are_gone_when_they_run() -> None:
 
 
 def test_request_survives_any_value() -> None:
-    """Quotes, backslashes, braces, line ends and other alphabets in the environment arrive as they are."""
+    """Quotes, backslashes, braces, line ends and non-ASCII characters in the environment arrive unchanged."""
     nasty = "'\"\\ {sent} %s \n\r\t \N{SNOWMAN} \N{GRINNING FACE}"
     program = probe(environment={"NASTY": nasty}).stdin
     assert program is not None
@@ -81,7 +81,7 @@ def test_request_survives_any_value() -> None:
 
 
 def test_secrets_and_network_stay_out() -> None:
-    """The container has no network, few rights and a name of its own, and the environment is on no command line."""
+    """The container has no network, few rights and a unique name, and no environment value on the command line."""
     command = probe(environment={"PASSWORD": "open-sesame-9"})
     words = " ".join(command.argv)
     assert "open-sesame-9" not in words
@@ -97,7 +97,7 @@ def test_secrets_and_network_stay_out() -> None:
 
 
 def ask(body: str, seconds: float = 20) -> tuple[dict[str, Any], float]:
-    """Ask a question whose answer is worked out by `body`, in a Python of its own; return it and the time taken."""
+    """Answer a question with `body` in a separate Python process; return the answer and the seconds it took."""
     lines = "".join(f"    {line}\n" for line in body.splitlines())
     program = (
         "import json, os, subprocess, sys, time\n"
@@ -128,14 +128,14 @@ def ask(body: str, seconds: float = 20) -> tuple[dict[str, Any], float]:
     ],
 )
 def test_code_of_an_image_spoils_only_its_own_answer(body: str, words: str) -> None:
-    """However a question ends, the asker goes on, and says how in one line."""
+    """However a question's process ends, the asking process continues and reports the reason in one line."""
     found, _ = ask(body)
     assert words in found["why"]
 
 
 @pytest.mark.parametrize("body", ["time.sleep(100)", "while True: print('again')", "os.close(1)\nwhile True: pass"])
 def test_question_that_never_ends_is_stopped(body: str) -> None:
-    """A question has its time and no more, whatever it prints meanwhile."""
+    """A question is stopped at its deadline, even while it prints output."""
     found, took = ask(body, seconds=1)
     assert found["why"].startswith("it did not end within 1 s")
     assert took < 10
@@ -152,14 +152,14 @@ def test_question_that_never_ends_is_stopped(body: str) -> None:
     ],
 )
 def test_answer_is_what_was_returned(body: str) -> None:
-    """Forks, print-outs, processes left behind and closed files change no answer, and do not delay it."""
+    """Forks, printed lines, leftover processes and closed files neither change the answer nor delay it."""
     found, took = ask(body)
     assert found == {"answer": 1}
     assert took < 3 or "sleep" not in body
 
 
 def test_fatal_reasons_are_marked() -> None:
-    """A reason that leaves nothing else to ask is told from the others."""
+    """A reason after which no other question makes sense is marked fatal."""
     assert ask("raise Fatal('no Alembic')")[0] == {"why": "no Alembic", "fatal": True, "read_only": False}
     assert ask("raise ProbeError('no')")[0]["fatal"] is False
 
@@ -203,7 +203,7 @@ def test_fatal_reasons_are_marked() -> None:
     ],
 )
 def test_shape_of_a_function(body: str, shape: str) -> None:
-    """What a function's source says about what running it would do."""
+    """The shape of a function is read from its source: empty, raises, real or conditional."""
     tree = ast.parse("def downgrade():\n" + "".join(f"    {line}\n" for line in body.splitlines()))
     function = tree.body[0]
     assert isinstance(function, ast.FunctionDef)
@@ -211,7 +211,7 @@ def test_shape_of_a_function(body: str, shape: str) -> None:
 
 
 def test_operations_are_found_in_helpers_too() -> None:
-    """A function is described with those of its file that it leads to."""
+    """A function's operations include those of the functions in its file that it calls."""
     tree = ast.parse(
         "def downgrade():\n    first()\ndef first():\n    second()\n    first()\n"
         "def second():\n    op.drop_table('a')\n    context.is_offline_mode()\ndef other():\n    op.get_bind()\n"
@@ -228,7 +228,7 @@ def test_operations_are_found_in_helpers_too() -> None:
     }
 
 
-#: Newest first: m merges a2 and b1, which both come from a1; c1 stands apart and depends on a1.
+#: Newest first: m merges a2 and b1, which both build on a1; c1 is separate and depends on a1.
 UPON = {"m": ["a2", "b1"], "b1": ["a1"], "a2": ["a1"], "c1": ["a1"], "a1": []}
 
 
@@ -243,13 +243,13 @@ UPON = {"m": ["a2", "b1"], "b1": ["a1"], "a2": ["a1"], "c1": ["a1"], "a1": []}
     ],
 )
 def test_range_is_all_that_was_built_since(lower: str, upper: str, expected: list[str]) -> None:
-    """To go back is to undo what the upper revision needs and the lower does not."""
+    """The range has the revisions that the upper one needs and the lower one does not."""
     assert between(UPON, lower, upper) == expected
 
 
 @pytest.mark.parametrize(("lower", "upper"), [("x", "m"), ("a1", "x"), ("m", "a1"), ("a2", "b1"), ("a1", "base")])
 def test_no_range_is_no_guess(lower: str, upper: str) -> None:
-    """Unknown revisions, the wrong way round, and side branches are refused."""
+    """Unknown revisions, a reversed range and side branches raise ProbeError."""
     with pytest.raises(ProbeError):
         between(UPON, lower, upper)
 
@@ -268,7 +268,7 @@ def image(heads: tuple[str, ...] = ("m", "c1"), upon: dict[str, list[str]] | Non
 
 
 def test_continuing_needs_one_head_above_every_revision() -> None:
-    """A forward-fix continues the database when `alembic upgrade head` can start from where it is."""
+    """A forward-fix continues the database if `alembic upgrade head` can start at its current revisions."""
     line = {"3": ["2"], "2": ["1"], "1": []}
     fix = image(("3",), line)
     assert fix.continues("2")
@@ -281,7 +281,7 @@ def test_continuing_needs_one_head_above_every_revision() -> None:
 
 
 def test_answer_without_a_graph_answers_nothing() -> None:
-    """What follows from a graph is never guessed without one."""
+    """Questions that need the graph raise Inconclusive if the report has none."""
     none = read_report('{"problems": [{"what": "graph", "why": "no Alembic"}]}')
     for question in (lambda: none.heads, lambda: none.knows("1"), lambda: none.continues("1"), lambda: none.steps):
         with pytest.raises(Inconclusive, match=r"no Alembic|gave no reason"):
@@ -289,7 +289,7 @@ def test_answer_without_a_graph_answers_nothing() -> None:
 
 
 def test_answer_goes_through_the_journal_and_back() -> None:
-    """An answer kept as JSON is the same answer."""
+    """A report that is written as JSON and read back is equal."""
     found = image()
     assert read_report(json.dumps(to_json(found))) == found
 
@@ -318,13 +318,13 @@ def test_answer_goes_through_the_journal_and_back() -> None:
     ids=range(17),
 )
 def test_hostile_answers_are_refused(text: str) -> None:
-    """Whatever is not of the expected form is refused as a whole, in one short line."""
+    """A report in an unexpected form is refused as a whole, with one short line."""
     with pytest.raises(ValueError, match=r"^[^\n]{1,200}$"):
         read_report(text)
 
 
 class Answering(LocalHost):
-    """A host on which the image prints what a test says, once `{marker}` in it is what was asked for."""
+    """A host on which the image prints a test's output, with MARKER replaced by the requested marker."""
 
     def __init__(self, output: str, exit_code: int = 0) -> None:
         super().__init__({}, Heard())
@@ -348,7 +348,7 @@ GOOD = json.dumps(answered({"1": []}, ["1"]))
 
 
 def test_only_the_marked_line_is_an_answer() -> None:
-    """Lines before and after it, whole answers among them, are noise."""
+    """Only the line with the marker is read; complete answers without it are ignored."""
     assert asked(Answering(f"{GOOD}\nnoise\nMARKER {GOOD}\n0123 {GOOD}\n")).heads == ("1",)
 
 
@@ -357,13 +357,13 @@ def test_only_the_marked_line_is_an_answer() -> None:
     [(GOOD, 0), ("", 0), (f"MARKER {GOOD}\nMARKER {GOOD}\n", 0), (f"MARKER {GOOD}\n", 1), ("MARKER nonsense\n", 0)],
 )
 def test_anything_else_is_inconclusive(output: str, exit_code: int) -> None:
-    """No marked line, two of them, a bad exit code, or an answer of another form: nothing is believed."""
+    """No marked line, two of them, a bad exit code or an invalid answer is inconclusive."""
     with pytest.raises(Inconclusive):
         asked(Answering(output, exit_code))
 
 
 def test_image_that_writes_where_it_lies_is_asked_again() -> None:
-    """Only where the image said that it could not write, its file system may be written; all other limits stay."""
+    """Only an image that needs a writable file system is run again with one; all other limits stay."""
     host = Answering(f"MARKER {GOOD}\n", os.EX_CANTCREAT)
     with pytest.raises(Inconclusive):
         asked(host)
@@ -373,13 +373,13 @@ def test_image_that_writes_where_it_lies_is_asked_again() -> None:
 
 
 def test_file_system_that_cannot_be_written_is_told() -> None:
-    """An error that a read-only file system led to is told from others, whatever was made of it."""
+    """An answer says that a read-only file system caused the error, even if other code handled that error."""
     body = "try:\n    raise OSError(30, 'x')\nexcept OSError:\n    raise ValueError('no log')"
     assert ask(body)[0]["read_only"]
 
 
 def test_container_is_removed_after_the_deadline() -> None:
-    """Stopping docker's client leaves the container running; it is removed by its name."""
+    """The container is removed by name after a timeout, because it outlives docker's client."""
     host = Answering("never")
     with pytest.raises(Inconclusive, match="within 5 s"):
         asked(host)
@@ -392,13 +392,13 @@ def test_container_is_removed_after_the_deadline() -> None:
     ("exit_code", "why"), [(-1, "may still be running: too late"), (1, "could not be removed: no such")]
 )
 def test_container_that_cannot_be_removed_is_said(exit_code: int, why: str) -> None:
-    """A container that may be left behind is named, for a person to remove."""
+    """A container that may be left behind is named in the error, so that a person can remove it."""
     with pytest.raises(Inconclusive, match=rf"its container rollback-runbook-probe-\w+ {why}"):
         asked(Answering("never", exit_code))
 
 
 def test_reasons_are_short_and_name_the_place() -> None:
-    """A reason is one line, and shows where in the image's own code it happened."""
+    """A reason is short and ends with the file and line in the image's code."""
     try:
         exec(compile("raise ValueError('x' * 9999)", str(Path.cwd() / "app" / "models.py"), "exec"), {})  # noqa: S102
     except ValueError as error:
@@ -408,7 +408,7 @@ def test_reasons_are_short_and_name_the_place() -> None:
 
 
 def test_time_runs_out_for_all_questions_together() -> None:
-    """The script answers before the caller's deadline."""
+    """The script ends before the caller's deadline, however many questions it has."""
     began = time.monotonic()
     run(probe(deadline=1))
     assert time.monotonic() - began < 10

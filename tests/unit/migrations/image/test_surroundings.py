@@ -1,4 +1,4 @@
-"""What env.py takes for granted around it, as far as neither Alembic nor Flask is needed to show it."""
+"""The surroundings that env.py expects, as far as they can be tested without Alembic and Flask."""
 
 import subprocess
 import sys
@@ -21,13 +21,13 @@ for path, mode in (("/run/never_there", "r"), ("/run/secrets/never_there", "r+")
 
 
 def test_secrets_that_are_not_mounted_here() -> None:
-    """They are read as a placeholder, and nothing else is; a process of its own, for it replaces `open`."""
+    """Only reading a missing secret file gives a placeholder. In a separate process, because it patches `open`."""
     done = subprocess.run([sys.executable, "-c", OFFERED], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.split() == [PLACEHOLDER, PLACEHOLDER, "FileNotFoundError", "FileNotFoundError", "True"]
 
 
 def test_env_py_that_asks_for_no_application(tmp_path: Path) -> None:
-    """Nothing is loaded for it, nor where there is no env.py."""
+    """Flask is not loaded if env.py does not use it, or if there is no env.py."""
     with application_of(str(tmp_path)):
         (tmp_path / "env.py").write_text("from alembic import context\n")
     with application_of(str(tmp_path)):

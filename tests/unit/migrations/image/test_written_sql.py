@@ -1,4 +1,4 @@
-"""What SQL a migration can run at all stands in its source, or is not known."""
+"""All the SQL that a migration can run is read from its source, or counts as unknown."""
 
 import ast
 
@@ -27,7 +27,7 @@ def sql_of(body: str, *, head: str = HEAD, more: str = "") -> object:
 
 
 def test_all_that_it_can_run() -> None:
-    """Whichever way it goes: constants, also where they are parts of an expression, and no text for a query."""
+    """The SQL of all branches is found, also constants inside expressions; query objects give no text."""
     assert sql_of(ASKED) == [
         "SELECT id FROM b",
         "UPDATE b SET c = :c WHERE id = :id",
@@ -37,7 +37,7 @@ def test_all_that_it_can_run() -> None:
 
 
 def test_functions_of_the_same_file_count() -> None:
-    """What it leads to in its own file is read too, and what else stands there is not."""
+    """Functions of the same file that it calls are read; the others are not."""
     more = "def filled():\n    op.execute('DELETE FROM a')\ndef downgrade():\n    op.execute('DROP TABLE a')\n"
     assert sql_of("filled()", more=more) == ["DELETE FROM a"]
     assert sql_of("filled()", more=more.replace("op.execute('DELETE", "mine('DELETE")) is None
@@ -71,7 +71,7 @@ def test_functions_of_the_same_file_count() -> None:
     ],
 )
 def test_nothing_is_known_of_what_could_run_more(body: str) -> None:
-    """SQL that is put together, objects that write by themselves, and code that the source does not show."""
+    """SQL that is built, objects that write, and calls that the source does not show make the SQL unknown."""
     assert sql_of(body) is None
 
 
@@ -79,11 +79,11 @@ def test_nothing_is_known_of_what_could_run_more(body: str) -> None:
     "imported", ["from app import helper", "from . import helper", "import os", "import sqlalchemy, app.models"]
 )
 def test_nothing_is_known_beside_code_of_other_files(imported: str) -> None:
-    """It may run whatever it likes, and be reached under any name."""
+    """Imported code of other files makes the SQL unknown, because it could run anything."""
     assert sql_of("op.execute('DELETE FROM a')", head=f"{HEAD}{imported}\n") is None
 
 
 def test_nothing_is_known_of_a_function_that_is_wrapped() -> None:
-    """A decorator may do more than the function that it is given."""
+    """A decorated function makes the SQL unknown, because the decorator could run more."""
     more = "@sa.again\ndef filled():\n    op.execute('DELETE FROM a')\n"
     assert sql_of("filled()", more=more) is None

@@ -1,4 +1,4 @@
-"""`judge` on anything at all: it never crashes, knows its limits, and nothing unknown makes a verdict better."""
+"""`judge` on any input: it never crashes, respects its limits, and an unknown statement never improves a verdict."""
 
 import json
 import time
@@ -45,7 +45,7 @@ PIECES = [";", "'", '"', "$$", "--", "/*", "*/", "\\", "DROP", "TABLE", "orders"
 @settings(max_examples=examples(150, 300), deadline=None)
 @given(statements=migrations(), unknown=UNKNOWN, models=st.sampled_from(KNOWN))
 def test_what_is_unknown_never_makes_a_verdict_better(statements: list[str], unknown: str, models: object) -> None:
-    """Behind any migration, a statement that no rule knows leaves a verdict that is at best for review."""
+    """After any migration, a statement without a rule gives at best the verdict review, and no better one."""
     sql = ";\n".join(statements)
     before, after = judge(sql, models).verdict, judge(f"{sql};\n{unknown}", models).verdict
     assert worst([before, after, Verdict.REVIEW]) is after
@@ -54,7 +54,7 @@ def test_what_is_unknown_never_makes_a_verdict_better(statements: list[str], unk
 @settings(max_examples=examples(200, 400), deadline=None)
 @given(rows=st.lists(st.sampled_from(ROWS), max_size=5), models=st.sampled_from(KNOWN))
 def test_any_sequence_has_a_verdict(rows: list[object], models: object) -> None:
-    """Migrations in any order, sensible or not, are judged, and no rule stumbles over them."""
+    """Migrations in any order get a verdict, and no rule fails on them."""
     found = judge("\n;".join(row.sql for row in rows), models)
     assert found.verdict is worst(each.verdict for each in found.findings)
     assert not any(STUMBLED in each.reason for each in found.findings)
@@ -63,7 +63,7 @@ def test_any_sequence_has_a_verdict(rows: list[object], models: object) -> None:
 @settings(max_examples=examples(150, 300), deadline=None)
 @given(sql=st.text(max_size=200) | st.lists(st.sampled_from(PIECES)).map(" ".join))
 def test_any_text_has_a_verdict(sql: str) -> None:
-    """No text whatsoever makes it crash, and no finding carries a control character."""
+    """No text makes `judge` crash, and no finding contains a control character."""
     found = judge(sql, SHOP)
     assert all(text.isprintable() for each in found.findings for text in (each.statement, each.object, each.reason))
 
@@ -76,7 +76,7 @@ def test_any_text_has_a_verdict(sql: str) -> None:
     ],
 )
 def test_five_megabytes(sql: str) -> None:
-    """Five million characters are judged in seconds; what is beyond the limits is for review, not passed over."""
+    """Five million characters are judged within seconds; statements beyond the limits give review."""
     text = "".join(sql.format(n) for n in range(5_000_000 // len(sql)))
     began = time.process_time()
     found = judge(text + "ALTER TABLE orders DROP COLUMN note;", SHOP)
@@ -106,26 +106,26 @@ def test_five_megabytes(sql: str) -> None:
     ids=lambda sql: f"{sql[:24]}… {len(sql)}",
 )
 def test_monsters(sql: str) -> None:
-    """Texts that would exhaust a parser, or a rule that recurses, have a verdict within seconds."""
+    """Texts that could exhaust a parser or a recursive rule get a verdict within seconds."""
     began = time.process_time()
     judge(sql, SHOP)
     assert time.process_time() - began < 20
 
 
 def test_other_dialects_are_for_review() -> None:
-    """No rule knows them, and no statement at all changes nothing in any dialect."""
+    """SQL of another dialect is review; no statement is unchanged in every dialect."""
     assert judge("ALTER TABLE orders ADD c int", SHOP, "mysql").verdict is Verdict.REVIEW
     assert judge("  \n", SHOP, "mysql").verdict is Verdict.UNCHANGED
 
 
 def test_findings_are_told_once() -> None:
-    """The same thing done a thousand times is one finding that counts."""
+    """Equal findings are listed once, with their number."""
     found = judge("DELETE FROM orders WHERE id = 7;\n" * 1000, SHOP)
     assert [(each.times, each.statement) for each in found.findings] == [(1000, "DELETE FROM orders WHERE id = 7")]
 
 
 def test_findings_come_in_the_order_of_the_statements() -> None:
-    """Each names the statement that did it, without the comments before it, on one line."""
+    """Each finding has its statement on one line, without the comments before it."""
     found = judge("-- one\nALTER TABLE orders\n  ADD c int;\n-- two\nDROP TABLE legacy;\nCALL x();", SHOP)
     assert [each.statement for each in found.findings] == [
         "ALTER TABLE orders ADD c int",
@@ -135,7 +135,7 @@ def test_findings_come_in_the_order_of_the_statements() -> None:
 
 
 def test_control_characters_are_shown_not_sent() -> None:
-    """An escape sequence in SQL never reaches a terminal as one."""
+    """Escape sequences in SQL are escaped in findings, so that a terminal does not execute them."""
     found = judge('ALTER TABLE orders ADD "\x1b[2J\u202e" int NOT NULL', SHOP)
     assert "\\x1b[2J" in found.findings[0].object
     assert "\\u202e" in found.findings[0].statement
@@ -153,7 +153,7 @@ def test_control_characters_are_shown_not_sent() -> None:
      '{"tables": [{"name": "a", "columns": [{"name": "b", "type": "INTEGER", "nullable": "yes"}]}]}'],
 )  # fmt: skip
 def test_models_that_are_none(text: str) -> None:
-    """Anything but models as they should be is refused in one printable line."""
+    """Invalid models are refused in one printable line."""
     with pytest.raises(ModelsError) as caught:
         models_from_json(text)
     assert str(caught.value).isprintable()
@@ -161,7 +161,7 @@ def test_models_that_are_none(text: str) -> None:
 
 @given(text=st.text(max_size=40))
 def test_any_type_a_model_declares(text: str) -> None:
-    """The text of a type is never more than a type, whatever it holds."""
+    """No text of a type makes the parser of types crash."""
     of_text(text)
 
 
@@ -169,23 +169,23 @@ def test_any_type_a_model_declares(text: str) -> None:
     "text", ["int); DROP TABLE x; --", "int, 1", "int FROM orders", "int AS x", "", "int\0", "nothing here"]
 )
 def test_types_that_are_none(text: str) -> None:
-    """A type that is not one is known as unknown."""
+    """The text of an invalid type gives an unknown type."""
     found = of_text(text)
     assert found is None or found.family is None or text == "int AS x"
 
 
 def test_long_names_are_cut_as_postgres_cuts_them() -> None:
-    """PostgreSQL keeps 63 bytes of a name; so does the reading of models."""
+    """Names in models are cut to 63 bytes, as in PostgreSQL."""
     models = models_from_json(json.dumps({"tables": [{"name": "ä" * 40, "columns": []}]}))
     assert judge(f'DROP TABLE "{"ä" * 40}"', models).verdict is Verdict.BREAKING
 
 
 def test_bookkeeping_is_found_where_the_settings_say() -> None:
-    """Alembic's own table may have another name and schema; only that one is no change, and the default one is."""
+    """Only changes of the configured version table (by default alembic_version) count as unchanged."""
     there = Name("audit", "My Versions")
     sql = "UPDATE audit.\"My Versions\" SET version_num = '2' WHERE audit.\"My Versions\".version_num = '1';"
     assert judge(sql, SHOP, bookkeeping=there).verdict is Verdict.UNCHANGED
-    assert judge(sql, SHOP).verdict is Verdict.ADDITIVE  # a table like any other that the code does not map
+    assert judge(sql, SHOP).verdict is Verdict.ADDITIVE  # the code does not map this table
     default = "UPDATE alembic_version SET version_num = '2' WHERE alembic_version.version_num = '1'"
     assert judge(default, SHOP).verdict is Verdict.UNCHANGED
     assert judge(default.replace("UPDATE ", "UPDATE public."), SHOP).verdict is Verdict.UNCHANGED

@@ -1,4 +1,4 @@
-"""Values by the type that the code declares."""
+"""Sample values by the type that the code declares."""
 
 import pytest
 
@@ -34,16 +34,16 @@ def of(kind: str, labels: tuple[str, ...] | None = None) -> MappedColumn:
     ],
 )
 def test_values(kind: str, first: str | None, second: str | None, most: str | None) -> None:
-    """Two rows differ where the type has two values; the largest is that of the declared limit."""
+    """Two rows differ if the type has two values; the largest value is at the declared limit."""
     assert (sample(of(kind), 3, 0), sample(of(kind), 3, 1), largest(of(kind))) == (first, second, most)
 
 
 def test_labels() -> None:
-    """One of the labels that the code knows, whatever the type; no label is the largest."""
+    """For an enum, whatever its type, the values are labels that the code knows, and there is no largest one."""
     kind = of("VARCHAR(9)", ("it's", "b"))
     assert (sample(kind, 1, 0), sample(kind, 1, 1), largest(kind), comparable(kind)) == ("'it''s'", "'b'", None, True)
 
 
 def test_json_has_no_equality() -> None:
-    """PostgreSQL compares jsonb, and not json."""
+    """PostgreSQL can compare jsonb, but not json."""
     assert [comparable(of(kind)) for kind in ("JSON", "JSONB", "TEXT", "geometry")] == [False, True, True, False]

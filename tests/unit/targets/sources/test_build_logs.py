@@ -1,4 +1,4 @@
-"""Build logs as a source: a folder, a file, a command; and what a hostile log cannot do."""
+"""Build logs as a source: a folder, a file or a command, and the limits for hostile logs."""
 
 import os
 import re
@@ -30,12 +30,12 @@ def candidates(newest: int = 10, **settings: Any) -> tuple[list[Candidate], list
 def written(path: Path, text: str, day: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
-    moment = 1765792800 + day * 86400  # 2025-12-15T10:00:00Z and that many days
+    moment = 1765792800 + day * 86400  # 2025-12-15T10:00:00Z plus that many days
     os.utime(path, (moment, moment))
 
 
 def test_folder_of_logs_is_read_from_the_newest_file_on(tmp_path: Path) -> None:
-    """A file of one build gives its release the time at which it was written."""
+    """Of a folder, the newest file comes first, and a release has the time of its file."""
     written(tmp_path / "12" / "log", f"release v2 registry.example/shop/api@{DIGEST}\n", 1)
     written(tmp_path / "11" / "log", "started\nrelease v1\n", 0)
     found, remarks = candidates(path=str(tmp_path), means="deployed")
@@ -49,7 +49,7 @@ def test_folder_of_logs_is_read_from_the_newest_file_on(tmp_path: Path) -> None:
 
 
 def test_file_of_all_builds_is_read_from_its_last_line_on(tmp_path: Path) -> None:
-    """In one file the last line counts as the newest, and only a time of its own is its time."""
+    """Of one file, the last line is the newest, and a release has a time only if its line has one."""
     written(tmp_path / "log", "2025-12-01T09:00:00Z release v1\n2025-12-02T09:00:00Z release v2\nrelease v3\n", 9)
     found, _ = candidates(path=str(tmp_path / "log"), pattern=r"(?P<time>\S+Z)? ?release (?P<tag>\S+)")
     assert [(each.tag, str(each.time)[:10]) for each in found] == [
@@ -58,13 +58,13 @@ def test_file_of_all_builds_is_read_from_its_last_line_on(tmp_path: Path) -> Non
 
 
 def test_command_prints_the_log() -> None:
-    """A command may fetch what lies elsewhere, packed say."""
+    """A command's output is read like a log."""
     found, _ = candidates(command=["printf", r"release v1\nrelease v2\n"])
     assert [each.tag for each in found] == ["v2", "v1"]
 
 
 def test_digest_of_no_known_image_is_told_and_not_used(tmp_path: Path) -> None:
-    """Which of two images a digest belongs to is not guessed."""
+    """A digest of an unknown image is part of the evidence, but is not assigned to a service."""
     written(tmp_path / "log", f"release v1 other/image@{DIGEST}\n", 0)
     found, _ = candidates(path=str(tmp_path))
     assert found[0].digests == {}
@@ -83,13 +83,13 @@ def test_digest_of_no_known_image_is_told_and_not_used(tmp_path: Path) -> None:
     ],
 )
 def test_hostile_tag_is_no_release(tmp_path: Path, line: str) -> None:
-    """What cannot be a tag is not taken from a log."""
+    """Text that is not a valid tag is not taken from a log."""
     written(tmp_path / "log", f"{line}\nrelease v1@sha256:x\n", 0)
     assert candidates(path=str(tmp_path / "log"), pattern=r"release (?P<tag>[^@]*)")[0][-1].tag == "v1"
 
 
 def test_hostile_line_costs_little(tmp_path: Path) -> None:
-    """A line of a million characters is cut before a pattern that backtracks sees it; many end at the deadline."""
+    """A line of a million characters is cut before the pattern is applied; many of them end at the deadline."""
     line = f"release {'v' * 1_000_000}!\n"
     written(tmp_path / "log", line * 2, 0)
     began = time.monotonic()
@@ -100,7 +100,7 @@ def test_hostile_line_costs_little(tmp_path: Path) -> None:
 
 
 def test_pattern_that_never_ends_is_stopped_at_the_deadline(tmp_path: Path) -> None:
-    """Repetitions in repetitions would hold up the whole run, since Python's own `re` lets nothing else go on."""
+    """A pattern with nested repetitions is stopped at the deadline, and other threads run meanwhile."""
     written(tmp_path / "log", "release " + "v" * 60 + "\n", 0)
     settings = LogSource(path=str(tmp_path / "log"), pattern=r"release (?P<tag>(v|vv)+)(?<!v)$")
     ticks: list[float] = []
@@ -122,14 +122,14 @@ def test_pattern_that_never_ends_is_stopped_at_the_deadline(tmp_path: Path) -> N
 
 
 def test_pattern_of_tags_that_never_ends_is_stopped() -> None:
-    """The same for `targets.pattern`: tags are a stranger's as well."""
+    """`targets.pattern` has a time limit too, because tags are untrusted."""
     with pytest.raises(SourceError, match=r"targets\.pattern takes more than"):
         wanted(pattern=r"((v|vv)+)(?<!v)").counts("v" * 60)
 
 
 @pytest.mark.parametrize("colours", ["", "\x1b[0m" * 600])
 def test_tag_at_which_a_long_line_is_cut_is_no_other_release(tmp_path: Path, colours: str) -> None:
-    """Half a tag is the name of another release; one that ends before it is read."""
+    """A tag at the cut end of a long line is ignored, because its part could name another release."""
     for before, known in ((988, []), (900, ["v1.25"])):
         line = f"{colours}{' ' * before}release v1.25 and more {'x' * 5000}"
         written(tmp_path / "log", f"{line}\n", 0)
@@ -138,7 +138,7 @@ def test_tag_at_which_a_long_line_is_cut_is_no_other_release(tmp_path: Path, col
 
 
 def test_half_a_line_at_which_a_long_log_is_cut_names_no_release(tmp_path: Path) -> None:
-    """Of a log of 200 MB the end is read, at once, and its first line is half a line."""
+    """Only the last 4 MiB of a 200 MB log are read, and its incomplete first line names no release."""
     with (tmp_path / "log").open("wb") as file:
         file.write(b"deployed 10.7\n")
         file.truncate(200 << 20)
@@ -146,12 +146,12 @@ def test_half_a_line_at_which_a_long_log_is_cut_names_no_release(tmp_path: Path)
         file.write(b"deployed 10.7\n" + b"-" * ((4 << 20) - len(b"0.7\n") - len("deployed 9.1\n")) + b"deployed 9.1\n")
         file.truncate(200 << 20)
     found, remarks = candidates(path=str(tmp_path / "log"), pattern=r"(?P<tag>\d+\.\d+)$")
-    assert found == []  # a line of 4 MiB is cut as well
+    assert found == []  # a line of 4 MiB is cut too
     assert remarks == [f"only the last 4 MiB of {tmp_path}/log were read"]
 
 
 def test_last_of_very_many_lines_counts(tmp_path: Path) -> None:
-    """The newest release stands at the end, however short the lines before it are."""
+    """The newest release is found at the end of a log with very many lines."""
     written(tmp_path / "log", "release v1\n" + "\n" * 1_500_000 + "release v2\n", 0)
     found, remarks = candidates(path=str(tmp_path / "log"))
     assert [each.evidence for each in found] == [f"built: line 1500002 of {tmp_path}/log names it"]
@@ -159,7 +159,7 @@ def test_last_of_very_many_lines_counts(tmp_path: Path) -> None:
 
 
 def test_file_that_cannot_be_read_stops_no_other(tmp_path: Path) -> None:
-    """A log that was removed meanwhile is told, and the others are read."""
+    """A log that was removed meanwhile gives a remark, and the other logs are read."""
     written(tmp_path / "old", "release v1\n", 0)
     written(tmp_path / "new", "release v2\n", 1)
     with through() as looking:
@@ -178,7 +178,7 @@ def test_file_that_cannot_be_read_stops_no_other(tmp_path: Path) -> None:
 
 
 def test_only_the_newest_files_are_read_and_the_rest_is_told(tmp_path: Path) -> None:
-    """Sixty builds: fifty are read at most, and what was left out is said."""
+    """At most 50 of 60 files are read, and a remark says how many were not."""
     for number in range(60):
         written(tmp_path / f"{number}.log", f"release v{number}\n", number)
     found, remarks = candidates(path=str(tmp_path), newest=3)
@@ -188,19 +188,19 @@ def test_only_the_newest_files_are_read_and_the_rest_is_told(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("settings", [{"path": "/no/such/folder"}, {"command": ["false"]}, {"command": ["/no/such"]}])
 def test_log_that_cannot_be_read_is_told(settings: dict[str, Any]) -> None:
-    """A folder that is not there, or a command that fails, is a source that is down."""
+    """A missing folder or a failed command is an error of the source."""
     with pytest.raises(RunbookError):
         candidates(**settings)
 
 
 def test_folder_without_files_is_told(tmp_path: Path) -> None:
-    """An empty archive is a place that was named wrongly."""
+    """A folder without files is an error, because its path is probably wrong."""
     with pytest.raises(SourceError, match="has no files"):
         candidates(path=str(tmp_path))
 
 
 def test_command_without_end_is_stopped() -> None:
-    """Output without end is cut off."""
+    """A command that prints without end is stopped."""
     with pytest.raises(RunbookError, match="printed more than"):
         candidates(command=["yes"])
 
@@ -215,7 +215,7 @@ def test_command_without_end_is_stopped() -> None:
     ],
 )
 def test_tag_of_an_image_is_turned_into_the_releases(line: str, tag: str | None, services: list[str]) -> None:
-    """Where Compose adds to the tag (`app:${IMAGE_TAG}-api`), a log names it with what was added."""
+    """An image's tag in a log (`app:${IMAGE_TAG}-api`) gives the release's tag without the added text."""
     image = ImageName("registry.example", "shop/app", PROBE)
     forms = {name: TagForm("registry.example/shop/app:", f"-{name}") for name in ("api", "jobs")}
     looked_for = Wanted({"api": image, "jobs": image}, forms, re.compile(".+"), 10)

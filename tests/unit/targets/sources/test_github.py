@@ -1,4 +1,4 @@
-"""GitHub Actions as a source, against GitHub's own description of its API."""
+"""GitHub Actions as a source, tested against GitHub's own description of its API."""
 
 import io
 import time
@@ -24,7 +24,7 @@ PATTERN = r"pushed (?P<image>\S+):(?P<tag>[\w.]+)@(?P<digest>sha256:\w+)"
 
 @contextmanager
 def github(actions: GitHubActions) -> Iterator[tuple[Server, Server]]:
-    """That GitHub, and the server on which it keeps logs and artifacts."""
+    """Yield servers for this GitHub and for its storage of logs and artifacts."""
     with serving(actions.answer) as server, serving(actions.stored) as storage:
         actions.url, actions.storage = server.url, storage.url.replace("127.0.0.1", "localhost")
         yield server, storage
@@ -42,7 +42,7 @@ def candidates(actions: GitHubActions, heard: Heard | None = None, **settings: A
 
 
 def test_newest_successful_runs_are_read_page_by_page() -> None:
-    """Each log of the named job gives a tag, its digest and the run that built it, the newest first."""
+    """Each log of the named job gives a tag, its digest and its run, the newest run first."""
     actions = GitHubActions({number: LOG.format(number) for number in (9, 8, 7, 5, 3)})
     found = candidates(actions, job="deploy", means="deployed")
     assert [each.tag for each in found] == ["v9", "v8", "v7", "v5", "v3"]
@@ -54,7 +54,7 @@ def test_newest_successful_runs_are_read_page_by_page() -> None:
 
 
 def test_token_and_signed_addresses_stay_where_they_belong() -> None:
-    """The server that keeps logs gets no token, and what it answers is asked for once per log."""
+    """The storage server gets no token, and each log is fetched once from its signed URL."""
     actions = GitHubActions({1: LOG.format(1)})
     with github(actions) as (_, storage), through() as looking:
         assert list(source(actions.url, job="deploy").candidates(looking))
@@ -71,7 +71,7 @@ def packed(**files: str) -> bytes:
 
 
 def test_artifact_is_read_and_an_expired_one_is_not() -> None:
-    """The files of the artifact of that name are searched."""
+    """Releases are read from the files of the named artifact; an expired one of that name is skipped."""
     found = candidates(
         GitHubActions(artifacts={4: packed(release=LOG.format(4)), 2: packed(other="nothing", release=LOG.format(2))}),
         read="artifact",
@@ -81,7 +81,7 @@ def test_artifact_is_read_and_an_expired_one_is_not() -> None:
 
 
 def test_artifact_that_unpacks_without_end_is_cut() -> None:
-    """Of a file that grows a thousandfold only the beginning is unpacked."""
+    """Of a compressed file that expands a thousandfold, only the beginning is unpacked."""
     bomb = packed(release=" " * 20_000_000 + LOG.format(4))
     began = time.monotonic()
     assert candidates(GitHubActions(artifacts={4: bomb}), read="artifact", artifact="release") == []
@@ -89,13 +89,13 @@ def test_artifact_that_unpacks_without_end_is_cut() -> None:
 
 
 def test_artifact_that_is_no_archive_is_told() -> None:
-    """What cannot be unpacked makes the source say so."""
+    """An artifact that is not a readable archive is an error of the source."""
     with pytest.raises(SourceError, match="not a readable archive"):
         candidates(GitHubActions(artifacts={4: b"PK\x03\x04"}), read="artifact", artifact="release")
 
 
 def test_notice_and_title_are_read() -> None:
-    """A notice that the job wrote, or the run's title, names the release as well."""
+    """A job's notice or a run's title can name the release too."""
     pattern = r"(?:Deploy|released) (?P<tag>v\d+)"
     notices = GitHubActions(notices={4: "released v4"})
     assert [each.tag for each in candidates(notices, read="notice", job="deploy", pattern=pattern)] == ["v4"]
@@ -105,7 +105,7 @@ def test_notice_and_title_are_read() -> None:
 
 @pytest.mark.parametrize("headers", [{"Retry-After": "0"}, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1"}])
 def test_rate_limit_is_waited_for(headers: dict[str, str]) -> None:
-    """A limit that ends before the deadline costs time and nothing else."""
+    """A rate limit that ends before the deadline is waited for."""
     actions = GitHubActions({1: LOG.format(1)}, refusals=[Reply(403, {}, headers)])
     assert [each.tag for each in candidates(actions)] == ["v1"]
 
@@ -114,7 +114,7 @@ def test_rate_limit_is_waited_for(headers: dict[str, str]) -> None:
     "headers", [{"Retry-After": "3600"}, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(2**31)}]
 )
 def test_rate_limit_is_not_waited_for_past_the_deadline(headers: dict[str, str]) -> None:
-    """A limit that outlasts the deadline is told at once."""
+    """A rate limit that ends after the deadline is an error at once."""
     began = time.monotonic()
     with pytest.raises(SourceError, match="limits requests"):
         candidates(GitHubActions({1: ""}, refusals=[Reply(403, {}, headers)]))
@@ -138,7 +138,7 @@ def test_rate_limit_is_not_waited_for_past_the_deadline(headers: dict[str, str])
     ],
 )
 def test_answer_that_is_no_help_is_told(reply: Reply, said: str) -> None:
-    """What is wrong is said in words, and the token is not among them."""
+    """An unusable answer is an error with the reason, and without the token."""
     pattern = r"(?P<tag>nothing)"
     with pytest.raises(SourceError, match=said) as caught:
         candidates(GitHubActions({1: ""}, refusals=[reply]), read="title", pattern=pattern)
@@ -146,7 +146,7 @@ def test_answer_that_is_no_help_is_told(reply: Reply, said: str) -> None:
 
 
 def test_pattern_that_fits_nowhere_is_told() -> None:
-    """A source that is up and names nothing says so."""
+    """A source without any release gives a remark that no line matches the pattern."""
     actions = GitHubActions({1: "nothing"})
     with github(actions) as (server, _), through() as looking:
         asked = source(server.url)
@@ -155,7 +155,7 @@ def test_pattern_that_fits_nowhere_is_told() -> None:
 
 
 def test_run_whose_log_is_gone_stops_no_other() -> None:
-    """Logs are deleted after 90 days, or by hand: the runs before it are read, and it is told."""
+    """A run whose log was deleted gives a remark, and earlier runs are read."""
     actions = GitHubActions({number: LOG.format(number) for number in (3, 2, 1)})
 
     def answer(asked: Asked) -> Reply:
@@ -171,7 +171,7 @@ def test_run_whose_log_is_gone_stops_no_other() -> None:
 
 @pytest.mark.parametrize("status", [403, 404, 500])
 def test_log_that_its_server_does_not_give_is_no_refused_token(status: int) -> None:
-    """The server that keeps the logs knows nothing of the token: what it does not give is one log that is not read."""
+    """An error of the storage server loses one log; it does not count as a refused token."""
     actions = GitHubActions({number: LOG.format(number) for number in (2, 1)})
 
     def stored(asked: Asked) -> Reply:
@@ -183,7 +183,7 @@ def test_log_that_its_server_does_not_give_is_no_refused_token(status: int) -> N
 
 
 def test_log_whose_server_is_down_stops_no_other() -> None:
-    """One log that nobody gives is told."""
+    """A log whose server is down gives a remark, and the other logs are read."""
     actions = GitHubActions({number: LOG.format(number) for number in (2, 1)})
 
     def answer(asked: Asked) -> Reply:
@@ -199,7 +199,7 @@ def test_log_whose_server_is_down_stops_no_other() -> None:
 
 @pytest.mark.parametrize("cut", [-40, 40], ids=["cut off", "bytes changed"])
 def test_artifact_that_is_broken_stops_no_other(cut: int) -> None:
-    """An upload that broke off is told, and the runs before it are read."""
+    """A damaged artifact is left out, and those of earlier runs are read."""
     whole = packed(release="".join(LOG.format(number) for number in range(50, 99)))
     broken = whole[:cut] if cut < 0 else whole[:cut] + b"\xff" * 20 + whole[cut + 20 :]
     artifacts = {4: broken, 2: packed(release=LOG.format(2))}
@@ -208,7 +208,7 @@ def test_artifact_that_is_broken_stops_no_other(cut: int) -> None:
 
 
 def test_folders_of_an_artifact_are_not_its_files() -> None:
-    """Folders do not use up the number of files that are read."""
+    """Folders in an artifact do not count for the limit of files."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for number in range(30):
@@ -219,7 +219,7 @@ def test_folders_of_an_artifact_are_not_its_files() -> None:
 
 
 def test_end_of_a_long_log_is_read() -> None:
-    """What was pushed stands at its end; the first line that is read is half a line."""
+    """Of a long log only the end is read, without its incomplete first line."""
     pushed = "pushed registry.example/shop/api:v1@" + DIGEST + "\n"
     log = pushed + "-" * 99 + "\n" + ("x" * 79 + "\n") * 120_000 + LOG.format(2)
     with github(GitHubActions({7: log})) as (server, _), through() as looking:
@@ -229,7 +229,7 @@ def test_end_of_a_long_log_is_read() -> None:
 
 
 def test_pull_request_from_a_fork_names_no_release() -> None:
-    """Anybody may call a branch of a fork `main`, and what its job prints is theirs."""
+    """Runs of pull requests from forks are ignored: anyone can name a fork's branch `main`."""
     actions = GitHubActions({3: LOG.format(3), 2: LOG.format(2)})
 
     def answer(asked: Asked) -> Reply:
@@ -259,6 +259,6 @@ def test_pull_request_from_a_fork_names_no_release() -> None:
     ],
 )  # fmt: skip
 def test_rate_limit_is_told_as_one(status: int, headers: dict[str, str], body: Any) -> None:
-    """Whatever form it takes, it is no token that is refused."""
+    """A rate limit in any form is reported as a rate limit, not as a refused token."""
     with pytest.raises(SourceError, match="limits requests"):
         candidates(GitHubActions({1: ""}, refusals=[Reply(status, body, headers)]))

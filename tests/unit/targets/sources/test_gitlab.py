@@ -1,4 +1,4 @@
-"""GitLab CI as a source: answers as https://docs.gitlab.com/api/pipelines/ and /api/jobs/ show them."""
+"""GitLab CI as a source: answers as in https://docs.gitlab.com/api/pipelines/ and /api/jobs/."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def job(number: int, name: str) -> dict[str, Any]:
 
 
 def answering(*numbers: int, refusals: list[Reply] | None = None) -> Any:
-    """A GitLab with a pipeline of each number, the first one newest; two on a page."""
+    """Return a GitLab with a pipeline per number, the newest first, two on each page."""
     waiting = list(refusals or [])
 
     def answer(asked: Asked) -> Reply:
@@ -73,7 +73,7 @@ def candidates(answer: Any, **settings: Any) -> tuple[list[Candidate], Server]:
 
 
 def test_newest_successful_jobs_are_read_page_by_page() -> None:
-    """The log of the named job of each pipeline gives a tag, a digest and a time."""
+    """The log of each pipeline's named job gives a tag, a digest and a time."""
     found, _ = candidates(answering(9, 7, 5, 3), means="deployed")
     assert [each.tag for each in found] == ["v9", "v7", "v5", "v3"]
     assert found[0].digests == {"api": DIGEST}
@@ -83,13 +83,13 @@ def test_newest_successful_jobs_are_read_page_by_page() -> None:
 
 
 def test_artifact_file_is_read_in_place_of_the_log() -> None:
-    """A file of the job's artifacts names the release."""
+    """A file of the job's artifacts can name the release instead of the log."""
     found, _ = candidates(answering(4), artifact="out/release.txt")
     assert found[0].digests == {"jobs": DIGEST}
 
 
 def test_token_is_not_sent_where_files_are_kept() -> None:
-    """A job's log may lie with another server, which gets no token."""
+    """A job's log may be on another server, which gets no token."""
     with serving(lambda _asked: Reply(200, TRACE.format(4).encode())) as storage:
         elsewhere = storage.url.replace("127.0.0.1", "localhost") + "/trace"
 
@@ -103,7 +103,7 @@ def test_token_is_not_sent_where_files_are_kept() -> None:
 
 
 def test_rate_limit_is_waited_for_or_told() -> None:
-    """GitLab's own headers say how long."""
+    """A rate limit is waited for, or is an error if it ends after the deadline."""
     assert len(candidates(answering(4, refusals=[Reply(429, headers={"RateLimit-Reset": "1"})]))[0]) == 1
     with pytest.raises(SourceError, match="GitLab limits requests"):
         candidates(answering(4, refusals=[Reply(429, headers={"Retry-After": "900"})]))
@@ -114,13 +114,13 @@ def test_rate_limit_is_waited_for_or_told() -> None:
     [(Reply(401), "refuses the token"), (Reply(404), "answered 404"), (Reply(200, {}), "did not return a list")],
 )
 def test_answer_that_is_no_help_is_told(reply: Reply, said: str) -> None:
-    """What is wrong is said in words."""
+    """An unusable answer is an error with the reason."""
     with pytest.raises(SourceError, match=said):
         candidates(answering(4, refusals=[reply]))
 
 
 def test_job_whose_log_is_gone_stops_no_other() -> None:
-    """Artifacts expire: the jobs before it are read, and only where there is none at all is it an error."""
+    """A job without its log is left out; it is an error only if no job has one."""
     full = answering(4, 3)
 
     def answer(asked: Asked) -> Reply:
@@ -133,7 +133,7 @@ def test_job_whose_log_is_gone_stops_no_other() -> None:
 
 
 def test_end_of_a_long_log_is_read() -> None:
-    """A job that wrote 12 MB names its release at the end."""
+    """A release at the end of a 12 MB log is found."""
 
     def answer(asked: Asked) -> Reply:
         log = TRACE.format(1) + ("x" * 99 + "\n") * 120_000 + TRACE.format(4)
@@ -144,7 +144,7 @@ def test_end_of_a_long_log_is_read() -> None:
 
 
 def test_pipelines_without_the_job_are_not_looked_through_for_ever() -> None:
-    """After 50 pipelines without the job it is told that there are more."""
+    """After 50 pipelines without the job the search ends with a remark."""
     full = answering(*range(99, 0, -1))
 
     def answer(asked: Asked) -> Reply:

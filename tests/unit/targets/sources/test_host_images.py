@@ -1,4 +1,4 @@
-"""Images on the host as a source: what the engine says of them."""
+"""Images on the host as a source, as the engine lists them."""
 
 import json
 from typing import Any
@@ -29,7 +29,7 @@ def candidates(images: Any, *, engine: FakeEngine | None = None) -> list[Candida
 
 
 def test_releases_are_told_by_their_images_tags() -> None:
-    """The images of all services together, the newest built first, with platform and digest."""
+    """The images of all services give one release with platform and digests, the newest build first."""
     images = [image("v1", 1), image("v1", 1, service="jobs", digest=None), image("v2", 2), image("latest", 3)]
     found = candidates([*images, {"Id": "sha256:none", "RepoTags": None}])
     assert [each.tag for each in found] == ["v2", "v1"]
@@ -42,7 +42,7 @@ def test_releases_are_told_by_their_images_tags() -> None:
 
 
 def test_only_images_of_releases_are_inspected() -> None:
-    """Hundreds of others may lie on the host, and are not asked for one by one."""
+    """Of the host's images, only those of releases are inspected."""
     engine = FakeEngine(images={f"x:{number}": {"Id": f"sha256:{number}", "RepoTags": ["x:1"]} for number in range(9)})
     engine.images["sha256:api1"] = image("v1", 1)
     assert [each.tag for each in candidates((), engine=engine)] == ["v1"]
@@ -50,13 +50,13 @@ def test_only_images_of_releases_are_inspected() -> None:
 
 
 def test_host_without_images_has_none() -> None:
-    """Nothing is inspected where nothing is listed."""
+    """A host without images has no releases."""
     assert candidates([]) == []
 
 
 @pytest.mark.parametrize("answer", [["x"], [[]], [{"RepoTags": "x"}], {}, None, b"{", b"<html>"])
 def test_answer_in_another_form_is_told(answer: Any) -> None:
-    """What is no list of images makes the source say so."""
+    """An answer that is not a list of images is an error of the source."""
     instead = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
     engine = FakeEngine(instead=lambda path: instead if path.startswith("/images/json") else None)
     with pytest.raises(RunbookError):

@@ -1,4 +1,4 @@
-"""The registry's tags as a source, where it answers as no real one does (real ones: tests/engine)."""
+"""The registry's tags as a source, with answers that no real registry gives (real ones: tests/engine)."""
 
 import hashlib
 import json
@@ -28,7 +28,7 @@ def manifest(configuration: Any = CONFIGURATION) -> dict[str, Any]:
 
 
 def answering(found: Any, *objects: Any, tags: Any = ("v1",)) -> Callable[[Asked], Reply]:
-    """A registry whose tags all stand for `found`, with more manifests and blobs by their digests."""
+    """Return a registry where every tag gives `found`, with more manifests and blobs by digest."""
     known = {digest(each): each for each in objects}
 
     def answer(asked: Asked) -> Reply:
@@ -59,7 +59,7 @@ def candidates(answer: Callable[[Asked], Reply], deadline: float = 10.0, **more:
 
 
 def test_configuration_tells_when_an_image_was_built_and_for_what() -> None:
-    """Where nothing is annotated, the image itself is asked."""
+    """Without annotations, build time and platform come from the image's configuration."""
     (found,) = candidates(answering(manifest(), CONFIGURATION))
     assert found.time is not None
     assert found.time.isoformat() == "2025-12-15T10:00:00+00:00"
@@ -68,7 +68,7 @@ def test_configuration_tells_when_an_image_was_built_and_for_what() -> None:
 
 
 def test_configuration_may_lie_elsewhere_and_the_password_does_not_go_there() -> None:
-    """Registries hand out blobs from other servers."""
+    """A configuration on another server is fetched from there, without the password."""
     with serving(lambda _asked: Reply(200, CONFIGURATION)) as storage:
         elsewhere = storage.url.replace("127.0.0.1", "localhost") + "/blob?signature=x"
 
@@ -100,14 +100,14 @@ def test_configuration_may_lie_elsewhere_and_the_password_does_not_go_there() ->
     ],
 )
 def test_image_in_an_odd_form_is_of_unknown_age(odd: Any) -> None:
-    """What does not say when it was built is a candidate all the same."""
+    """An image without a readable build time is still a candidate."""
     (found,) = candidates(answering(odd))
     assert (found.time, found.platforms) == (None, ())
 
 
 @pytest.mark.parametrize("created", ["1970-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "yesterday", 7, "9" * 100])
 def test_time_that_is_none_is_not_known(created: Any) -> None:
-    """Builds that can be repeated state a time that means nothing."""
+    """A meaningless build time, as in reproducible builds, counts as unknown."""
     configuration = CONFIGURATION | {"created": created}
     (found,) = candidates(answering(manifest(configuration), configuration))
     assert found.time is None
@@ -130,13 +130,13 @@ def test_time_that_is_none_is_not_known(created: Any) -> None:
     ],
 )
 def test_answer_that_contradicts_itself_is_told(answer: Callable[[Asked], Reply]) -> None:
-    """What is not what its digest says is not believed."""
+    """An answer that does not match its digest is an error."""
     with pytest.raises((RegistryError, ProductionError)):
         candidates(answer)
 
 
 def test_tag_that_is_no_image_stops_no_other() -> None:
-    """A chart, a signature or a broken push among the tags is told, and left out."""
+    """A tag that cannot be read as an image is left out."""
 
     def answer(asked: Asked) -> Reply:
         return (
@@ -149,7 +149,7 @@ def test_tag_that_is_no_image_stops_no_other() -> None:
 
 
 def test_hostile_tags_are_left_out() -> None:
-    """What cannot be a tag is never asked for."""
+    """Invalid tags are left out."""
     found = candidates(
         answering({"schemaVersion": 2}, tags=["v1", "../../x", "v2;reboot", "", None, "v" * 300, {"v": 1}])
     )
@@ -157,7 +157,7 @@ def test_hostile_tags_are_left_out() -> None:
 
 
 def test_slow_registry_ends_at_the_deadline() -> None:
-    """No further tag is asked for once the time is up."""
+    """After the deadline, no further tag is requested."""
     with pytest.raises(SourceError, match="deadline"):
         candidates(answering({"schemaVersion": 2}, tags=[f"v{number}" for number in range(500)]), 0.05, newest=500)
 
@@ -176,7 +176,7 @@ CHART = manifest() | {
 
 @pytest.mark.parametrize("other", [CACHE, CHART], ids=["build cache", "chart"])
 def test_what_is_no_image_is_no_release(other: Any) -> None:
-    """A build cache or a chart beside the images has no age and no platform, and would look like any other."""
+    """A build cache or a chart among the tags is not a release."""
 
     def answer(asked: Asked) -> Reply:
         name = urlsplit(asked.path).path.rpartition("/")[2]
@@ -190,14 +190,14 @@ def test_what_is_no_image_is_no_release(other: Any) -> None:
 
 
 def test_tags_that_count_are_looked_at_however_old() -> None:
-    """What failed must be compared with the others, and what was asked for be known."""
+    """Tags that must be known (failed or requested) are read, however old they are."""
     answer = answering(manifest(), CONFIGURATION, tags=[f"v{number}" for number in range(50)])
     found = candidates(answer, newest=2, looked_at=frozenset({"v7", "v99"}))
     assert [each.tag for each in found] == ["v49", "v48", "v7"]
 
 
 def test_repository_without_a_release_is_told() -> None:
-    """A name that is misspelt gives an empty list with some registries."""
+    """A repository without tags gives a remark, because its name may be misspelt."""
     with serving(lambda _asked: Reply(404)) as server, through() as looking:
         name = urlsplit(server.url).netloc
         source = RegistryTags(
@@ -208,7 +208,7 @@ def test_repository_without_a_release_is_told() -> None:
 
 
 def test_image_that_another_service_lacks_costs_one_request() -> None:
-    """The tags of its repository are not listed for each release that it lacks."""
+    """A release whose image another service lacks does not cause a listing of that service's tags."""
     answer = answering(manifest(), CONFIGURATION, tags=[f"v{number}" for number in range(5)])
 
     def of_api(asked: Asked) -> Reply:
@@ -224,7 +224,7 @@ def test_image_that_another_service_lacks_costs_one_request() -> None:
 
 
 def test_images_in_an_index_are_told() -> None:
-    """Each may have a tag of its own, and is the same release."""
+    """A candidate has the digests of the images in its index, because they may have tags too."""
     one = {"digest": digest(manifest()), "platform": {"os": "linux", "architecture": "amd64"}}
     (found,) = candidates(answering({"schemaVersion": 2, "manifests": [one]}, manifest(), CONFIGURATION))
     assert found.members == (digest(manifest()),)

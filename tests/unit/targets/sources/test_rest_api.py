@@ -1,4 +1,4 @@
-"""Rate limits of a CI service's API, by what its headers say."""
+"""Rate limits of a CI service's API, from its response headers."""
 
 import pytest
 
@@ -26,5 +26,5 @@ NEXT_CENTURY = "4102444800"  # a minute later
     ],
 )
 def test_limit_lasts_as_long_as_the_server_says(status: int, headers: dict[str, str], seconds: float | None) -> None:
-    """Times are counted by the server's own clock, since ours may be wrong."""
+    """Times are compared with the server's own clock, because the local one may be wrong."""
     assert _limited(HttpResponse("https://ci.example/", status, headers, "", 0.0)) == seconds
