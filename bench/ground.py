@@ -51,7 +51,7 @@ class Ground:
         self.practice.engine.compose(self.practice.server, "up", "--detach")
         self.practice.wait_ready(LIVE, 120)
         if incident != "post_deploy":
-            find_incident(incident).go_wrong(self.practice)
+            find_incident(incident).break_production(self.practice)
 
     def suite(self, *arguments: str) -> None:
         """Run the runbook. Raises CalledProcessError if it fails."""

@@ -34,8 +34,8 @@ def held_meanwhile(context: Context) -> Action:
 
 
 @when("held traffic is released")
-def let_on(context: Context) -> Action:
-    return emergency_disablement.letting_on(context)
+def held_traffic_released(context: Context) -> Action:
+    return emergency_disablement.resuming(context)
 
 
 @when("its services are redeployed on the release that runs now")
@@ -54,12 +54,12 @@ def seen_inside(context: Context) -> Check:
 
 
 @then("export and report endpoints show EXPORT_MODE without credentials")
-def felt_without(context: Context) -> Check:
+def endpoints_without_credentials(context: Context) -> Check:
     return context.switch.check_user_paths(with_credentials=False)
 
 
 @then("export and report endpoints show EXPORT_MODE with credentials")
-def felt_with(context: Context) -> Check:
+def endpoints_with_credentials(context: Context) -> Check:
     return context.switch.check_user_paths(with_credentials=True)
 
 

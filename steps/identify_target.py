@@ -32,7 +32,7 @@ def env_file_replaceable(context: Context) -> Check:
 
 @then("the state of production before any change is on record")
 def production_on_record(context: Context) -> Check:
-    return identify_target.write_down_before(context)
+    return identify_target.record_before(context)
 
 
 @given("the traffic gate and the public address agree")
@@ -106,7 +106,7 @@ def failed_migrations(context: Context) -> Check:
 
 
 @then("the verdict decides the strategy")
-def way_decided(context: Context) -> Check:
+def strategy_decided(context: Context) -> Check:
     return several_hosts.one_strategy(context, strategy.record_decision(context))
 
 

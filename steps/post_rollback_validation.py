@@ -56,7 +56,7 @@ def ledger_names_it(context: Context) -> Check:
 
 @given("the state of production after the rollback is on record")
 def after_on_record(context: Context) -> Check:
-    return post_rollback_validation.written_down_after(context)
+    return post_rollback_validation.record_after(context)
 
 
 @given("production runs the target and serves traffic")

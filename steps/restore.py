@@ -50,12 +50,12 @@ def stopped(context: Context) -> Action:
 
 
 @when("a restore point of the live database is taken")
-def live_kept(context: Context) -> Action:
+def live_restore_point_taken(context: Context) -> Action:
     return places.keeping(context)
 
 
 @then("the restore point of the live database reads back")
-def live_reads_back(context: Context) -> Check:
+def live_restore_point_reads_back(context: Context) -> Check:
     return places.kept(context)
 
 
@@ -76,7 +76,7 @@ def rows_told(context: Context) -> Check:
 
 @given("the state of production after the restore is on record")
 def after_on_record(context: Context) -> Check:
-    return post_rollback_validation.written_down_after(context)
+    return post_rollback_validation.record_after(context)
 
 
 @when("the restore is announced in the incident channel")

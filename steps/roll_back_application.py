@@ -86,7 +86,7 @@ def files_describe(context: Context) -> Check:
 
 @when("traffic is resumed")
 def traffic_resumed(context: Context) -> Action:
-    return traffic.letting_on(context)
+    return traffic.resuming(context)
 
 
 @then("the traffic gate is open")
@@ -105,7 +105,7 @@ def failed_digests(context: Context) -> Check:
 
 
 @when("the rollback is recorded on the production host")
-def written_down(context: Context) -> Action:
+def rollback_recorded(context: Context) -> Action:
     return roll_back_application.opening_incident(context)
 
 
@@ -130,7 +130,7 @@ def started_beside(context: Context) -> Action:
 
 
 @when("jobs are stopped, and brought up on the target")
-def others_in_turn(context: Context) -> Action:
+def jobs_replaced(context: Context) -> Action:
     return beside.replacing_in_turn(context)
 
 
@@ -175,7 +175,7 @@ def failed_removed(context: Context) -> Action:
 
 
 @when("held traffic is released to the target")
-def traffic_let_on(context: Context) -> Action:
+def held_traffic_released(context: Context) -> Action:
     return beside.releasing(context)
 
 
@@ -200,7 +200,7 @@ def failed_brought_up(context: Context) -> Action:
 
 
 @when("held traffic is released to the failed release")
-def traffic_let_on_to_failed(context: Context) -> Action:
+def held_traffic_released_to_failed(context: Context) -> Action:
     return context.gate.resume()
 
 

@@ -16,7 +16,7 @@ from runbook.notify.announcement import Channel
 from runbook.notify.teller import Teller
 from runbook.notify.telling import Kind, Stopped, Telling, Templates
 from runbook.report.next_command import Next, next_command
-from runbook.report.step_digest import in_short
+from runbook.report.step_digest import step_digests
 from runbook.settings.people import Turn
 from runbook.text import beginning
 
@@ -70,7 +70,7 @@ class People:
         if state == "begun" and change.scope in (Scope.PRODUCTION, Scope.NOTES):
             self._tell(Turn.STARTED)
         elif state == "begun" and change.name is ActionName.ANNOUNCE:
-            self._teller.let_arrive(_IN_ORDER)  # the announcement is sent separately
+            self._teller.wait_until_sent(_IN_ORDER)  # the announcement is sent separately
         elif "emergency" in self._run.kind:
             return  # traffic was held for a few seconds only
         elif change.name is ActionName.RESUME_TRAFFIC and self._was_resumed(state):
@@ -92,7 +92,7 @@ class People:
         if turn is None:
             return
         entries = self._journal.entries
-        steps = [step for step in in_short(entries) if step.stopped]
+        steps = [step for step in step_digests(entries) if step.stopped]
         told = [Stopped(s.id, f"{s.keyword} {s.text}", beginning(s.detail, _LONGEST_WHY), s.next_step) for s in steps]
         self._tell(turn, told[-1] if told else None, next_command([*entries, {"kind": "closed", **closing}]))
 

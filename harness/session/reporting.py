@@ -20,7 +20,7 @@ _Report = TypeVar("_Report", pytest.TestReport, pytest.CollectReport)
 _IN_FLIGHT = pytest.StashKey[pytest.Item]()
 
 
-def meant(error: BaseException | None) -> BaseException | None:
+def translated(error: BaseException | None) -> BaseException | None:
     """Return the runbook's meaning of an exception, since in tests some ways to end are no failures.
 
     A step that skips itself, or expects to fail, has checked nothing: it is `inconclusive`.

@@ -172,7 +172,7 @@ class RunSession:
         return told[0] if all(told) else None
 
     @property
-    def seen_of_users(self) -> Availability | None:
+    def worst_availability(self) -> Availability | None:
         """The availability seen by users; with several addresses, of one that is down, if any."""
         known = [found for each in self.hosts if (found := each.availability.summary) is not None]
         return next((each for each in known if each.down_since is not None), known[0] if known else None)
@@ -215,7 +215,7 @@ class RunSession:
         found = opening_facts(self.hosts, where or {}, locks.facts if locks else lambda _host: None)
         self.host = str(found.get("host") or "")
         self.forecasts.start()
-        self.progress.opened(self.run, lambda: self.seen_of_users)
+        self.progress.opened(self.run, lambda: self.worst_availability)
         self.items = [item.nodeid for item in items]
         text = text_of({item.path for item in items}, self.run.settings_file)
         begun = {**_opening(self.run, items), **found, "text": text}

@@ -16,7 +16,7 @@ from harness.compat import TOLD
 from harness.hosts.scenarios import host_of
 from harness.options import runs_features
 from harness.session.lifecycle import CONDUCT, SIGNALS
-from harness.session.reporting import make_failed, meant, outcome_of_scenario, without_secrets
+from harness.session.reporting import make_failed, outcome_of_scenario, translated, without_secrets
 from harness.session.run import RunSession
 from runbook.actions import Action, Check, LeftOut, Outcome
 from runbook.errors import JournalError, LockLost, PlanVoid, RunbookError, StepError
@@ -155,7 +155,7 @@ def _end_step(item: pytest.Item, error: BaseException | None) -> None:
     if conduct is None or not conduct.incident.step_is_open:
         return
     item.config.stash[SIGNALS].step_ended()
-    ended = conduct.incident.step_ended(meant(error))
+    ended = conduct.incident.step_ended(translated(error))
     # A step that was inconclusive or failed, and raised no error, was accepted with --override.
     vouched = error is None and ended.outcome in (Outcome.INCONCLUSIVE, Outcome.FAILED)
     item.stash[_OUTCOMES].append(Outcome.PASSED if vouched else ended.outcome)
@@ -171,7 +171,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         return (yield)
     if conduct.ended.get(item.nodeid) is Outcome.NOT_APPLICABLE:
         return without_secrets(item.config, (yield))
-    error = meant(call.excinfo.value) if call.excinfo else None
+    error = translated(call.excinfo.value) if call.excinfo else None
     if isinstance(error, JournalError | LockLost | PlanVoid):
         # Without the journal, the lock or a valid plan, no later scenario may change anything either.
         item.session.shouldfail = error.seen

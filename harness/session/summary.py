@@ -9,7 +9,7 @@ from runbook.actions import Outcome, Scope, same_change
 from runbook.incident.facts import Facts, Strategy
 from runbook.incident.production_facts import Snapshot, Unknown
 from runbook.journal.journal import Entry
-from runbook.report.downtime import measured, still_out
+from runbook.report.downtime import measured, still_down
 from runbook.report.follow_up.approvals import approvals
 from runbook.report.incident_report import IncidentReport
 from runbook.report.next_command import Next, abandoning, gate_in_words, next_command
@@ -86,7 +86,7 @@ def remarks_on_plan(conduct: RunSession) -> list[str]:
     probed = measured(entries)
     answered, probes = sum(run.good for run in probed), sum(len(run.probes) for run in probed)
     told = f"users are NOT served: {answered} of {probes} probes of the public address succeeded"
-    down = [told] if still_out(probed) else []
+    down = [told] if still_down(probed) else []
     left_out = [line.strip() for line in left_out_lines(conduct.not_configured, fully=False)]
     trouble = conduct.ending.trouble if conduct.ending else ()
     return [*trouble, *_paused(entries), *down, *_accepted(conduct), *left_out]

@@ -85,9 +85,9 @@ class Incident:
         """Deploy the live release, `validate` it, and deploy the failing one. Raises RehearsalError."""
         practice.raise_up(self.live)
         validate(practice)
-        return self.go_wrong(practice)
+        return self.break_production(practice)
 
-    def go_wrong(self, practice: PracticeProduction) -> Planted:
+    def break_production(self, practice: PracticeProduction) -> Planted:
         """Deploy the failed release over the live one, and wait for the fault to show. Raises RehearsalError."""
         known = tuple(columns(practice, KEPT))
         last_id = int(sql(practice, f"SELECT max(id) FROM {KEPT}")[0])  # noqa: S608 - our own name

@@ -43,18 +43,18 @@ def redeploying(context: Context) -> Action:
     While requests are held, it is not checked first whether this is done already, because Compose finds that out; and
     answers with data are not counted, because the requests for them would be held too.
     """
-    before, waits = _before(context), traffic.kept_back(context)
+    before, waits = _before(context), traffic.stopped_by_incident(context)
     change = context.switch.redeploy(counts(before), {each.id for each in before}, watched=not waits)
     return replace(change, already=never) if waits else change
 
 
-def letting_on(context: Context) -> Action:
+def resuming(context: Context) -> Action:
     """Resume traffic that this incident held, or that was held by an incident whose journal is lost; no other."""
     change = context.gate.resume()
     if _cannot_hold(context, change):
         return _flowing(change)
-    if traffic.kept_back(context):
-        return traffic.letting_on(context)
+    if traffic.stopped_by_incident(context):
+        return traffic.resuming(context)
 
     def already() -> str | None:
         state, rollback = context.gate.state(), context.open_rollback.read()

@@ -299,7 +299,7 @@ def room_on_host(context: Context) -> Check:
     )
 
 
-def write_down_before(context: Context) -> Check:
+def record_before(context: Context) -> Check:
     """Record production before any change, or, if this incident has changed something already, as it is now.
 
     The state before the first change is then in the journal already, and can no longer be observed.

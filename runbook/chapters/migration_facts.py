@@ -338,7 +338,7 @@ def _ask(context: Context, image: str, tag: str | None, span: tuple[str, str] | 
     return found
 
 
-def told_before(context: Context, release: Release) -> bool:
+def answered_earlier(context: Context, release: Release) -> bool:
     """Return whether an earlier run kept the answer of the image of `release` about its migrations."""
     _, path = _question(context, release.pinned(context.settings.migrations.service), release.tag, None)
     return context.kept.read(path, read_report) is not None

@@ -15,7 +15,7 @@ from runbook.incident.production_facts import RunningRelease
 from runbook.release import Release
 
 
-def written_down_after(context: Context) -> Check:
+def record_after(context: Context) -> Check:
     """Record production after the rollback. A plan skips this, because that state does not exist yet."""
 
     def observe() -> Observation:

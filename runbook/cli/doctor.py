@@ -219,7 +219,7 @@ def _ticket(context: Context) -> str:
 
 
 def _target(context: Context) -> str:
-    identify_target.write_down_before(context).observe()
+    identify_target.record_before(context).observe()
     running = context.production.tag()
     try:
         release = identify_target.pin_target(context, None)

@@ -177,7 +177,7 @@ class Facts(BaseModel):
     @property
     def left_stopped(self) -> bool:
         """Whether a restore left the application stopped, according to the last snapshot."""
-        return self.restored is not None and (not isinstance(self.after, Snapshot) or self.after.stands_still)
+        return self.restored is not None and (not isinstance(self.after, Snapshot) or self.after.application_stopped)
 
     @property
     def target_tag(self) -> str:

@@ -109,13 +109,13 @@ class Snapshot(Fact):
         return str(self.gate) if isinstance(self.gate, Unknown) else describe_gate(self.gate, public)
 
     @property
-    def keeps_back(self) -> bool:
+    def traffic_stopped(self) -> bool:
         """Whether traffic is paused: the gate reports closed or held, and the public answer does not contradict it."""
         by, seen = (self.public.by, self.public.seen) if self.public else ("", "")
         return self.gate in ("closed", "held") and contradiction(str(self.gate), by, seen) is None
 
     @property
-    def stands_still(self) -> bool:
+    def application_stopped(self) -> bool:
         """Whether every container of the application is stopped."""
         return all(each.state in ("exited", "created") for each in self.containers if each.service in self.digests)
 

@@ -177,7 +177,7 @@ class HalfWay(Fact):
         return self.changed == () and set(self.revisions) == set(self.began)
 
     @property
-    def stands_between(self) -> bool:
+    def between_revisions(self) -> bool:
         """Whether the schema matches no revision: it has changed, or may have, but not the revisions."""
         return not self.untouched and set(self.revisions) == set(self.began)
 

@@ -156,7 +156,7 @@ class Server:
         asking = (program, "--username", self.user, _DATABASE_OPTION.get(program, "--dbname"), self.name, *options)
         return self.production.ask(ServiceCommand(service=self._settings.service, command=asking), deadline)
 
-    def fed(self, path: str, command: Command) -> Command:
+    def with_stdin(self, path: str, command: Command) -> Command:
         """Return `command` with a file on the host as its standard input, after the password if it reads one."""
         feeding = _FED if command.stdin is None else _FED_BEHIND
         return replace(command, argv=("sh", "-c", feeding, path, *command.argv))

@@ -53,11 +53,11 @@ def entry(applied: Applied, facts: Facts, redact: Callable[[str], str]) -> tuple
     elif restore := restore_told(facts):
         title = f"{applied.project}: restored from {PurePosixPath(restore.dump).name}"
         fits = f"once the env file names a release that fits the schema {restore.revisions}"
-        lines = [
-            *map(text, schema_told(facts, applied.restore_point)),
-            *([f"To start the application, {text(fits)}: {code(restore.start)}"] if restore.stands_still else []),
-            f"To remove the database {code(restore.kept_as)}, once nobody needs its rows: {code(restore.remove)}",
-        ]
+        lines = [*map(text, schema_told(facts, applied.restore_point))]
+        if restore.application_stopped:
+            lines.append(f"To start the application, {text(fits)}: {code(restore.start)}")
+        former = f"the database {code(restore.kept_as)}, once nobody needs its rows"
+        lines.append(f"To remove {former}: {code(restore.remove)}")
     elif applied.kind is Kind.ABANDON:
         title = f"{applied.project}: the switch from {failed} to {target} was abandoned"
         lines = [

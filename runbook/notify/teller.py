@@ -27,7 +27,7 @@ class _Letter:
 
 
 class Teller:
-    """The messages of one run. No method raises. Only `let_arrive` and `settle` wait."""
+    """The messages of one run. No method raises. Only `wait_until_sent` and `settle` wait."""
 
     def __init__(self, journal: Journal, open_channel: Callable[[], Channel]) -> None:
         self._journal = journal
@@ -52,7 +52,7 @@ class Teller:
             with signals_blocked():
                 self._thread.start()
 
-    def let_arrive(self, seconds: float) -> None:
+    def wait_until_sent(self, seconds: float) -> None:
         """Wait, at most `seconds`, until all messages have ended, so that the next one comes after them."""
         with self._settled:
             self._settled.wait_for(lambda: not self._unsettled, seconds)

@@ -32,7 +32,7 @@ class Restore(NamedTuple):
     start: str
     remove: str
     #: Whether the application is stopped.
-    stands_still: bool
+    application_stopped: bool
 
 
 def restore_told(facts: Facts) -> Restore | None:
@@ -53,7 +53,7 @@ def restore_told(facts: Facts) -> Restore | None:
         rows=rows_told(fact.rows) if facts.restored else not_known_yet("how many"),
         start=fact.start,
         remove=fact.remove,
-        stands_still=facts.restored is None or facts.left_stopped,
+        application_stopped=facts.restored is None or facts.left_stopped,
     )
 
 

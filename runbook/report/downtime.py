@@ -74,13 +74,13 @@ class Downtime:
     #: Why probing stopped early, if it did.
     error: str | None = None
     #: When held traffic was resumed.
-    let_on: list[datetime] = field(default_factory=list)
+    resumed_at: list[datetime] = field(default_factory=list)
 
     @property
     def waited(self) -> list[Probed]:
         """The good probes that waited until held traffic was released."""
         good = [(probe, probe.at + timedelta(milliseconds=probe.latency)) for probe in self.probes if probe.good]
-        return [probe for probe, ended in good if any(probe.at < let_on <= ended for let_on in self.let_on)]
+        return [probe for probe, ended in good if any(probe.at < resumed_at <= ended for resumed_at in self.resumed_at)]
 
     @cached_property
     def outages(self) -> list[Outage]:
@@ -158,7 +158,7 @@ def _measured(entries: Sequence[Entry], host: str) -> list[Downtime]:
         elif entry["kind"] == "action":
             turned = (entry.get("action"), entry["state"])
             if held and turned == (ActionName.RESUME_TRAFFIC, "begun"):
-                run.let_on.append(at)
+                run.resumed_at.append(at)
             held = turned[0] == ActionName.HOLD_TRAFFIC or (held and turned[0] not in _TURNS)
     for run in runs:
         # A probe is recorded when its answer arrives, possibly after probes that began later.
@@ -208,7 +208,7 @@ def in_words(runs: Sequence[Downtime]) -> str:
     probes = sum(len(run.probes) for run in runs)
     if not probes:
         return f"probing of the public address stopped early: {error}" if error else ""
-    down, still = without_service(runs), "; it is DOWN now" if still_out(runs) else ""
+    down, still = without_service(runs), "; it is DOWN now" if still_down(runs) else ""
     seconds = f"{'' if known_whole(runs) else 'at least '}{down:.1f} s"
     outages = f"; users were without service for {seconds}" if down else ""
     gap = f"; {unmeasured(runs):.1f} s between its runs were not measured" if unmeasured(runs) else ""
@@ -225,7 +225,7 @@ def seconds_in_words(runs: Sequence[Downtime]) -> str:
     return "unknown" if down is None else f"{'' if known_whole(runs) else '≥'}{down:.1f}"
 
 
-def still_out(runs: Sequence[Downtime]) -> Probed | None:
+def still_down(runs: Sequence[Downtime]) -> Probed | None:
     """Return the very last probe if it was bad and its run ended normally, else None."""
     last = [each[-1] for each in _by_host(runs)]
     return next((run.probes[-1] for run in last if run.closed and run.probes and not run.probes[-1].good), None)

@@ -11,7 +11,7 @@ from runbook.clock import seconds_between
 from runbook.incident.facts import Facts, Strategy
 from runbook.journal.journal import Entry, newest_run
 from runbook.journal.of_host import entries_of, hosts_of
-from runbook.report.downtime import Downtime, Probed, known_whole, measured, still_out, without_service
+from runbook.report.downtime import Downtime, Probed, known_whole, measured, still_down, without_service
 from runbook.report.next_command import next_command
 from runbook.report.production_view import Production, ProductionOnAll
 from runbook.report.timeline import Scenario, Step, Timeline
@@ -250,9 +250,9 @@ class IncidentReport:
         return known_whole(self.measured)
 
     @property
-    def still_out(self) -> Probed | None:
+    def still_down(self) -> Probed | None:
         """The last probe, if it was bad and the run closed its journal. Else None."""
-        return still_out(self.measured)
+        return still_down(self.measured)
 
     @property
     def turns_on(self) -> bool:

@@ -13,7 +13,7 @@ from runbook.incident.facts import Facts
 from runbook.journal.journal import Entry, newest_run
 from runbook.journal.of_host import entries_of, hosts_of
 from runbook.report.production_view import closing_of, gate, waiting_of
-from runbook.report.step_digest import in_short
+from runbook.report.step_digest import step_digests
 
 _WAITS = ("planned", "decision needed")
 
@@ -100,7 +100,7 @@ class _Told:
         self._marks = ("-m", mark) if mark else ()
         found = facts_now.half_way
         #: The migration that stopped between two revisions and cannot continue from there. Else None.
-        self._half_way = found if found and found.stands_between and found.way_back else None
+        self._half_way = found if found and found.between_revisions and found.way_back else None
         self._decided = [option for options in facts_now.undecided.values() for option in options]
 
     def of_validation(self) -> Next | None:
@@ -209,7 +209,7 @@ class _Told:
     @property
     def _has_next_step(self) -> bool:
         """Whether the step that stopped the run has a next step, which is shown with it."""
-        stopped = [step for step in in_short(self._entries) if step.stopped]
+        stopped = [step for step in step_digests(self._entries) if step.stopped]
         return bool(stopped and stopped[0].next_step)
 
     def _mended(self) -> Next:

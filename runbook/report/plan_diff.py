@@ -18,8 +18,8 @@ from runbook.report.action_diff import (
     same_actions,
     without_name,
 )
-from runbook.report.plan_lookup import facts_in_short
-from runbook.report.step_digest import ShortChange, StepDigest, in_short
+from runbook.report.plan_lookup import compared_facts
+from runbook.report.step_digest import ShortChange, StepDigest, step_digests
 
 
 def plan_and_actual(entries: Sequence[Entry]) -> PlanAndActual | None:
@@ -29,7 +29,7 @@ def plan_and_actual(entries: Sequence[Entry]) -> PlanAndActual | None:
         return None
     name = str(entries[0].get("incident", ""))
     planned = [StepDigest.from_journal(step) for step in plan.get("steps", [])]
-    actual = in_short(entries) if plan["incident"] else []
+    actual = step_digests(entries) if plan["incident"] else []
     return PlanAndActual(
         plan=plan["incident"] or "",
         why_none=plan.get("why", ""),
@@ -37,7 +37,7 @@ def plan_and_actual(entries: Sequence[Entry]) -> PlanAndActual | None:
         head=plan.get("head", ""),
         by=plan.get("by", ""),
         changes=tuple(_changes(planned, actual, str(plan["incident"]), name)),
-        facts=tuple(_facts(plan.get("facts", {}), facts_in_short(entries))) if plan["incident"] else (),
+        facts=tuple(_facts(plan.get("facts", {}), compared_facts(entries))) if plan["incident"] else (),
         stopped=_stop(actual),
         plan_stopped=_stop(planned),
     )

@@ -16,7 +16,7 @@ from runbook.journal.journal import Entry
 from runbook.journal.of_host import entries_of, hosts_of
 from runbook.journal.verify import verify
 from runbook.release import digest_told
-from runbook.report.step_digest import in_short
+from runbook.report.step_digest import step_digests
 
 #: The highest age of a plan that counts as the plan of an execution.
 LONGEST_AGE = timedelta(hours=24)
@@ -75,7 +75,7 @@ def newest_plan(reports: Path, sought: Sought) -> dict[str, Any]:
     return _none(f"no plan for this in the last {LONGEST_AGE // timedelta(hours=1)} hours")
 
 
-def facts_in_short(entries: Sequence[Entry]) -> dict[str, Any]:
+def compared_facts(entries: Sequence[Entry]) -> dict[str, Any]:
     """Return the facts that decided the strategy, without values that always differ between runs."""
     hosts = hosts_of(entries)
     if hosts:
@@ -181,7 +181,7 @@ def _read(journal: Path, sought: Sought) -> dict[str, Any] | None:
     if not found.whole or entries[-1].get("outcome") not in ("planned", "decision needed", "failed"):
         return None
     try:
-        opened, facts = entries[0], facts_in_short(entries)
+        opened, facts = entries[0], compared_facts(entries)
         asked, wanted = opened["asked_for"].get("target"), sought.asked_for.get("target")
         # A plan prints the command with `--to` and its own target.
         if wanted not in (asked, Facts.of(entries).target_tag or None):
@@ -194,7 +194,7 @@ def _read(journal: Path, sought: Sought) -> dict[str, Any] | None:
             "asked_for": opened["asked_for"],
             "outcome": entries[-1]["outcome"],
             "facts": facts,
-            "steps": [step.as_kept() for step in in_short(entries)],
+            "steps": [step.as_kept() for step in step_digests(entries)],
         }
     except (LookupError, TypeError, AttributeError, ValueError):  # intact, but not in this version's format
         return None

@@ -33,21 +33,21 @@ class Production:
         self._changed_since = _changed_since_last_look(entries)
 
     @property
-    def looked_after(self) -> bool:
+    def has_snapshot_after(self) -> bool:
         """Whether the newest run took a snapshot after its changes."""
         return isinstance(self._facts.after, Snapshot)
 
     @property
-    def seen_twice(self) -> bool:
+    def has_both_snapshots(self) -> bool:
         """Whether there are snapshots from before and after the changes."""
-        return self.looked_after and self._facts.before is not None
+        return self.has_snapshot_after and self._facts.before is not None
 
     @property
     def title(self) -> str:
         """The title of `before_and_after`."""
-        if self.seen_twice:
+        if self.has_both_snapshots:
             return "Before and after"
-        return f"Production as it was {'left' if self.looked_after else 'found'}"
+        return f"Production as it was {'left' if self.has_snapshot_after else 'found'}"
 
     @property
     def before_and_after(self) -> list[Row]:
@@ -101,7 +101,7 @@ class Production:
     @property
     def left_unknown(self) -> bool:
         """Whether production was changed and no snapshot was taken afterwards."""
-        return not self.looked_after and bool(self._changed_since)
+        return not self.has_snapshot_after and bool(self._changed_since)
 
     @property
     def log_errors(self) -> dict[str, Mapping[str, int]]:
@@ -120,14 +120,14 @@ class ProductionOnAll(Production):
         self._each = each
 
     @property
-    def looked_after(self) -> bool:
+    def has_snapshot_after(self) -> bool:
         """Whether the newest run took a snapshot of all hosts after its changes."""
-        return all(each.looked_after for each in self._each)
+        return all(each.has_snapshot_after for each in self._each)
 
     @property
-    def seen_twice(self) -> bool:
+    def has_both_snapshots(self) -> bool:
         """Whether there are snapshots of all hosts from before and after the changes."""
-        return all(each.seen_twice for each in self._each)
+        return all(each.has_both_snapshots for each in self._each)
 
     @property
     def before_and_after(self) -> list[Row]:
@@ -170,7 +170,7 @@ def gate(entries: Sequence[Entry]) -> str:
     for entry in entries:
         if look := look_of(entry):
             found = "" if isinstance(look.gate, Unknown) else look.gate
-            if found in ("closed", "held") and not look.keeps_back:
+            if found in ("closed", "held") and not look.traffic_stopped:
                 found = ""
         elif entry["kind"] == "action" and entry["state"] in ("begun", "done"):
             found = _TURNED.get(entry.get("action"), found)

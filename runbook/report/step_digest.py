@@ -87,7 +87,7 @@ class StepDigest:
         return asdict(self)
 
 
-def in_short(entries: Sequence[Entry]) -> list[StepDigest]:
+def step_digests(entries: Sequence[Entry]) -> list[StepDigest]:
     """Return every step that began, in the order of its first beginning."""
     found: dict[tuple[str, str, int], StepDigest] = {}
     of_scenario: dict[str, dict[int, StepDigest]] = {}

@@ -106,7 +106,7 @@ def _named(ranked: Sequence[Ranked], tag: str) -> Candidate:
     )
 
 
-def tag_meant(listed: Sequence[Ranked], word: str) -> str:
+def resolve_tag(listed: Sequence[Ranked], word: str) -> str:
     """Return the selected tag: `word` itself, or the tag of the candidate with that number.
 
     If `word` is a number and also a known tag, it is the tag.

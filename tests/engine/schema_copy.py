@@ -49,7 +49,7 @@ class Copy:
         tried = (tuple(map(tuple, self.ask(query))) for query in (DEFINITIONS, SHAPES))
         return Beginning('"$user", public', tuple(whole_catalog_of(self)), *tried)
 
-    def take_as_it_is(self) -> None:
+    def take_baseline(self) -> None:
         self.schema = self.dump()
 
     def changed_after(self, statements: Sequence[str]) -> str:

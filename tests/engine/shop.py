@@ -46,7 +46,7 @@ class Shop:
         self.live(incident.live)
         here = Rehearsed(self.practice, folder / "reports")
         here.reports.mkdir(exist_ok=True)
-        return here, incident.go_wrong(self.practice)
+        return here, incident.break_production(self.practice)
 
     def live(self, tag: str) -> None:
         """Reset production to where that release is live, validated, and used by its first customers."""

@@ -10,7 +10,7 @@ from runbook.chapters.evidence.schema_trial import TrialResult, TriedStatements
 from runbook.errors import Inconclusive
 from runbook.incident.schema_facts import Bridge
 from runbook.migrations.bridge.definitions import definitions_in
-from runbook.migrations.bridge.hopes import hoped
+from runbook.migrations.bridge.hopes import possible_relaxations
 from runbook.migrations.bridge.names import views
 from runbook.migrations.bridge.relaxation import Relaxation, candidates, in_order, smallest, without
 from runbook.migrations.bridge.shapes import shapes_in
@@ -87,7 +87,7 @@ def built(copy: Copy, up: str, then: TrialResult, models: Models = MODELS) -> Br
         return judged.verdict in (Verdict.UNCHANGED, ADDITIVE)
 
     needed = smallest(in_order(found), suffices)
-    hopes = hoped(delta, models, statements, defaults)
+    hopes = possible_relaxations(delta, models, statements, defaults)
     assert (bool(hopes) and suffices(hopes)) or needed is None
     if needed is None:
         raise Inconclusive("there is none", "")

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
@@ -127,7 +126,8 @@ class TestExportLeak:
             recovery = "switch exports: EXPORT_MODE=off"
             ran = planned_and_executed(here, self.incident, recovery)
             felt = self.statuses(here)
-        assert Counter(each.status for each in others.answers).keys() == {200}, "of other endpoints none failed"
+        assert not others.refused_early()
+        assert {each.status for each in others.answers} <= {200, 503}, "requests to other endpoints failed"
         print(f"slowest of {len(others.answers)}: {max(each.seconds for each in others.answers):.2f} s")  # noqa: T201
         assert [
             each["to"] for each in ran.of_kind("action") if each["state"] == "done" and "traffic" in each["action"]

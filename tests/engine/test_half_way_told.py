@@ -96,7 +96,7 @@ def test_nothing_stayed(server: Cluster, tmp_path: Path) -> None:
 def test_half_way(server: Cluster, tmp_path: Path) -> None:
     """A statement was committed on its own: the revision still says r3, and the catalog shows the difference."""
     error, fact = stopped(context(server, tmp_path), server, "ALTER TABLE orders DROP COLUMN note")
-    assert fact.stands_between
+    assert fact.between_revisions
     assert fact.changed == ("column public.orders.note is missing",)
     assert fact.missing == ("column public.orders.more is new",)
     assert "it stopped HALF-WAY: the database is at r3, as before" in error.seen
@@ -112,7 +112,7 @@ def test_between_two_revisions(server: Cluster, tmp_path: Path) -> None:
     error, fact = stopped(
         parts, server, "ALTER TABLE orders DROP COLUMN more; UPDATE alembic_version SET version_num = 'r2'"
     )
-    assert (fact.untouched, fact.stands_between) == (False, False)
+    assert (fact.untouched, fact.between_revisions) == (False, False)
     assert "1 of 2 revisions succeeded: the database is at r2, between r3 and r1" in error.seen
     assert error.next_step.index(fact.way_on) < error.next_step.index(fact.way_back)
     # A second attempt is compared with the schema from before the first one.

@@ -44,7 +44,7 @@ class TestHalfWayDowngrade:
         content = rows(here.practice, "orders")
         ran, fact = stopped(here, self.incident)
         assert "it stopped HALF-WAY: the database is at 0004_customers, as before" in words(ran)
-        assert fact.stands_between
+        assert fact.between_revisions
         assert fact.changed == ("column public.orders.note is missing",)
         assert "column public.orders.quantity is missing" in (fact.missing or ())
         assert set(known) - set(columns(here.practice, "orders")) == {"note"}

@@ -145,7 +145,7 @@ def test_facts_of_before_are_those_of_the_first_run(runbook: Runbook) -> None:
     steps.write_text(
         steps.read_text()
         + '\n\n@then("the state of production before any change is on record")\ndef before(context):\n'
-        + "    from runbook.chapters import identify_target\n    return identify_target.write_down_before(context)\n"
+        + "    from runbook.chapters import identify_target\n    return identify_target.record_before(context)\n"
     )
     runbook.feature("1.feature", see, MADE, SWITCH, TOLD)
     ran = runbook.run("features", *EXECUTE, meanwhile=after_file(runbook.server / "pid", signal.SIGTERM))

@@ -24,7 +24,7 @@ from runbook.chapters import identify_target
 
 @given("production is written down")
 def written_down(context):
-    return identify_target.write_down_before(context)
+    return identify_target.record_before(context)
 
 
 @given("there is such a release")

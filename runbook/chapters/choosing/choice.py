@@ -14,7 +14,7 @@ from runbook.errors import RegistryError, TargetError
 from runbook.incident.production_facts import Origin, Snapshot
 from runbook.targets.asking import Answer
 from runbook.targets.ranking import Situation, as_listed, by_level, rank
-from runbook.targets.selection import SHOWN, Choice, choose_from, refuse_sliding_back, tag_meant
+from runbook.targets.selection import SHOWN, Choice, choose_from, refuse_sliding_back, resolve_tag
 
 QUESTION = "Which release is the target?"
 
@@ -48,7 +48,7 @@ def choose_target(context: Context, failed: Origin, running: Snapshot, asked_for
     listed = as_listed(ranked)
     found = members(listed, answers, before)
     if asked_for is not None and asked_for == context.options.target:
-        asked_for = tag_meant(listed, asked_for)
+        asked_for = resolve_tag(listed, asked_for)
     with list_on_record(context, found):
         return Chosen(choose_from(ranked, asked_for, _without(answers)), found)
 

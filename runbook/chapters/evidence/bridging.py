@@ -18,7 +18,7 @@ from runbook.chapters.startup.scratch_database import ScratchDatabase, asking, c
 from runbook.errors import Inconclusive, RunbookError
 from runbook.incident.schema_facts import Bridge
 from runbook.migrations.bridge.definitions import definitions_in
-from runbook.migrations.bridge.hopes import hoped
+from runbook.migrations.bridge.hopes import possible_relaxations
 from runbook.migrations.bridge.names import views
 from runbook.migrations.bridge.relaxation import Relaxation, bridge_of, candidates, in_order, smallest, without
 from runbook.migrations.bridge.shapes import shapes_in
@@ -83,7 +83,7 @@ def _found(context: Context, copy: SchemaCopy, trial: TrialResult, sql: str, mod
     def suffices(relaxed: Sequence[Relaxation]) -> bool:
         return _fits(context, without_copy, relaxed)
 
-    hopes = hoped(delta, models, statements, defaults)
+    hopes = possible_relaxations(delta, models, statements, defaults)
     if not hopes or not suffices(hopes):
         return Proposal(why_not="not all obstacles can be relaxed without touching a row")
     beginning = trial.beginning or Beginning()
@@ -137,7 +137,7 @@ def tried_on(
     Raises Inconclusive when a statement is refused, when the removal does not restore the copy, or when the second
     bridge differs from the first.
     """
-    copy.take_as_it_is()
+    copy.take_baseline()
     code = TriedStatements(statements_of_models(models), beginning.path, triggers=any(each.linked for each in relaxed))
     building = carrying_out([sql for each in relaxed for sql in each.up]), asking(WHOLE_CATALOG)
     _, catalog, told = copy.told(*building, code.part)

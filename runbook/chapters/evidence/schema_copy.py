@@ -108,7 +108,7 @@ class SchemaCopy:
         copy's results too. Errors are ignored here, because they recur when the copy is needed.
         """
         with suppress(RunbookError):
-            known = migration_facts.told_before(self._context, pinned_release(self._context))
+            known = migration_facts.answered_earlier(self._context, pinned_release(self._context))
             if not known and set(self.live.revisions) != set(expected):
                 self._started = self._start()
         return self

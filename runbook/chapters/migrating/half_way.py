@@ -103,7 +103,7 @@ def _state(context: Context, fact: HalfWay) -> str:
     if fact.untouched:
         return f"it left no change: the database is at {at}, and its schema is as before"
     what = f"the schema has changed ({_few(fact.changed)})" if fact.changed else "the changes to the schema are unknown"
-    if fact.stands_between:
+    if fact.between_revisions:
         told = f"it stopped HALF-WAY: the database is at {at}, as before, but {what}"
     else:
         told = f"{_counted(context, fact)}the database is at {at}, between {began} and {fact.to}, and {what}"
@@ -127,7 +127,7 @@ def _ways(fact: HalfWay) -> str:
     if fact.untouched:
         return f"to continue after fixing the error: {fact.way_on}; to go back to the failed release: {fact.way_back}"
     back = f"to restore the state from before the {fact.direction}: {fact.way_back}" if fact.way_back else ""
-    if not fact.stands_between:
+    if not fact.between_revisions:
         return f"to continue after fixing the error: {fact.way_on}; {back}"
     return f"{back}; to continue: restore first, then fix the error, then: {fact.way_on}"
 

@@ -107,7 +107,7 @@ class ScratchDatabase:
             )
         return told
 
-    def take_as_it_is(self) -> None:
+    def take_baseline(self) -> None:
         """Compare later changes with the schema as it is now."""
         self._schema = self._read_schema()
 

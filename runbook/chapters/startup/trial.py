@@ -61,7 +61,7 @@ class StartTrial:
                 live = live_schema(self._context)
                 self._project.begin()
                 self._database.copy(live, *([carrying_out(self._relaxed)] if self._relaxed else []))
-                self._database.take_as_it_is()
+                self._database.take_baseline()
                 self._project.start_release()
                 yield
         except RunbookError as error:

@@ -113,7 +113,7 @@ def releasing(context: Context) -> Action:
     if switchover_of(context).meanwhile is Meanwhile.FLOWING:
         summary = "traffic was never held"
         return Action(ActionName.RESUME_TRAFFIC, summary, already=lambda: summary, resource="traffic gate")
-    return traffic.letting_on(context)
+    return traffic.resuming(context)
 
 
 def taking_out(context: Context) -> Action:

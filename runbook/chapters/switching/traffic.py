@@ -23,16 +23,16 @@ def no_request_arrives(context: Context) -> Check:
     return context.gate.check_traffic_paused(held=_waits(context))
 
 
-def letting_on(context: Context) -> Action:
+def resuming(context: Context) -> Action:
     """Resume traffic.
 
     While this incident keeps requests back, the gate's state is not read first, because this incident has just set it.
     """
     change = context.gate.resume()
-    return replace(change, already=never) if kept_back(context) else change
+    return replace(change, already=never) if stopped_by_incident(context) else change
 
 
-def kept_back(context: Context) -> bool:
+def stopped_by_incident(context: Context) -> bool:
     """Return whether this incident has paused or held traffic, or begun to, and not resumed it since."""
     return bool(closing_of(context.incident.journal.entries))
 

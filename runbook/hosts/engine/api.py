@@ -335,6 +335,6 @@ def _frames(raw: Any) -> Iterator[tuple[int, bytes]]:
             yield kind, chunk
 
 
-def now_less(seconds: float) -> float:
+def seconds_ago(seconds: float) -> float:
     """Return the time `seconds` ago, in seconds since 1970, for `logs`."""
     return time.time() - seconds

@@ -36,7 +36,7 @@ class _Plain(dict[Any, Shape]):
         return self._shape
 
 
-def hoped(
+def possible_relaxations(
     delta: SchemaDelta, models: Models, statements: Sequence[Statement], defaults: Mapping[str, str]
 ) -> list[Relaxation]:
     """Return everything that could be relaxed in the best case."""

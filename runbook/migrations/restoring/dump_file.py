@@ -119,7 +119,7 @@ class DumpFile:
         """Return the command that restores the dump into `database`, as `role`. It stops at the first error."""
         how = ("--exit-on-error",)
         command = self._server.command("pg_restore", *how, user=role, deadline=self._deadline, database=database)
-        return self._server.fed(self.path, command)
+        return self._server.with_stdin(self.path, command)
 
     def _revisions(self) -> tuple[str, ...]:
         schema = ("--schema", self._settings.version_schema) if self._settings.version_schema else ()
@@ -139,7 +139,7 @@ class DumpFile:
             command = server.reading(self.path, "pg_restore", *options, deadline=self._deadline)
         else:
             inside = ("exec", "-T", self._settings.service, "pg_restore", *options)
-            command = server.fed(self.path, server.production.compose(*inside, deadline=self._deadline))
+            command = server.with_stdin(self.path, server.production.compose(*inside, deadline=self._deadline))
         return server.production.host.run(replace(command, secret_output=True, most_output=_MOST_SCHEMA))
 
 

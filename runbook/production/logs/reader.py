@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from runbook.actions import Check, Observation
 from runbook.errors import EngineError, Inconclusive
-from runbook.hosts.engine.api import now_less
+from runbook.hosts.engine.api import seconds_ago
 from runbook.production.compose import Production
 from runbook.production.containers import Container
 from runbook.production.logs.counter import ErrorCounter
@@ -94,7 +94,7 @@ class Logs:
         if unkept := [each.name for each in containers if each.log_driver == "none"]:
             raise Inconclusive(f"no logs exist for {', '.join(unkept)} (logging driver none)", _WHERE_LOGS_GO)
         counter = ErrorCounter(self._settings.ignore, self._redact)
-        since = now_less(int(self._settings.window[:-1]) * _UNITS[self._settings.window[-1]])
+        since = seconds_ago(int(self._settings.window[:-1]) * _UNITS[self._settings.window[-1]])
         size = 0
         # The counter reads the service from the prefix of each line: its name and a number.
         names = {f"{each.service}-{number}": each for number, each in enumerate(containers, 1)}

@@ -226,7 +226,7 @@ def _kind(story: IncidentReport, *, changed: bool) -> dict[str, str]:
 def _alarm(story: IncidentReport) -> str:
     if story.production.traffic_paused:
         return f"traffic was {'held' if story.production.traffic_held else 'paused'} when it ended"
-    if story.still_out:
+    if story.still_down:
         return "users were not served when it ended"
     if story.production.left_unknown:
         return "the final state of production is unknown"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from runbook.incident.facts import Facts, Override
 from runbook.journal.journal import Entry
-from runbook.report.step_digest import in_short
+from runbook.report.step_digest import step_digests
 
 #: The options that are decisions of a person: their name in the journal, the option, its meaning.
 _DECIDING = {
@@ -77,7 +77,7 @@ def _vouched(entries: Sequence[Entry]) -> Iterator[Approval]:
     words: dict[str, Override] = {}
     for entry in entries:
         words |= Facts.of([entry], ("overrides",)).overrides
-    steps = {step.id: step for step in in_short(entries)}
+    steps = {step.id: step for step in step_digests(entries)}
     for place, word in words.items():
         step = steps.get(place)
         said = f"{step.keyword} {step.text}" if step else ""

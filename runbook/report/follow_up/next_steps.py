@@ -9,7 +9,7 @@ from runbook.incident.facts import Facts, Strategy
 from runbook.incident.schema_facts import HalfWay
 from runbook.journal.journal import Entry, newest_run
 from runbook.report.next_command import Next, gate_in_words, next_command
-from runbook.report.step_digest import in_short
+from runbook.report.step_digest import step_digests
 
 #: The most remaining scenarios that are named. The journal has all.
 _NAMED = 3
@@ -71,7 +71,7 @@ def _of_databases(entries: Sequence[Entry], following: Next | None) -> Iterator[
 
 def _begun(entries: Sequence[Entry]) -> Iterator[ToDo]:
     """Return the changes that began and did not end."""
-    for change in (change for step in in_short(entries) for change in step.changes if change.state == "begun"):
+    for change in (change for step in step_digests(entries) for change in step.changes if change.state == "begun"):
         yield ToDo(f"Check “{change.summary}”: it began and never finished, so it may be half done.")
 
 
@@ -79,7 +79,7 @@ def _unfinished(entries: Sequence[Entry], closed: Mapping[str, Any], following: 
     """Yield what was interrupted, and how to continue."""
     if not closed:
         yield ToDo("The run never closed its journal, so its lock may still exist. A resumed run takes it over.")
-    stopped = [step for step in in_short(entries) if step.stopped]
+    stopped = [step for step in step_digests(entries) if step.stopped]
     # Only the newest run: what an earlier one recorded about the schema is outdated.
     ways = list(_ways(Facts.of(newest_run(entries), ("half way",)).half_way))
     for step in stopped:
@@ -105,7 +105,7 @@ def _ways(half_way: HalfWay | None) -> Iterator[ToDo]:
     if half_way is None or not half_way.way_on:
         return
     as_before = f"to the state before the {half_way.direction}"
-    if half_way.stands_between:
+    if half_way.between_revisions:
         if half_way.way_back:
             yield ToDo(f"First go back {as_before}:", half_way.way_back)
         fix = "Then fix" if half_way.way_back else "Fix"
@@ -131,7 +131,7 @@ def _of_other_ways(entries: Sequence[Entry]) -> set[str]:
 def _checks(entries: Sequence[Entry]) -> Iterator[ToDo]:
     """Yield what could not be checked, and what was lost."""
     facts = Facts.of(entries)
-    for step in in_short(entries):
+    for step in step_digests(entries):
         if step.outcome in _ACCEPTED and not step.stopped and (word := facts.overrides.get(step.id)):
             why = _ACCEPTED[step.outcome].format(word.by)
             yield ToDo(f"Check “{step.keyword} {step.text}”: {why} ({word.because}).")

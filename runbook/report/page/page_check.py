@@ -23,7 +23,7 @@ class Page(StrEnum):
 
     NONE = "none"
     FITS = "fits"
-    FITS_BELIEVED = "fits what can be believed"
+    FITS_VALID_PART = "fits what can be believed"
     UNKNOWN = "unknown"
     NOT_COMPARED = "not compared"
     OLDER = "older"
@@ -41,7 +41,7 @@ class CheckedPage:
     @property
     def good(self) -> bool:
         """Whether nothing is wrong with the page. A page that cannot be compared is not good."""
-        return self.kind in (Page.NONE, Page.FITS, Page.FITS_BELIEVED)
+        return self.kind in (Page.NONE, Page.FITS, Page.FITS_VALID_PART)
 
 
 def check_page(journal: Path, verified: Verified) -> CheckedPage:
@@ -82,7 +82,7 @@ def _same(article: bytes, journal: Path, verified: Verified) -> CheckedPage:
         believed = None if verified.whole else check(journal, BytesIO(journal.read_bytes()[: verified.size]))
         if believed and article == _article_of(render.body(journal, believed)):
             words = f"{PAGE} matches the valid part of this journal, up to line {len(verified.entries)}, byte for byte"
-            return CheckedPage(Page.FITS_BELIEVED, words)
+            return CheckedPage(Page.FITS_VALID_PART, words)
     except Exception as error:  # noqa: BLE001 - forged entries can lack any member, and `verify` must still end normally
         words = f"{PAGE} cannot be compared: this version of the runbook cannot make a page of this journal ({error!r})"
         return CheckedPage(Page.NOT_COMPARED, words)

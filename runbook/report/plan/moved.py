@@ -9,7 +9,7 @@ from runbook.journal.journal import Entry
 from runbook.report.action_diff import same_actions, without_name
 from runbook.report.plan.model import Basis, Plan
 from runbook.report.plan.reading import basis_of
-from runbook.report.plan_lookup import facts_in_short
+from runbook.report.plan_lookup import compared_facts
 from runbook.report.step_digest import ShortChange
 
 #: If a person must judge the migrations, the plan shows this judgment.
@@ -28,7 +28,7 @@ def other_runbook(plan: Plan, now: Basis) -> Iterator[str]:
 
 def moved(plan: Plan, entries: Sequence[Entry]) -> Iterator[str]:
     """Return the facts that an execution found to differ from the plan, each with both values."""
-    planned, found = dict(plan.facts), facts_in_short(entries)
+    planned, found = dict(plan.facts), compared_facts(entries)
     if any("--verdict" in each.options for each in plan.decisions):
         planned |= _ASSUMED
     for name in dict.fromkeys([*planned, *found]):

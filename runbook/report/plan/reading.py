@@ -28,8 +28,8 @@ from runbook.report.plan.model import (
     Switchover,
     Target,
 )
-from runbook.report.plan_lookup import facts_in_short
-from runbook.report.step_digest import StepDigest, in_short
+from runbook.report.plan_lookup import compared_facts
+from runbook.report.step_digest import StepDigest, step_digests
 from runbook.text import counted, times
 
 #: The good states of a container: state and health.
@@ -45,7 +45,7 @@ def plan_of(
     `next_command`.
     """
     story, facts = IncidentReport(entries), IncidentReport(entries).facts
-    opened, steps = story.opened, in_short(entries)
+    opened, steps = story.opened, step_digests(entries)
     typed = following or next_command(entries)
     drift = facts.configuration_drift
     return Plan(
@@ -77,7 +77,7 @@ def plan_of(
         interruption=interruption,
         following=Following(why=typed.why, command=typed.command) if typed else None,
         basis=basis_of(entries),
-        facts=facts_in_short(entries),
+        facts=compared_facts(entries),
         steps=tuple(step.as_kept() for step in steps),
     )
 

@@ -57,7 +57,7 @@ def mentioned_in(
     first = max(len(lines) - MOST_LINES, 0)
     for number, line in enumerate(lines[first:], first + 1):
         given = _groups_in(line, pattern, through)
-        tag, services = wanted.meant(given.get("tag") or "", given.get("image"), given.get("service"))
+        tag, services = wanted.release_in(given.get("tag") or "", given.get("image"), given.get("service"))
         if tag is None:
             continue
         known = found.pop(tag, None) or Mentioned(tag, number)

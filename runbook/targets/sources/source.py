@@ -48,7 +48,7 @@ class Wanted:
                 "write the pattern without nested repetitions",
             ) from None
 
-    def meant(self, tag: str, image: str | None, service: str | None) -> tuple[str | None, list[str]]:
+    def release_in(self, tag: str, image: str | None, service: str | None) -> tuple[str | None, list[str]]:
         """Return the release's tag in a log line, and the services that the line's digest belongs to.
 
         If `image` is an image of the project, `tag` is that image's tag, otherwise the release's. None means that it is

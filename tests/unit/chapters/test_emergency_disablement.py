@@ -45,7 +45,7 @@ def test_held_for_the_redeployment_alone(tmp_path: Path) -> None:
     parts.switch.done = True
     assert chapter.redeploying(parts).already() is None, "who waits does not wait for a look"
     assert parts.switch.watched[-1] is False, "a request for the data would wait as well"
-    parts.incident.execute(chapter.letting_on(parts), parts.host)
+    parts.incident.execute(chapter.resuming(parts), parts.host)
     assert gate(tmp_path) == "open"
     assert chapter.redeploying(parts).already() == "api runs with EXPORT_MODE=off"
     assert parts.switch.watched[0] is parts.switch.watched[-1] is True
@@ -55,12 +55,12 @@ def test_nobody_waits_for_nothing(tmp_path: Path) -> None:
     """If the services already run with the switch, traffic keeps flowing."""
     parts = emergency(tmp_path, done=True)
     parts.incident.execute(chapter.holding(parts), parts.host)
-    parts.incident.execute(chapter.letting_on(parts), parts.host)
+    parts.incident.execute(chapter.resuming(parts), parts.host)
     states = [each["state"] for each in parts.incident.journal.entries if each["kind"] == "action"]
     assert (gate(tmp_path), states) == ("open", ["already so", "already so"])
 
 
-@pytest.mark.parametrize("step", [chapter.holding, chapter.letting_on])
+@pytest.mark.parametrize("step", [chapter.holding, chapter.resuming])
 def test_no_gate_is_turned_that_cannot_hold(tmp_path: Path, step: Any) -> None:
     """A gate that cannot hold stays as it is, and without a gate the step is not configured."""
     change = step(emergency(tmp_path / "open", may_hold=False))
@@ -73,7 +73,7 @@ def test_plan_shows_both_turns(tmp_path: Path) -> None:
     """A plan shows holding and resuming with their commands."""
     parts = emergency(tmp_path)
     parts.incident.mode, parts.incident.planned_changes = Mode.PLAN, 1
-    for step in (chapter.holding, chapter.letting_on):
+    for step in (chapter.holding, chapter.resuming):
         parts.incident.execute(step(parts), parts.host)
     planned = [each for each in parts.incident.journal.entries if each["kind"] == "action"]
     assert [(each["state"], each["to"]) for each in planned] == [("planned", "held"), ("planned", "open")]
@@ -87,7 +87,7 @@ def test_interrupted_between_the_two_it_is_let_on(tmp_path: Path) -> None:
     parts.incident.journal.write("action", state="begun", **change.planned, **change.members)
     (tmp_path / "gate").write_text("held")
     assert chapter.holding(parts).already() == "the gate is held"
-    assert chapter.letting_on(parts).already() is None
+    assert chapter.resuming(parts).already() is None
 
 
 @pytest.mark.parametrize(
@@ -98,5 +98,5 @@ def test_gate_that_others_turned(tmp_path: Path, said: str, *, rollback: bool, s
     parts = emergency(tmp_path, said)
     parts.open_rollback.read = lambda: {"incident": "i-0"} if rollback else None
     parts.incident.execute(chapter.holding(parts), parts.host)
-    parts.incident.execute(chapter.letting_on(parts), parts.host)
+    parts.incident.execute(chapter.resuming(parts), parts.host)
     assert gate(tmp_path) == (said if stays else "open")

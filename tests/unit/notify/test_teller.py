@@ -55,7 +55,7 @@ def test_messages_arrive_in_their_order(tmp_path: Path) -> None:
 
 
 def test_what_comes_next_waits_for_what_is_on_its_way(tmp_path: Path) -> None:
-    """`let_arrive` waits until a message has arrived, or until its limit if the channel is down."""
+    """`wait_until_sent` waits until a message has arrived, or until its limit if the channel is down."""
 
     def slow(_asked: Asked) -> Reply:
         time.sleep(0.2)
@@ -64,14 +64,14 @@ def test_what_comes_next_waits_for_what_is_on_its_way(tmp_path: Path) -> None:
     with serving(slow) as server, journal(tmp_path) as made:
         people = Teller(made, lambda: channel(server.url))
         people.tell(Turn.STARTED, "", Told("t", "text"))
-        people.let_arrive(10)
+        people.wait_until_sent(10)
         assert told(made) == [("started", "begun"), ("started", "done")]
     (tmp_path / "down").mkdir()
     with journal(tmp_path / "down") as made:
         people = Teller(made, lambda: channel("http://127.0.0.1:1/"))
         people.tell(Turn.STARTED, "", Told("t", "text"))
         began = time.monotonic()
-        people.let_arrive(0.2)
+        people.wait_until_sent(0.2)
         assert time.monotonic() - began < 5
         assert told(made) == [("started", "begun")]
         people.settle(5)

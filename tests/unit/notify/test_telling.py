@@ -178,7 +178,7 @@ def test_restore_and_abandoned_switch_are_told(known: Telling, turn: Turn, title
 def test_application_that_runs_again_is_not_to_be_started() -> None:
     """After a restore, the message does not ask to start an application that is already running."""
     assert RESTORE.restore is not None
-    text = ours().fill(Turn.DONE, replace(RESTORE, restore=RESTORE.restore._replace(stands_still=False))).text
+    text = ours().fill(Turn.DONE, replace(RESTORE, restore=RESTORE.restore._replace(application_stopped=False))).text
     assert "stopped" not in text
     assert "docker compose up" not in text
     assert "DROP DATABASE" in text

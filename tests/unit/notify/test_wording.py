@@ -31,12 +31,12 @@ def test_restore_to_come_is_known_but_for_its_rows() -> None:
     restore = restore_told(Facts.model_validate(TO_RESTORE))
     assert restore is not None
     assert restore.rows == "[how many, not known yet]"
-    assert restore.stands_still
+    assert restore.application_stopped
     assert restore_told(Facts.model_validate(APPLICATION)) is None
 
 
 @pytest.mark.parametrize(
-    ("after", "stands_still"),
+    ("after", "application_stopped"),
     [
         ({}, True),
         ({"after": {"unknown": "no engine"}}, True),
@@ -45,7 +45,7 @@ def test_restore_to_come_is_known_but_for_its_rows() -> None:
         ({"after": {"digests": {"api": "x"}, "containers": [("api", "restarting")]}}, False),
     ],
 )
-def test_application_is_said_to_stand_still_as_it_was_seen(after: dict[str, Any], *, stands_still: bool) -> None:
+def test_application_is_said_to_stand_still_as_it_was_seen(after: dict[str, Any], *, application_stopped: bool) -> None:
     """The application counts as stopped unless an observation after the restore saw it running."""
     for look in after.values():
         if "containers" in look:
@@ -53,7 +53,7 @@ def test_application_is_said_to_stand_still_as_it_was_seen(after: dict[str, Any]
             look["containers"] = names
     restore = restore_told(Facts.model_validate(RESTORED | after))
     assert restore is not None
-    assert restore.stands_still is stands_still
+    assert restore.application_stopped is application_stopped
 
 
 def test_what_is_not_known_of_a_restore_is_said() -> None:

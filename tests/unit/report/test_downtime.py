@@ -9,7 +9,7 @@ from runbook.report.downtime import (
     measured,
     seconds_in_words,
     so_far,
-    still_out,
+    still_down,
     unmeasured,
     without_service,
 )
@@ -143,7 +143,7 @@ def test_what_was_seen_is_not_taken_for_all(entries: list[Entry], out: int | Non
     """The outage is known in full only if every run was probed to its end, with users served before and after."""
     runs = measured(entries)
     assert known_whole(runs) is known
-    last = still_out(runs)
+    last = still_down(runs)
     assert (last.status if last else None) == out
 
 
@@ -190,8 +190,8 @@ def test_hosts_are_measured_apart_and_their_outages_counted_once() -> None:
     assert [(run.host, run.down_seconds) for run in runs] == [("shop-1", 0.75), ("shop-2", 0.75)]
     assert without_service(runs) == 1.0
     assert known_whole(runs)
-    assert still_out(runs) is None
+    assert still_down(runs) is None
     down = {**batch(2, 503), "on": "shop-1"}
     runs = measured([begun, first, second, down, closed(9)])
-    assert still_out(runs) is not None, "one host is out, whatever the other one answers"
+    assert still_down(runs) is not None, "one host is out, whatever the other one answers"
     assert not known_whole(runs)

@@ -11,7 +11,7 @@ from runbook.journal.journal import Entry, Journal
 from runbook.report.action_diff import FactDiff, Line, PlanAndActual, PlanDiff
 from runbook.report.plan_diff import plan_and_actual
 from runbook.report.plan_lookup import Sought, newest_plan
-from runbook.report.step_digest import in_short
+from runbook.report.step_digest import step_digests
 from runbook.secrets.redactor import Redactor
 from tests.support.planned_journals import Deed, Run, told, written
 from tests.unit.report.test_plan_lookup import name
@@ -193,6 +193,6 @@ def test_step_that_somebody_vouched_for_is_no_stop(tmp_path: Path) -> None:
     journal.write("step began", id="1.1.1", keyword="Then", text="x", scenario="S", place="f:1")
     journal.write("step ended", outcome="inconclusive", detail="ada vouches for it", seconds=1)
     journal.write("scenario ended", scenario="S", outcome="passed", provides=[])
-    (step,) = in_short(journal.entries)
+    (step,) = step_digests(journal.entries)
     assert (step.outcome, step.stopped) == ("inconclusive", False)
     assert PlanDiff.AS_PLANNED == "as planned"

@@ -97,7 +97,7 @@ def test_without_an_after_nothing_is_compared() -> None:
     """A run without a last observation compares nothing."""
     before = {"tags": ["v2"]}
     assert (
-        story(opened(), fact("before", before), fact("after", {"unknown": "no engine"})).production.looked_after
+        story(opened(), fact("before", before), fact("after", {"unknown": "no engine"})).production.has_snapshot_after
         is False
     )
     assert story(opened()).production.before_and_after == []
@@ -150,7 +150,7 @@ def test_run_that_resumed_traffic_and_was_killed_left_production_unknown() -> No
         resumed(), fact("found again", snapshot("x", "v2", gate="closed")),
         scenario(), step(), change("user traffic is resumed", "done"),
     )  # fmt: skip
-    assert (found.production.traffic_paused, found.production.left_unknown, found.production.looked_after) == (
+    assert (found.production.traffic_paused, found.production.left_unknown, found.production.has_snapshot_after) == (
         False,
         True,
         False,

@@ -8,7 +8,7 @@ import pytest
 from runbook.errors import TargetError
 from runbook.targets.candidate import Candidate, Kind
 from runbook.targets.ranking import Against, Ranked, Situation, as_listed, by_level, rank
-from runbook.targets.selection import Choice, choose_from, tag_meant
+from runbook.targets.selection import Choice, choose_from, resolve_tag
 
 ONE, TWO, BAD = (f"sha256:{mark * 64}" for mark in "12b")
 HOST = "linux/amd64"
@@ -192,4 +192,4 @@ def test_nothing_to_choose_is_told_with_every_reason() -> None:
 def test_number_of_the_list_names_its_release(word: str, meant: str) -> None:
     """A number means the candidate at that place of the list, unless it is itself a known tag."""
     listed = [Ranked((built(tag),)) for tag in ("v1", "v2", "3", "v4", "v5", "v6")]
-    assert tag_meant(listed, word) == meant
+    assert resolve_tag(listed, word) == meant

@@ -267,7 +267,7 @@ def test_copy_that_cannot_be_brought_back(tmp_path: Path) -> None:
 def begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[ScratchServer, Any, SchemaCopy]:
     """A copy that may be started ahead, because no earlier run kept the answer of the target's image."""
     monkeypatch.setattr(schema_copy, "pinned_release", lambda _context: None)
-    monkeypatch.setattr(migration_facts, "told_before", lambda *_: False)
+    monkeypatch.setattr(migration_facts, "answered_earlier", lambda *_: False)
     server = ScratchServer()
     context = server.context(tmp_path)
     copy = SchemaCopy(context)
@@ -305,7 +305,7 @@ def test_copy_that_is_not_started_ahead(
 ) -> None:
     """No copy is started ahead if the target was validated with this schema or an earlier run asked its image."""
     monkeypatch.setattr(schema_copy, "pinned_release", lambda _context: None)
-    monkeypatch.setattr(migration_facts, "told_before", lambda *_: told)
+    monkeypatch.setattr(migration_facts, "answered_earlier", lambda *_: told)
     server = ScratchServer()
     SchemaCopy(server.context(tmp_path)).begin(expected)
     assert server.begun == []

@@ -53,23 +53,23 @@ def test_held_gate_is_none_where_requests_are_refused(tmp_path: Path) -> None:
 def test_gate_is_not_asked_for_what_this_incident_made_of_it(tmp_path: Path) -> None:
     """Before resuming traffic that this incident held or began to hold, the gate's state is not read."""
     parts = decided(tmp_path, Meanwhile.HELD)
-    assert not traffic.kept_back(parts)
-    assert traffic.letting_on(parts).already() == "the gate is open"
+    assert not traffic.stopped_by_incident(parts)
+    assert traffic.resuming(parts).already() == "the gate is open"
     parts.incident.execute(traffic.pausing(parts), parts.host)
-    assert traffic.kept_back(parts)
+    assert traffic.stopped_by_incident(parts)
     (tmp_path / "gate").write_text("open")
-    change = traffic.letting_on(parts)
+    change = traffic.resuming(parts)
     assert change.already() is None
     parts.incident.execute(change, parts.host)
-    assert not traffic.kept_back(parts)
+    assert not traffic.stopped_by_incident(parts)
     begun = traffic.pausing(parts)
     parts.incident.journal.write("action", state="begun", **begun.planned, **begun.members)
-    assert traffic.kept_back(parts)
+    assert traffic.stopped_by_incident(parts)
 
 
 def test_closed_gate_of_others_is_opened_as_well(tmp_path: Path) -> None:
     """A gate that was closed before the incident is read first, and then opened."""
     parts = decided(tmp_path, Meanwhile.HELD, "closed")
     parts.incident.execute(traffic.pausing(parts), parts.host)
-    assert not traffic.kept_back(parts)
-    assert traffic.letting_on(parts).already() is None
+    assert not traffic.stopped_by_incident(parts)
+    assert traffic.resuming(parts).already() is None

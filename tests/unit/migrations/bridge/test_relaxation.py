@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from runbook.migrations.bridge.definitions import Definition, Definitions
-from runbook.migrations.bridge.hopes import hoped
+from runbook.migrations.bridge.hopes import possible_relaxations
 from runbook.migrations.bridge.names import views
 from runbook.migrations.bridge.relaxation import Relaxation, bridge_of, candidates, in_order, smallest, without
 from runbook.migrations.bridge.shapes import Shape
@@ -90,7 +90,7 @@ def test_rest_of_the_range(up: str, verdict: str) -> None:
 def test_hope(up: str, hope: bool) -> None:  # noqa: FBT001
     """The best case has relaxations only for a range that would then be unchanged or additive."""
     statements = list(statements_of(up))
-    relaxed = hoped(folded(statements), SHOP, statements, {})
+    relaxed = possible_relaxations(folded(statements), SHOP, statements, {})
     assert bool(relaxed) is hope
     assert judge(up, SHOP, without=lambda delta: without(delta, relaxed)).verdict in (
         ("unchanged", "additive") if hope else ("breaking",)
