@@ -123,7 +123,7 @@ def files_agree_with_containers(context: Context) -> Check:
         }
         wrong = [f"{name} would be {effect}" for name, effect in sorted(apart.items())]
         wrong += [f"{name} would be removed" for name in pending.removes if name not in known.differed]
-        as_said = f"{counted(len(services), 'container')} match the files"
+        as_said = f"{counted(len(services), 'container matches', 'containers match')} the files"
         if pending.unknown:
             as_said = f"{', '.join(sorted(ours))} match the files; the others are unknown: {pending.unknown}"
         return Observation(not wrong, "; ".join(wrong) or as_said)

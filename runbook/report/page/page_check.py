@@ -23,7 +23,7 @@ class Page(StrEnum):
 
     NONE = "none"
     FITS = "fits"
-    FITS_VALID_PART = "fits what can be believed"
+    FITS_VALID_PART = "fits the valid part"
     UNKNOWN = "unknown"
     NOT_COMPARED = "not compared"
     OLDER = "older"
@@ -79,8 +79,8 @@ def _same(article: bytes, journal: Path, verified: Verified) -> CheckedPage:
         if article == _article_of(render.body(journal, verified)):
             return CheckedPage(Page.FITS, f"{PAGE} matches this journal, byte for byte")
         # The page may have been made before the journal was damaged.
-        believed = None if verified.whole else check(journal, BytesIO(journal.read_bytes()[: verified.size]))
-        if believed and article == _article_of(render.body(journal, believed)):
+        valid = None if verified.whole else check(journal, BytesIO(journal.read_bytes()[: verified.size]))
+        if valid and article == _article_of(render.body(journal, valid)):
             words = f"{PAGE} matches the valid part of this journal, up to line {len(verified.entries)}, byte for byte"
             return CheckedPage(Page.FITS_VALID_PART, words)
     except Exception as error:  # noqa: BLE001 - forged entries can lack any member, and `verify` must still end normally

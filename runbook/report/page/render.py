@@ -1,6 +1,7 @@
 """The incident record, made only from the journal: an HTML page, a short version in Markdown, and JSON."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -92,7 +93,8 @@ def _odd_entries_told(journal: Path) -> Iterator[None]:
         raise JournalError(
             f"the entries of {journal} are not in the form that this version of the runbook writes"
             f" ({type(error).__name__}: {error})",
-            f"to check whether they were changed, type python -m runbook verify {journal}; read the file itself",
+            "read the file itself; to check whether they were changed, type"
+            f" {shlex.join(['python', '-m', 'runbook', 'verify', str(journal)])}",
         ) from error
 
 

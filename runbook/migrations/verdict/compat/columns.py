@@ -22,7 +22,7 @@ def judge_columns(delta: SchemaDelta, table: Table, use: TableUse) -> Iterator[F
     for column in (*table.gone.values(), *table.columns.values()):
         for aspect, judged in _aspects(delta, table, column, use):
             thing = f"{table.name}.{column.origin or column.name}"
-            verdict, reason, *asks = unless_unused(judged, use)
+            verdict, reason, *asks = review_if_use_unknown(judged, use)
             yield found(column.statement(aspect), verdict, thing, reason, *asks)
 
 
@@ -52,7 +52,7 @@ def _or_tried(judged: Judged, mapped: MappedColumn | None, use: TableUse) -> Jud
     return REVIEW, judged[1], Asks(use.table.name, schema=use.table.schema, copy=True)
 
 
-def unless_unused(judged: Judged, use: TableUse) -> Judged:
+def review_if_use_unknown(judged: Judged, use: TableUse) -> Judged:
     """Return a judgment that assumes that the table is used, changed to `review` if that is unknown."""
     verdict, reason, *_ = judged
     return judged if verdict is ADDITIVE or not use.unknown else (REVIEW, f"{reason}; {use.unknown}")

@@ -12,7 +12,7 @@ from pglast.stream import RawStream
 from runbook.migrations.database import quoted
 from runbook.migrations.image.mapped_models import ForeignKey, Rule
 from runbook.migrations.verdict.column_types import of_text
-from runbook.migrations.verdict.compat.columns import Judged, refuses_null, unless_unused
+from runbook.migrations.verdict.compat.columns import Judged, refuses_null, review_if_use_unknown
 from runbook.migrations.verdict.ddl.constraints import is_not_null_check
 from runbook.migrations.verdict.defaults import differs_each_time
 from runbook.migrations.verdict.expressions import is_a, walk
@@ -27,7 +27,7 @@ _NUMBERED = {Default.IDENTITY, Default.IDENTITY_ALWAYS}
 def judge_constraints(table: Table, use: TableUse) -> Iterator[Finding]:
     """Judge the constraints and indexes that the range adds to a table that existed before."""
     for made in table.constraints:
-        verdict, reason, *asks = unless_unused(_or_rows(_judged(made, use), made, table, use), use)
+        verdict, reason, *asks = review_if_use_unknown(_or_rows(_judged(made, use), made, table, use), use)
         yield found(made.statement, verdict, f"{table.name}: {made.name or made.kind}", reason, *asks)
 
 
@@ -262,7 +262,7 @@ def judge_parents(table: Table, made: Constraint, child: TableUse, parent: Table
         return
     judged = _as_declared(made, child, table) or _deleting(made, child, table) or _updating(made, table, parent)
     if judged is not None:
-        verdict, reason, *asks = unless_unused(judged, parent)
+        verdict, reason, *asks = review_if_use_unknown(judged, parent)
         yield found(made.statement, verdict, above.name, reason, *asks)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from runbook.migrations.image.mapped_models import MappedTable, Models
-from runbook.migrations.verdict.compat.columns import Judged, judge_columns, unless_unused
+from runbook.migrations.verdict.compat.columns import Judged, judge_columns, review_if_use_unknown
 from runbook.migrations.verdict.compat.constraints import dropped, judge_constraints, judge_parents
 from runbook.migrations.verdict.compat.rows import changed_rows
 from runbook.migrations.verdict.findings import ADDITIVE, BREAKING, REVIEW, Asks, Finding
@@ -102,7 +102,7 @@ def _from_before(delta: SchemaDelta, table: Table, models: Models | None) -> Ite
             yield found(statement, ADDITIVE, name, "the target's code does not map this table")
         return
     for effect in table.effects:
-        verdict, reason, *asks = unless_unused(_affected(effect, table, use), use)
+        verdict, reason, *asks = review_if_use_unknown(_affected(effect, table, use), use)
         yield found(effect.statement, verdict, name, reason, *asks)
     yield from judge_columns(delta, table, use)
     yield from judge_constraints(table, use)
